@@ -1,0 +1,103 @@
+"""The grammar's small pieces (RFC 3261 section 25.1): tokens, quoted strings, hosts, lists and parameters.
+
+Total over any text: what does not fit raises `Malformed(400, why)` and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pbx.sip.errors import Malformed
+
+Parameters = dict[str, str | None]
+"""Parameters by lower-case name, in the order received; None where there is no `=`, quoted strings with their quotes."""
+
+TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
+HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9\-.]*))"
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+
+is_token = re.compile(TOKEN).fullmatch
+
+_PIECE = re.compile(rf"{QUOTED}|<[^>]*>|[^\"<]", re.DOTALL)
+_PARAMETER = re.compile(rf"[ \t]*({TOKEN})[ \t]*(?:=[ \t]*({QUOTED}|\[[0-9A-Fa-f:.]+\]|[^\s\";,<>]+))?[ \t]*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Split at a one-character separator, except inside quoted strings and angle brackets.
+
+    :raises Malformed: 400 when a quoted string or an angle bracket is not closed.
+    """
+    if '"' not in text and (separator not in text or "<" not in text):
+        return text.split(separator)
+    pieces: list[str] = []
+    start = position = 0
+    while position < len(text):
+        found = _PIECE.match(text, position)
+        if found is None:
+            raise Malformed(400, "unclosed quoted string or angle bracket")
+        if found[0] == separator:
+            pieces.append(text[start:position])
+            start = found.end()
+        position = found.end()
+    pieces.append(text[start:])
+    return pieces
+
+
+def elements(text: str) -> list[str]:
+    """Split a comma-separated list (RFC 3261 7.3.1); empty elements are left out."""
+    if "," not in text:
+        text = text.strip()
+        return [text] if text else []
+    return [piece for piece in (part.strip() for part in split(text, ",")) if piece]
+
+
+def parameters(text: str) -> Parameters:
+    """Parse `;name=value;name` (the text starts with the semicolon or is empty).
+
+    :raises Malformed: 400 when it is not a list of parameters or a name comes twice.
+    """
+    if not text:
+        return {}
+    found: Parameters = {}
+    pieces = split(text, ";")
+    if pieces[0].strip():
+        raise Malformed(400, "parameters start with a semicolon")
+    for piece in pieces[1:]:
+        match = _PARAMETER.fullmatch(piece)
+        if match is None:
+            raise Malformed(400, "malformed parameter")
+        name = match[1].lower()
+        if name in found:
+            raise Malformed(400, f"parameter {name} comes twice")
+        found[name] = match[2]
+    return found
+
+
+def parameters_text(given: Parameters) -> str:
+    """Write parameters as `;name=value;name`."""
+    return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in given.items()])
+
+
+def unquoted(text: str) -> str:
+    """Return the content of a quoted string, or the text itself when it is not quoted."""
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+        return _ESCAPED.sub(r"\1", text) if "\\" in text else text
+    return text
+
+
+def quoted(text: str) -> str:
+    """Write text as a quoted string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def number(text: str, limit: int = 2**32 - 1) -> int:
+    """Parse 1*DIGIT.
+
+    :raises Malformed: 400 when it is no number or is above the limit (RFC 3261 8.1.1.5, 20).
+    """
+    text = text.strip()
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > limit:
+        raise Malformed(400, "number expected")
+    return int(text)

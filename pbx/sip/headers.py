@@ -1,0 +1,234 @@
+"""Header fields: one row for each field that the stack reads (RFC 3261 section 20), and the types of their values.
+
+A row knows the field's name, its compact form, whether several values may stand in one field, and how one value is
+parsed. Fields without a row are carried as they came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from pbx.sip.errors import Malformed
+from pbx.sip.grammar import HOST, TOKEN, Parameters, is_token, number, parameters, parameters_text, quoted, unquoted
+from pbx.sip.uri import Uri, parse_uri
+
+T = TypeVar("T")
+Field = tuple[str, str, str]
+"""One header field: (key, name, value); the key is the lower-case long form, name and value are as received."""
+
+_ADDRESS = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([^"<>]*?))\s*<([^<>]*)>\s*(;.*)?', re.DOTALL)
+_BARE = re.compile(r"\s*([^;?<>\"\s]+)\s*(;.*)?", re.DOTALL)
+_DISPLAY = re.compile(r"[A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*")
+_VIA = re.compile(
+    rf"\s*SIP\s*/\s*2\.0\s*/\s*({TOKEN})\s+({HOST})\s*(?::\s*([0-9]{{1,5}}))?\s*(;.*)?", re.IGNORECASE | re.DOTALL
+)
+_CSEQ = re.compile(rf"\s*([0-9]{{1,10}})\s+({TOKEN})\s*")
+
+
+class Address:
+    """A name-addr or addr-spec with parameters: From, To, Contact, Route and others (RFC 3261 20.10).
+
+    :param uri: the URI.
+    :param display: the display name, unquoted; "" when there is none.
+    :param parameters: the field's parameters (not those of the URI inside the angle brackets).
+    """
+
+    __slots__ = ("display", "parameters", "uri")
+
+    def __init__(self, uri: Uri, display: str = "", parameters: Parameters | None = None) -> None:
+        self.uri = uri
+        self.display = display
+        self.parameters: Parameters = {} if parameters is None else parameters
+
+    @property
+    def tag(self) -> str:
+        """The tag parameter, or ""."""
+        return self.parameters.get("tag") or ""
+
+    def __str__(self) -> str:
+        display = f"{quoted(self.display)} " if self.display else ""
+        return f"{display}<{self.uri}>{parameters_text(self.parameters)}"
+
+    def __repr__(self) -> str:
+        return f"<Address {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class Via:
+    """One Via value (RFC 3261 20.42).
+
+    :param transport: "UDP", "TCP", "TLS", in capitals.
+    :param host: the sent-by host, as written.
+    :param port: the sent-by port, or None.
+    :param parameters: branch, received, rport and others.
+    """
+
+    __slots__ = ("host", "parameters", "port", "transport")
+
+    def __init__(self, transport: str, host: str, port: int | None, given: Parameters) -> None:
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.parameters = given
+
+    @property
+    def branch(self) -> str:
+        """The branch parameter, or ""."""
+        return self.parameters.get("branch") or ""
+
+    def __str__(self) -> str:
+        port = "" if self.port is None else f":{self.port}"
+        return f"SIP/2.0/{self.transport} {self.host}{port}{parameters_text(self.parameters)}"
+
+    def __repr__(self) -> str:
+        return f"<Via {self}>"
+
+
+def parse_address(text: str) -> Address:
+    """Parse a name-addr, or an addr-spec whose parameters then belong to the field (RFC 3261 20.10).
+
+    :raises Malformed: 400.
+    """
+    found = _ADDRESS.fullmatch(text)
+    if found is None:
+        bare = _BARE.fullmatch(text)
+        if bare is None:
+            raise Malformed(400, "malformed address")
+        return Address(parse_uri(bare[1]), "", parameters(bare[2] or ""))
+    display = unquoted(found[1]) if found[1] else found[2].strip()
+    if not found[1] and not _DISPLAY.fullmatch(display):
+        raise Malformed(400, "malformed display name")
+    return Address(parse_uri(found[3]), display, parameters(found[4] or ""))
+
+
+def parse_via(text: str) -> Via:
+    """Parse one Via value.
+
+    :raises Malformed: 400.
+    """
+    found = _VIA.fullmatch(text)
+    if found is None:
+        raise Malformed(400, "malformed Via")
+    transport, host, port, given = found.groups()
+    if port is not None and int(port) > 65535:
+        raise Malformed(400, "port out of range")
+    return Via(transport.upper(), host, None if port is None else int(port), parameters(given or ""))
+
+
+def parse_cseq(text: str) -> tuple[int, str]:
+    """Parse CSeq: (number below 2**31, method) (RFC 3261 8.1.1.5).
+
+    :raises Malformed: 400.
+    """
+    found = _CSEQ.fullmatch(text)
+    if found is None:
+        raise Malformed(400, "malformed CSeq")
+    return number(found[1], 2**31 - 1), found[2]
+
+
+def parse_token(text: str) -> str:
+    """Parse one token.
+
+    :raises Malformed: 400.
+    """
+    if not is_token(text):
+        raise Malformed(400, "token expected")
+    return text
+
+
+def parse_text(text: str) -> str:
+    """Any text."""
+    return text
+
+
+def parse_media_type(text: str) -> tuple[str, Parameters]:
+    """Parse `type/subtype;parameters` into a lower-case type and its parameters.
+
+    :raises Malformed: 400.
+    """
+    kind, semicolon, rest = text.partition(";")
+    main, slash, sub = kind.partition("/")
+    main, sub = main.strip(), sub.strip()
+    if not (slash and is_token(main) and is_token(sub)):
+        raise Malformed(400, "malformed media type")
+    return f"{main}/{sub}".lower(), parameters(semicolon + rest)
+
+
+class Row(Generic[T]):
+    """One header field of the table.
+
+    :param name: its name as we write it.
+    :param parse: how one of its values is parsed; raises `Malformed`.
+    :param compact: its compact form, or "" (RFC 3261 7.3.3).
+    :param many: whether a field may hold several values, separated by commas, and come several times.
+    """
+
+    __slots__ = ("compact", "key", "many", "name", "parse")
+
+    def __init__(self, name: str, parse: Callable[[str], T], compact: str = "", many: bool = False) -> None:
+        self.name = name
+        self.key = name.lower()
+        self.parse = parse
+        self.compact = compact
+        self.many = many
+        TABLE[self.key] = self
+
+    def field(self, value: object) -> Field:
+        """Make a field of this name."""
+        return (self.key, self.name, str(value))
+
+    def __repr__(self) -> str:
+        return f"<Row {self.name}>"
+
+
+TABLE: dict[str, Row[object]] = {}
+"""All rows by key."""
+
+ACCEPT = Row("Accept", parse_media_type, many=True)
+ALLOW = Row("Allow", parse_token, many=True)
+ALLOW_EVENTS = Row("Allow-Events", parse_token, "u", many=True)
+AUTHORIZATION = Row("Authorization", parse_text)
+CALL_ID = Row("Call-ID", parse_text, "i")
+CONTACT = Row("Contact", parse_address, "m", many=True)
+CONTENT_ENCODING = Row("Content-Encoding", parse_token, "e", many=True)
+CONTENT_LENGTH = Row("Content-Length", number, "l")
+CONTENT_TYPE = Row("Content-Type", parse_media_type, "c")
+CSEQ = Row("CSeq", parse_cseq)
+DATE = Row("Date", parse_text)
+EVENT = Row("Event", parse_text, "o")
+EXPIRES = Row("Expires", number)
+FROM = Row("From", parse_address, "f")
+MAX_FORWARDS = Row("Max-Forwards", lambda text: number(text, 255))
+MIN_EXPIRES = Row("Min-Expires", number)
+PRIORITY = Row("Priority", parse_token)
+PROXY_AUTHENTICATE = Row("Proxy-Authenticate", parse_text)
+PROXY_AUTHORIZATION = Row("Proxy-Authorization", parse_text)
+PROXY_REQUIRE = Row("Proxy-Require", parse_token, many=True)
+REASON = Row("Reason", parse_text, many=True)
+RECORD_ROUTE = Row("Record-Route", parse_address, many=True)
+REFER_TO = Row("Refer-To", parse_address, "r")
+REFERRED_BY = Row("Referred-By", parse_address, "b")
+REQUIRE = Row("Require", parse_token, many=True)
+RETRY_AFTER = Row("Retry-After", parse_text)
+ROUTE = Row("Route", parse_address, many=True)
+SERVER = Row("Server", parse_text)
+SESSION_EXPIRES = Row("Session-Expires", parse_text, "x")
+SUBJECT = Row("Subject", parse_text, "s")
+SUPPORTED = Row("Supported", parse_token, "k", many=True)
+TIMESTAMP = Row("Timestamp", parse_text)
+TO = Row("To", parse_address, "t")
+UNSUPPORTED = Row("Unsupported", parse_token, many=True)
+USER_AGENT = Row("User-Agent", parse_text)
+VIA = Row("Via", parse_via, "v", many=True)
+WARNING = Row("Warning", parse_text, many=True)
+WWW_AUTHENTICATE = Row("WWW-Authenticate", parse_text)
+
+COMPACT: dict[str, str] = {row.compact: key for key, row in TABLE.items() if row.compact}
+"""Key by compact form."""

@@ -1,0 +1,261 @@
+"""Requests and responses: ordered raw fields, with typed views on them (RFC 3261 section 7).
+
+Fields stay as received, in their order. What matching needs is parsed at once by the parser; all the rest on first access.
+A view that fails raises the same `Malformed(400, why)` every time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+from pbx.sip.errors import Malformed
+from pbx.sip.grammar import TOKEN, elements
+from pbx.sip.headers import CSEQ, FROM, MAX_FORWARDS, TO, VIA, Address, Field, Row, Via, parse_address
+from pbx.sip.status import reason_of
+from pbx.sip.uri import Uri, parse_uri
+
+T = TypeVar("T")
+
+NO_BODY: Field = ("content-length", "Content-Length", "0")
+_COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
+_TAGGED = re.compile(rf'\s*(?:"[^"\\]*"|[^"<>;]*)\s*<[^<>\s]+>\s*(?:;\s*tag\s*=\s*({TOKEN})\s*)?', re.IGNORECASE)
+
+
+class Message:
+    """What requests and responses share.
+
+    :param fields: the header fields in order.
+    :param body: the body, as bytes.
+
+    The attributes `call_id`, `cseq`, `cseq_method`, `from_tag`, `to_tag` and `via` (the topmost) are what transactions and
+    dialogs match by; for received messages the parser has seen to it that they are there and well-formed.
+    """
+
+    __slots__ = ("_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "to_tag", "via")
+
+    call_id: str
+    cseq: int
+    cseq_method: str
+    from_tag: str
+    to_tag: str
+    via: Via
+
+    def __init__(self, fields: list[Field], body: bytes = b"") -> None:
+        self.fields = fields
+        self.body = body
+        self._views: dict[str, Any] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only while the slots of matching are not filled: in messages that we built ourselves.
+        if name in Message.__slots__:
+            self.identify()
+            return object.__getattribute__(self, name)
+        raise AttributeError(name)
+
+    def identify(self) -> None:
+        """Parse what matching needs (RFC 3261 8.1.1: the fields that every message has).
+
+        :raises Malformed: 400 when one is missing, comes twice or is malformed.
+        """
+        first = {field[0]: field[2] for field in reversed(self.fields)}
+        try:
+            sender, receiver = first["from"], first["to"]
+            self.call_id = first["call-id"]
+            self.cseq, self.cseq_method = CSEQ.parse(first["cseq"])
+            via = first["via"]
+        except KeyError as missing:
+            raise Malformed(400, f"missing {missing.args[0]}") from None
+        if not self.call_id:
+            raise Malformed(400, "empty Call-ID")
+        self.from_tag = _tag(sender)
+        self.to_tag = _tag(receiver)
+        self.via = VIA.parse(elements(via)[0] if "," in via else via)
+
+    def first(self, key: str) -> str | None:
+        """The value of the first field with this key, as received, or None."""
+        for field in self.fields:
+            if field[0] == key:
+                return field[2]
+        return None
+
+    def one(self, row: Row[T]) -> T | None:
+        """The parsed value of a field that may come once; None when it is not there.
+
+        :raises Malformed: 400 when it is malformed.
+        """
+        views = self._views
+        if views is None:
+            views = self._views = {}
+        elif row.key in views:
+            return views[row.key]  # type: ignore[no-any-return]
+        text = self.first(row.key)
+        value = views[row.key] = None if text is None else row.parse(text)
+        return value
+
+    def many(self, row: Row[T]) -> list[T]:
+        """All values of a field that may hold several, in order.
+
+        :raises Malformed: 400 when one is malformed.
+        """
+        views = self._views
+        if views is None:
+            views = self._views = {}
+        elif row.key in views:
+            return views[row.key]  # type: ignore[no-any-return]
+        parse = row.parse
+        values = [parse(text) for field in self.fields if field[0] == row.key for text in elements(field[2])]
+        views[row.key] = values
+        return values
+
+    def sender(self) -> Address:
+        """The From field.
+
+        :raises Malformed: 400.
+        """
+        return self.one(FROM) or parse_address("")
+
+    def receiver(self) -> Address:
+        """The To field.
+
+        :raises Malformed: 400.
+        """
+        return self.one(TO) or parse_address("")
+
+    def start_line(self) -> str:
+        """The first line, without its end."""
+        raise NotImplementedError
+
+    def __bytes__(self) -> bytes:
+        lines = [f"{name}: {value}" for _, name, value in self.fields]
+        head = f"{self.start_line()}\r\n" + "\r\n".join(lines) + "\r\n\r\n"
+        return head.encode("utf-8", "surrogateescape") + self.body
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and bytes(self) == bytes(other)
+
+    def __hash__(self) -> int:
+        return hash(bytes(self))
+
+    def __repr__(self) -> str:
+        return f"<{self.start_line()}, Call-ID {self.first('call-id')}, CSeq {self.first('cseq')}>"
+
+
+class Request(Message):
+    """A request.
+
+    :param method: its method; methods are case-sensitive.
+    :param target: the Request-URI as text.
+    """
+
+    __slots__ = ("_uri", "method", "target")
+
+    def __init__(self, method: str, target: str, fields: list[Field], body: bytes = b"") -> None:
+        super().__init__(fields, body)
+        self.method = method
+        self.target = target
+        self._uri: Uri | None = None
+
+    @property
+    def uri(self) -> Uri:
+        """The parsed Request-URI.
+
+        :raises Malformed: 400.
+        """
+        if self._uri is None:
+            self._uri = parse_uri(self.target)
+        return self._uri
+
+    @property
+    def max_forwards(self) -> int:
+        """Max-Forwards; 70 when it is missing (RFC 3261 8.1.1.6).
+
+        :raises Malformed: 400.
+        """
+        given = self.one(MAX_FORWARDS)
+        return 70 if given is None else given
+
+    def start_line(self) -> str:
+        return f"{self.method} {self.target} SIP/2.0"
+
+    def response(self, status: int, reason: str = "", to_tag: str = "", more: tuple[Field, ...] = ()) -> Response:
+        """Build the response to this request (RFC 3261 8.2.6).
+
+        :param status: its status code.
+        :param reason: its reason phrase; the code's own when empty.
+        :param to_tag: the tag to add to To when there is none yet; never in a 100.
+        :param more: further fields.
+        """
+        fields = [field for field in self.fields if field[0] in _COPIED]
+        if status == 100:
+            fields += [field for field in self.fields if field[0] == "timestamp"]
+        elif to_tag and not self.to_tag:
+            for place, (key, name, value) in enumerate(fields):
+                if key == "to":
+                    fields[place] = (key, name, f"{value};tag={to_tag}")
+                    break
+        fields.extend(more)
+        fields.append(NO_BODY)
+        return Response(status, reason or reason_of(status), fields)
+
+    def ack_for(self, response: Response) -> Request:
+        """Build the ACK of a final response other than 2xx (RFC 3261 17.1.1.3)."""
+        fields: list[Field] = []
+        for field in self.fields:
+            key = field[0]
+            if key == "via":
+                if not fields:
+                    fields.append(field)
+            elif key in ("from", "call-id", "route", "max-forwards"):
+                fields.append(field)
+        fields.append(TO.field(response.first("to")))
+        fields.append(CSEQ.field(f"{self.cseq} ACK"))
+        fields.append(NO_BODY)
+        return Request("ACK", self.target, fields)
+
+    def cancel(self, more: tuple[Field, ...] = ()) -> Request:
+        """Build the CANCEL of this INVITE, for the same branch (RFC 3261 9.1).
+
+        :param more: further fields, such as Reason.
+        """
+        fields: list[Field] = []
+        for field in self.fields:
+            key = field[0]
+            if key == "via":
+                if not fields:
+                    fields.append(field)
+            elif key in ("from", "to", "call-id", "route", "max-forwards"):
+                fields.append(field)
+        fields.append(CSEQ.field(f"{self.cseq} CANCEL"))
+        fields.extend(more)
+        fields.append(NO_BODY)
+        return Request("CANCEL", self.target, fields)
+
+
+class Response(Message):
+    """A response.
+
+    :param status: its status code, 100 to 699.
+    :param reason: its reason phrase.
+    """
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, fields: list[Field], body: bytes = b"") -> None:
+        super().__init__(fields, body)
+        self.status = status
+        self.reason = reason
+
+    def start_line(self) -> str:
+        return f"SIP/2.0 {self.status} {self.reason}"
+
+
+def with_body(fields: list[Field], content_type: str, body: bytes) -> None:
+    """Append the fields of a body to fields that end without Content-Length."""
+    fields.append(("content-type", "Content-Type", content_type))
+    fields.append(("content-length", "Content-Length", str(len(body))))
+
+
+def _tag(value: str) -> str:
+    found = _TAGGED.fullmatch(value)
+    return (found[1] or "") if found else parse_address(value).tag

@@ -1,0 +1,20 @@
+"""The timers of RFC 3261 Table 4 and RFC 6026, in seconds, for unreliable transports.
+
+Timers A, E and G start at T1, timers D, I, J and K are zero over reliable transports: the machines say so where they use them.
+"""
+
+from __future__ import annotations
+
+T1 = 0.5  # round-trip estimate
+T2 = 4.0  # longest interval between retransmissions of a non-INVITE request or an INVITE response
+T4 = 5.0  # longest time a message stays in the network
+
+TIMER_B = 64 * T1  # INVITE client: without any response
+TIMER_D = 32.0  # INVITE client: retransmitted final responses are acknowledged
+TIMER_F = 64 * T1  # non-INVITE client: without a final response
+TIMER_H = 64 * T1  # INVITE server: without an ACK
+TIMER_I = T4  # INVITE server: retransmitted ACKs are absorbed
+TIMER_J = 64 * T1  # non-INVITE server: retransmitted requests are answered
+TIMER_K = T4  # non-INVITE client: retransmitted responses are absorbed
+TIMER_L = 64 * T1  # INVITE server: retransmitted INVITEs after a 2xx are absorbed (RFC 6026 7.1)
+TIMER_M = 64 * T1  # INVITE client: further 2xx are passed up (RFC 6026 7.2)
