@@ -1,0 +1,48 @@
+"""A flow: the way by which messages go to one peer and come from it (RFC 5626 section 3, used for every transport here).
+
+Machines send through a flow and know no other thing of the network. Transports make flows.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Flow(Protocol):
+    """One peer's address seen from one of our sockets or connections.
+
+    :ivar transport: "UDP", "TCP" or "TLS", as written in Via.
+    :ivar reliable: whether the transport itself retransmits (RFC 3261 17).
+    :ivar host: our address as this peer should use it: in Via, Contact and SDP. IPv6 in brackets.
+    :ivar port: our port as this peer should use it.
+    :ivar source: our address on this machine, to which sockets for the same peer can be bound. IPv6 without brackets.
+    :ivar remote: the peer's (address, port). IPv6 without brackets.
+    """
+
+    @property
+    def transport(self) -> str: ...
+    @property
+    def reliable(self) -> bool: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def remote(self) -> tuple[str, int]: ...
+
+    def send(self, packet: bytes) -> None:
+        """Send one message. Never raises: what cannot be sent is lost, and timers or `transport_failed` tell of it."""
+
+
+def via_of(flow: Flow, branch: str) -> str:
+    """The Via value of a request that we send through a flow (RFC 3261 8.1.1.7, RFC 3581)."""
+    return f"SIP/2.0/{flow.transport} {flow.host}:{flow.port};rport;branch={branch}"
+
+
+def contact_of(flow: Flow) -> str:
+    """The Contact value under which the peer of a flow reaches us; users and parameters are nobody's business."""
+    if flow.transport == "UDP":
+        return f"<sip:{flow.host}:{flow.port}>"
+    return f"<sip:{flow.host}:{flow.port};transport={flow.transport.lower()}>"
