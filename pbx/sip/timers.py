@@ -5,6 +5,9 @@ Timers A, E and G start at T1, timers D, I, J and K are zero over reliable trans
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 T1 = 0.5  # round-trip estimate
 T2 = 4.0  # longest interval between retransmissions of a non-INVITE request or an INVITE response
 T4 = 5.0  # longest time a message stays in the network
@@ -18,3 +21,20 @@ TIMER_J = 64 * T1  # non-INVITE server: retransmitted requests are answered
 TIMER_K = T4  # non-INVITE client: retransmitted responses are absorbed
 TIMER_L = 64 * T1  # INVITE server: retransmitted INVITEs after a 2xx are absorbed (RFC 6026 7.1)
 TIMER_M = 64 * T1  # INVITE client: further 2xx are passed up (RFC 6026 7.2)
+
+
+class Timer(Protocol):
+    """One call that a clock will make."""
+
+    def cancel(self) -> None:
+        """Do not make it. Only for calls not yet made."""
+
+
+class Clock(Protocol):
+    """The time that machines are told of: Twisted's IReactorTime, as much of it as they need."""
+
+    def seconds(self) -> float:
+        """Seconds since 1970."""
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> Timer:
+        """Call it in so many seconds."""

@@ -1,0 +1,213 @@
+"""The two client transactions (RFC 3261 17.1, RFC 6026): a request goes out until it is answered or given up.
+
+Each is the RFC's machine, its states named as in the figures; a retransmission is the bytes that were sent first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from pbx.sip.flow import Flow
+from pbx.sip.message import Request, Response
+from pbx.sip.timers import T1, T2, TIMER_B, TIMER_D, TIMER_F, TIMER_K, TIMER_M, Clock, Timer
+
+
+class State(Enum):
+    """The states of figures 5 and 6 of RFC 3261, and of figure 5 of RFC 6026."""
+
+    CALLING = "calling"
+    TRYING = "trying"
+    PROCEEDING = "proceeding"
+    ACCEPTED = "accepted"
+    COMPLETED = "completed"
+    TERMINATED = "terminated"
+
+
+CALLING, TRYING, PROCEEDING = State.CALLING, State.TRYING, State.PROCEEDING
+ACCEPTED, COMPLETED, TERMINATED = State.ACCEPTED, State.COMPLETED, State.TERMINATED
+
+
+class ClientUser(Protocol):
+    """Whom a client transaction tells."""
+
+    def response_received(self, response: Response) -> None:
+        """A response came. The retransmissions of a 2xx to INVITE come here too: the user answers them."""
+
+    def transaction_failed(self, status: int, reason: str) -> None:
+        """There will be no final response: 408 after timer B or F, 503 when the transport failed (RFC 3261 8.1.3.1)."""
+
+
+class InviteClientTransaction:
+    """INVITE client transaction (RFC 3261 17.1.1, RFC 6026 7.2).
+
+    :param request: the INVITE, with our Via on top. It is sent at once.
+    :param branch: the branch of that Via.
+    :param ended: called once, when it terminates.
+    :ivar flow: the way of the INVITE, which a CANCEL takes too (RFC 3261 9.1).
+    """
+
+    method = "INVITE"
+    __slots__ = ("_ack", "_clock", "_ended", "_expiry", "_packet", "_resend", "_user", "branch", "flow", "request", "state")
+
+    def __init__(
+        self,
+        request: Request,
+        branch: str,
+        flow: Flow,
+        clock: Clock,
+        user: ClientUser,
+        ended: Callable[[InviteClientTransaction], None],
+    ) -> None:
+        self.request = request
+        self.branch = branch
+        self.state = CALLING
+        self.flow = flow
+        self._clock = clock
+        self._user = user
+        self._ended = ended
+        self._packet = bytes(request)
+        self._ack = b""
+        self._resend: Timer | None = None
+        self._expiry: Timer | None = clock.callLater(TIMER_B, self._expired)
+        if not flow.reliable:
+            self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer A
+        flow.send(self._packet)
+
+    def response_received(self, response: Response) -> None:
+        """A response with our branch and CSeq method came."""
+        status = response.status
+        if self.state is CALLING or self.state is PROCEEDING:
+            if status < 200:
+                self._enter(PROCEEDING)
+            elif status < 300:
+                self._enter(ACCEPTED, TIMER_M)
+            else:
+                self._enter(COMPLETED, 0 if self.flow.reliable else TIMER_D)
+                self._ack = bytes(self.request.ack_for(response))
+                self.flow.send(self._ack)
+            self._user.response_received(response)
+        elif self.state is ACCEPTED:
+            # The user, not the transaction, answers a 2xx: it sends the same ACK again.
+            if 200 <= status < 300:
+                self._user.response_received(response)
+        elif self.state is COMPLETED:
+            if status >= 300:
+                self.flow.send(self._ack)
+
+    def transport_failed(self) -> None:
+        """The flow is gone (RFC 3261 17.1.4)."""
+        if self.state is CALLING or self.state is PROCEEDING:
+            self._enter(TERMINATED)
+            self._user.transaction_failed(503, "the transport failed")
+
+    def _retransmit(self, interval: float) -> None:
+        self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
+        self.flow.send(self._packet)
+
+    def _expired(self) -> None:
+        self._expiry = None
+        calling = self.state is CALLING
+        self._enter(TERMINATED)
+        if calling:
+            self._user.transaction_failed(408, "no response within 32 s")
+
+    def _enter(self, state: State, lasting: float | None = None) -> None:
+        if self._resend is not None:
+            self._resend.cancel()
+            self._resend = None
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self.state = state
+        if lasting:
+            self._expiry = self._clock.callLater(lasting, self._expired)
+        if state is not PROCEEDING:
+            self._packet = b""
+        if state is TERMINATED or lasting == 0:
+            self.state = TERMINATED
+            self._ended(self)
+
+    def __repr__(self) -> str:
+        return f"<INVITE client transaction {self.branch} {self.state.value}>"
+
+
+class NonInviteClientTransaction:
+    """Non-INVITE client transaction (RFC 3261 17.1.2).
+
+    :param request: the request, with our Via on top. It is sent at once.
+    :param branch: the branch of that Via.
+    :param ended: called once, when it terminates.
+    """
+
+    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "_resend", "_user", "branch", "flow", "method", "state")
+
+    def __init__(
+        self,
+        request: Request,
+        branch: str,
+        flow: Flow,
+        clock: Clock,
+        user: ClientUser,
+        ended: Callable[[NonInviteClientTransaction], None],
+    ) -> None:
+        self.method = request.method
+        self.branch = branch
+        self.state = TRYING
+        self.flow = flow
+        self._clock = clock
+        self._user = user
+        self._ended = ended
+        self._packet = bytes(request)
+        self._resend: Timer | None = None
+        self._expiry: Timer | None = clock.callLater(TIMER_F, self._expired)
+        if not flow.reliable:
+            self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer E
+        flow.send(self._packet)
+
+    def response_received(self, response: Response) -> None:
+        """A response with our branch and CSeq method came."""
+        if self.state is TRYING or self.state is PROCEEDING:
+            if response.status < 200:
+                # Timer F runs on; timer E goes on at T2 (RFC 3261 17.1.2.2), from its next firing.
+                self.state = PROCEEDING
+            else:
+                self._enter(COMPLETED, 0 if self.flow.reliable else TIMER_K)
+            self._user.response_received(response)
+
+    def transport_failed(self) -> None:
+        """The flow is gone (RFC 3261 17.1.4)."""
+        if self.state is TRYING or self.state is PROCEEDING:
+            self._enter(TERMINATED)
+            self._user.transaction_failed(503, "the transport failed")
+
+    def _retransmit(self, interval: float) -> None:
+        interval = T2 if self.state is PROCEEDING else min(interval, T2)
+        self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
+        self.flow.send(self._packet)
+
+    def _expired(self) -> None:
+        self._expiry = None
+        unanswered = self.state is not COMPLETED
+        self._enter(TERMINATED)
+        if unanswered:
+            self._user.transaction_failed(408, "no final response within 32 s")
+
+    def _enter(self, state: State, lasting: float | None = None) -> None:
+        if self._resend is not None:
+            self._resend.cancel()
+            self._resend = None
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self.state = state
+        self._packet = b""
+        if lasting:
+            self._expiry = self._clock.callLater(lasting, self._expired)
+        else:
+            self.state = TERMINATED
+            self._ended(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.method} client transaction {self.branch} {self.state.value}>"

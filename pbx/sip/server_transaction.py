@@ -1,0 +1,194 @@
+"""The two server transactions (RFC 3261 17.2, RFC 6026): a request came in, its answer goes back until it has arrived.
+
+Each is the RFC's machine, its states named as in the figures; a retransmission is the bytes that were sent first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from pbx.sip.errors import InvalidState
+from pbx.sip.flow import Flow
+from pbx.sip.message import Request, Response
+from pbx.sip.timers import T1, T2, TIMER_H, TIMER_I, TIMER_J, TIMER_L, Clock, Timer
+
+Key = tuple[str, ...]
+"""What a server transaction is found by (RFC 3261 17.2.3)."""
+
+
+class State(Enum):
+    """The states of figures 7 and 8 of RFC 3261, and of figure 7 of RFC 6026."""
+
+    TRYING = "trying"
+    PROCEEDING = "proceeding"
+    ACCEPTED = "accepted"
+    COMPLETED = "completed"
+    CONFIRMED = "confirmed"
+    TERMINATED = "terminated"
+
+
+TRYING, PROCEEDING, ACCEPTED = State.TRYING, State.PROCEEDING, State.ACCEPTED
+COMPLETED, CONFIRMED, TERMINATED = State.COMPLETED, State.CONFIRMED, State.TERMINATED
+
+
+class InviteUser(Protocol):
+    """Whom an INVITE server transaction tells."""
+
+    def cancelled(self, cancel: Request) -> None:
+        """A CANCEL came while no final response had gone out (RFC 3261 9.2)."""
+
+
+class InviteServerTransaction:
+    """INVITE server transaction (RFC 3261 17.2.1, RFC 6026 7.1).
+
+    :param request: the INVITE.
+    :param key: what it is found by.
+    :param ended: called once, when it terminates.
+    :ivar user: who answers; set by him.
+    """
+
+    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "_resend", "flow", "key", "request", "state", "user")
+
+    def __init__(
+        self, request: Request, key: Key, flow: Flow, clock: Clock, ended: Callable[[InviteServerTransaction], None]
+    ) -> None:
+        self.request = request
+        self.key = key
+        self.flow = flow
+        self.state = PROCEEDING
+        self.user: InviteUser | None = None
+        self._clock = clock
+        self._ended = ended
+        self._packet = b""
+        self._resend: Timer | None = None
+        self._expiry: Timer | None = None
+
+    def request_received(self) -> None:
+        """The INVITE came again."""
+        if (self.state is PROCEEDING or self.state is COMPLETED) and self._packet:
+            self.flow.send(self._packet)
+
+    def ack_received(self) -> None:
+        """The ACK of a final response other than 2xx came."""
+        if self.state is COMPLETED:
+            self._enter(CONFIRMED, 0 if self.flow.reliable else TIMER_I)
+
+    def respond(self, response: Response) -> None:
+        """Send a response. In state accepted the user sends its 2xx again here (RFC 6026 7.1).
+
+        :raises InvalidState: when a final response other than that 2xx went before.
+        """
+        status = response.status
+        if self.state is PROCEEDING:
+            packet = bytes(response)
+            if status < 200:
+                self._packet = packet
+            elif status < 300:
+                self._enter(ACCEPTED, TIMER_L)
+            else:
+                self._enter(COMPLETED, TIMER_H)
+                self._packet = packet
+                if not self.flow.reliable:
+                    self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)  # timer G
+            self.flow.send(packet)
+        else:
+            raise InvalidState(f"{status} sent in {self!r}")
+
+    def transport_failed(self) -> None:
+        """The flow is gone: nobody is left to answer (RFC 3261 17.2.4)."""
+        if self.state is not TERMINATED:
+            self._enter(TERMINATED)
+
+    def _retransmit(self, interval: float) -> None:
+        interval = min(interval, T2)
+        self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
+        self.flow.send(self._packet)
+
+    def _expired(self) -> None:
+        # Timer H, without an ACK: the user has long ended what the response refused; there is nothing to tell.
+        self._expiry = None
+        self._enter(TERMINATED)
+
+    def _enter(self, state: State, lasting: float | None = None) -> None:
+        if self._resend is not None:
+            self._resend.cancel()
+            self._resend = None
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self.state = state
+        self._packet = b""
+        if lasting:
+            self._expiry = self._clock.callLater(lasting, self._expired)
+        else:
+            self.state = TERMINATED
+            self._ended(self)
+
+    def __repr__(self) -> str:
+        return f"<INVITE server transaction {self.key[0]} {self.state.value}>"
+
+
+class NonInviteServerTransaction:
+    """Non-INVITE server transaction (RFC 3261 17.2.2).
+
+    :param request: the request.
+    :param key: what it is found by.
+    :param ended: called once, when it terminates.
+    """
+
+    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "flow", "key", "request", "state")
+
+    def __init__(
+        self, request: Request, key: Key, flow: Flow, clock: Clock, ended: Callable[[NonInviteServerTransaction], None]
+    ) -> None:
+        self.request = request
+        self.key = key
+        self.flow = flow
+        self.state = TRYING
+        self._clock = clock
+        self._ended = ended
+        self._packet = b""
+        self._expiry: Timer | None = None
+
+    def request_received(self) -> None:
+        """The request came again."""
+        if self._packet:
+            self.flow.send(self._packet)
+
+    def respond(self, response: Response) -> None:
+        """Send a response.
+
+        :raises InvalidState: when a final response went before.
+        """
+        if self.state is TRYING or self.state is PROCEEDING:
+            packet = self._packet = bytes(response)
+            if response.status < 200:
+                self.state = PROCEEDING
+            elif self.flow.reliable:
+                self.state = TERMINATED
+                self._ended(self)
+            else:
+                self.state = COMPLETED
+                self._expiry = self._clock.callLater(TIMER_J, self._expired)
+            self.flow.send(packet)
+        else:
+            raise InvalidState(f"{response.status} sent in {self!r}")
+
+    def transport_failed(self) -> None:
+        """The flow is gone: nobody is left to answer (RFC 3261 17.2.4)."""
+        if self.state is not TERMINATED:
+            if self._expiry is not None:
+                self._expiry.cancel()
+                self._expiry = None
+            self.state = TERMINATED
+            self._ended(self)
+
+    def _expired(self) -> None:
+        self._expiry = None
+        self.state = TERMINATED
+        self._ended(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.request.method} server transaction {self.key[0]} {self.state.value}>"

@@ -1,0 +1,167 @@
+"""The transaction layer: finds the transaction of each message, makes those that are missing (RFC 3261 section 17).
+
+It is the stack's bulkhead: what its user raises ends in one log line and a 500, never in the transport.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from pbx.sip.client_transaction import ClientUser, InviteClientTransaction, NonInviteClientTransaction
+from pbx.sip.errors import Malformed
+from pbx.sip.flow import Flow, via_of
+from pbx.sip.headers import VIA
+from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
+from pbx.sip.message import Request, Response
+from pbx.sip.server_transaction import ACCEPTED, InviteServerTransaction, Key, NonInviteServerTransaction
+from pbx.sip.timers import Clock
+
+ServerTransaction = InviteServerTransaction | NonInviteServerTransaction
+ClientTransaction = InviteClientTransaction | NonInviteClientTransaction
+
+_log = Logger(namespace="pbx.sip")
+
+
+class CoreUser(Protocol):
+    """The core above the transactions (RFC 3261 section 8)."""
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        """A new request came."""
+
+    def ack_received(self, request: Request) -> None:
+        """The ACK of a 2xx came: it belongs to no transaction (RFC 3261 17)."""
+
+
+class TransactionLayer:
+    """All transactions of one exchange.
+
+    :param clock: the time.
+    :param identifiers: where branches and tags come from.
+    :ivar user: the core; set by it.
+    :ivar counts: what happened, by name.
+    """
+
+    def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
+        self.user: CoreUser | None = None
+        self.counts: Counter[str] = Counter()
+        self._clock = clock
+        self._identifiers = identifiers
+        self._clients: dict[str, ClientTransaction] = {}
+        self._servers: dict[Key, ServerTransaction] = {}
+
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._servers)
+
+    def message_received(self, flow: Flow, message: Request | Response) -> None:
+        """A well-formed message came through a flow. Never raises."""
+        try:
+            if isinstance(message, Response):
+                self._response_received(message)
+            else:
+                self._request_received(flow, message)
+        except Malformed as fault:
+            self.refuse(flow, message, fault)
+        except Exception:
+            self.counts["failures"] += 1
+            _log.failure("a message could not be dealt with: {message!r}", message=message)
+            self.refuse(flow, message, Malformed(500, ""))
+
+    def refuse(self, flow: Flow, message: Request | Response, fault: Malformed) -> None:
+        """Answer without state (RFC 3261 8.2.7) what was malformed, through its transaction when there is one already."""
+        self.counts[f"refused {fault.status}"] += 1
+        if not isinstance(message, Request) or message.method == "ACK":
+            return
+        response = message.response(fault.status, fault.why, self._identifiers.token())
+        transaction = self._servers.get(server_key(message))
+        if transaction is None:
+            flow.send(bytes(response))
+        elif transaction.state.value in ("trying", "proceeding"):
+            transaction.respond(response)
+
+    def request(self, flow: Flow, request: Request, user: ClientUser) -> ClientTransaction:
+        """Send a request other than ACK and CANCEL in a new client transaction; our Via is put on top of it."""
+        branch = self._identifiers.branch()
+        request.fields.insert(0, VIA.field(via_of(flow, branch)))
+        transaction: ClientTransaction
+        if request.method == "INVITE":
+            transaction = InviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
+        else:
+            transaction = NonInviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
+        self._clients[f"{branch} {request.method}"] = transaction
+        return transaction
+
+    def cancel(self, transaction: InviteClientTransaction, request: Request, user: ClientUser) -> None:
+        """Send the CANCEL of an INVITE: same branch, same way, a transaction of its own (RFC 3261 9.1)."""
+        branch = transaction.branch
+        self._clients[f"{branch} CANCEL"] = NonInviteClientTransaction(
+            request, branch, transaction.flow, self._clock, user, self._client_ended
+        )
+
+    def invite_of(self, cancel: Request) -> InviteServerTransaction | None:
+        """The INVITE transaction that a CANCEL means (RFC 3261 9.2), if it is there."""
+        found = self._servers.get(server_key(cancel, "INVITE"))
+        return found if isinstance(found, InviteServerTransaction) else None
+
+    def flow_failed(self, flow: Flow) -> None:
+        """A connection is gone: so are its transactions."""
+        for transaction in [*self._clients.values(), *self._servers.values()]:
+            if transaction.flow is flow:
+                transaction.transport_failed()
+
+    def _response_received(self, response: Response) -> None:
+        transaction = self._clients.get(f"{response.via.branch} {response.cseq_method}")
+        if transaction is None:
+            # RFC 3261 18.1.2: a UAC core could take it; all it could be is a 2xx after timer M. Nobody waits for it.
+            self.counts["stray responses"] += 1
+        else:
+            transaction.response_received(response)
+
+    def _request_received(self, flow: Flow, request: Request) -> None:
+        method = request.method
+        if method == "ACK":
+            self._ack_received(request)
+            return
+        key = server_key(request)
+        transaction = self._servers.get(key)
+        if transaction is not None:
+            self.counts["retransmitted requests"] += 1
+            transaction.request_received()
+            return
+        if method == "INVITE":
+            transaction = InviteServerTransaction(request, key, flow, self._clock, self._server_ended)
+        else:
+            transaction = NonInviteServerTransaction(request, key, flow, self._clock, self._server_ended)
+        self._servers[key] = transaction
+        assert self.user is not None
+        self.user.request_received(transaction, request)
+
+    def _ack_received(self, ack: Request) -> None:
+        transaction = self._servers.get(server_key(ack, "INVITE"))
+        if isinstance(transaction, InviteServerTransaction) and transaction.state is not ACCEPTED:
+            transaction.ack_received()
+        else:
+            assert self.user is not None
+            self.user.ack_received(ack)
+
+    def _client_ended(self, transaction: ClientTransaction) -> None:
+        self._clients.pop(f"{transaction.branch} {transaction.method}", None)
+
+    def _server_ended(self, transaction: ServerTransaction) -> None:
+        self._servers.pop(transaction.key, None)
+
+
+def server_key(request: Request, method: str = "") -> Key:
+    """What a request's server transaction is found by (RFC 3261 17.2.3).
+
+    :param method: INVITE for an ACK or CANCEL that looks for the INVITE's transaction; else the request's own.
+    """
+    via = request.via
+    method = method or request.method
+    branch = via.branch
+    if branch.startswith(MAGIC_COOKIE):
+        return (branch, f"{via.host}:{via.port}", method)
+    # An element of RFC 2543. The To tag is left out: in the ACK it is ours, in the INVITE it is not there yet.
+    return (branch, str(via), method, request.target, request.from_tag, request.call_id, str(request.cseq))
