@@ -1,4 +1,4 @@
-"""How `twistd` learns that there is a `pbx`: one line, read at every start of every twistd, so it imports nothing of ours."""
+"""How `twistd` learns that there is a `pbx`: read at every start of every twistd, so it imports nothing of ours."""
 
 from __future__ import annotations
 

@@ -1,0 +1,61 @@
+"""What holds for every test: nothing is logged as an error, and no Deferred ends in a failure nobody took.
+
+A test that provokes errors takes them: `assert [e] = logged_errors()`.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import settings
+from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogPublisher
+from zope.interface import implementer
+
+from tests.counts import FULL
+
+settings.register_profile("quick", deadline=None, print_blob=True)
+settings.register_profile("full", deadline=None, print_blob=True, max_examples=2_000)
+settings.register_profile("fuzz", deadline=None, print_blob=True, max_examples=50_000)
+settings.load_profile("full" if FULL else "quick")
+
+
+def pytest_report_header() -> str:
+    """Say at the top of a run how much of it there will be."""
+    return f"counts: {'full' if FULL else 'small'}; CI: {os.environ.get('CI', 'no')}"
+
+
+def pytest_collection_finish() -> None:
+    """Set aside all that importing made: the collection after each test costs 1 ms, not 50."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def logged_errors() -> Iterator[Callable[[], list[LogEvent]]]:
+    """Give a function that returns the errors logged so far and forgets them; what is left fails the test."""
+    errors: list[LogEvent] = []
+
+    @implementer(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if "log_failure" in event or event.get("log_level") in (LogLevel.error, LogLevel.critical):
+            errors.append(event)
+
+    def take() -> list[LogEvent]:
+        # A Deferred reports its unhandled failure when it is collected.
+        gc.collect()
+        taken = errors[:]
+        errors.clear()
+        return taken
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield take
+        left = take()
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    if left:
+        texts = "\n".join(eventAsText(event) for event in left)
+        pytest.fail(f"{len(left)} error(s) logged and not expected by the test:\n{texts}", pytrace=False)
