@@ -1,0 +1,74 @@
+# Needs git, make and Python 3.11 or newer with venv; everything else is put into .venv by the first target you ask for.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test lint format soak fuzz bench coverage clean
+
+help:
+	@echo "make run       start an exchange in run/ with two accounts; Ctrl-C stops it"
+	@echo "make test      run the tests; as root on Debian it installs the phone programs first"
+	@echo "make lint      ruff and mypy"
+	@echo "make format    let ruff format the code"
+	@echo "make soak      the tests with their full counts: hours"
+	@echo "make fuzz      the property tests with 50,000 examples each: hours"
+	@echo "make bench     the benchmarks"
+	@echo "make coverage  the tests, and which lines and branches they do not reach"
+	@echo "make clean     remove .venv and all caches; run/ stays"
+
+run: $(VENV)/installed
+	@exec $(BIN)/python -m tools.run
+
+test: $(VENV)/installed-dev
+	@$(BIN)/python -m tests.programs
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+soak: $(VENV)/installed-dev
+	@$(BIN)/python -m tests.programs
+	PBX_COUNTS=full $(BIN)/python -m pytest --timeout 7200
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile fuzz --timeout 7200
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m bench
+
+coverage: $(VENV)/installed-dev
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine
+	$(BIN)/coverage report
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Building without isolation needs no network once everything is there, so that a changed setup.cfg does not either.
+$(VENV)/installed: $(VENV)/made setup.cfg pyproject.toml
+	@echo "Installing into $(VENV): the first time this takes a minute."
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/made setup.cfg pyproject.toml
+	@echo "Installing into $(VENV), with what the tests need: the first time this takes a minute or two."
+	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv: install it (Debian: apt install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) 'setuptools>=77'
+	@touch $@
