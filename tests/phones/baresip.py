@@ -1,0 +1,198 @@
+"""baresip as a desk phone: a process with one account, a tone as its microphone and a recording of each call.
+
+Facts about baresip 1.0 that this file knows: `net_interface` must be an address, or SDP names another interface;
+`aufile` plays its file once, so the file is longer than any test; the module stdio would spin when standard input
+is at its end, so it is not loaded; an early REGISTER_OK comes before anybody can listen, so registration is asked
+for; in-call commands exist only while there is a call; recordings carry the time in whole seconds as their name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from pathlib import Path
+from typing import Any, Self
+
+from tests.eventually import eventually
+from tests.phones.process import Process, free_port
+from tests.phones.tone import tone_seconds, write_tone
+from tests.programs import program
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_MODULES = "/usr/lib/baresip/modules"
+_CONFIG = """\
+poll_method epoll
+sip_listen 127.0.0.1:{sip_port}
+net_interface 127.0.0.1
+call_local_timeout 120
+call_max_calls 4
+audio_source aufile,{folder}/tone.wav
+audio_player aubridge,ear{number}
+audio_alert aubridge,bell{number}
+audio_level no
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+rtp_ports 30000-32000
+rtcp_mux no
+jitter_buffer_delay 1-5
+snd_path {folder}/calls
+module_path {modules}
+module g711.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{control_port}
+"""
+_ACCOUNT = (
+    "<sip:{number}@{server}>;auth_user={number};auth_pass={password};regint={interval};"
+    "audio_codecs=PCMU,PCMA;answermode=manual\n"
+)
+
+
+class Baresip:
+    """One phone.
+
+    :param number: the extension it registers as.
+    :param password: its password.
+    :param server: "address:port" of the exchange.
+    :param folder: where its files go; made here.
+    :param tone: what it sends in every call, Hz.
+    :param interval: seconds for which it registers; 0: it does not register.
+    """
+
+    def __init__(
+        self, number: str, password: str, server: str, folder: Path, *, tone: int = 440, interval: int = 3600
+    ) -> None:
+        self.number = number
+        self.server = server
+        self.folder = folder
+        self.events: list[dict[str, Any]] = []
+        self._replies: list[str] = []
+        self._received = b""
+        self.sip_port = free_port()
+        control_port = free_port(kind=socket.SOCK_STREAM)
+        (folder / "calls").mkdir(parents=True)
+        write_tone(folder / "tone.wav", tone, seconds=120)
+        (folder / "config").write_text(
+            _CONFIG.format(
+                sip_port=self.sip_port, folder=folder, number=number, modules=_MODULES, control_port=control_port
+            )
+        )
+        (folder / "accounts").write_text(
+            _ACCOUNT.format(number=number, server=server, password=password, interval=interval)
+        )
+        (folder / "contacts").touch()
+        (folder / "uuid").write_text(f"00000000-0000-4000-8000-{int(number):012d}")
+        self.process = Process([program("baresip"), "-f", folder], folder / "log")
+        try:
+            eventually(lambda: self._connect(control_port), within=10)
+        except BaseException:
+            self.process.stop()
+            raise
+
+    def _connect(self, port: int) -> bool:
+        assert self.process.status is None, self.process.tail()
+        try:
+            self._control = socket.create_connection(("127.0.0.1", port), timeout=1)
+        except OSError:
+            return False
+        self._control.setblocking(False)
+        return True
+
+    # What its user does.
+
+    def dial(self, number: str) -> None:
+        """Calls a number of the exchange."""
+        self.order("dial", f"sip:{number}@{self.server}")
+
+    def accept(self) -> None:
+        self.order("accept")
+
+    def hang_up(self) -> None:
+        """Ends the call; while the phone still rings, this refuses it with 486."""
+        self.order("hangup")
+
+    # What its user sees and hears.
+
+    @property
+    def registered(self) -> bool:
+        return "OK" in self.order("reginfo")
+
+    @property
+    def idle(self) -> bool:
+        """Has no call, not even a ringing one."""
+        return "Active calls (0)" in self.order("listcalls")
+
+    def saw(self, event: str) -> dict[str, Any]:
+        """The first event of this type (CALL_INCOMING, CALL_ESTABLISHED, ...) not yet forgotten; {}: none."""
+        self._read()
+        return next((seen for seen in self.events if seen["type"] == event), {})
+
+    def sees(self, event: str, within: float = 5) -> str:
+        """Waits for an event and returns its parameter, for CALL_CLOSED the status and reason.
+
+        :raises AssertionError: it did not come; the message has what came instead and the end of the log.
+        """
+        try:
+            return str(eventually(lambda: self.saw(event), within=within).get("param", ""))
+        except AssertionError:
+            seen = [(other["type"], other.get("param", "")) for other in self.events]
+            raise AssertionError(f"{self.number} saw no {event}, but {seen}\n{self.process.tail()}") from None
+
+    def forget(self) -> None:
+        """Forgets the events so far, so that the next call's are waited for."""
+        self._read()
+        self.events.clear()
+
+    def heard(self, frequency: int) -> list[float]:
+        """Seconds of a tone that it heard, call by call."""
+        return [tone_seconds(path, frequency) for path in sorted((self.folder / "calls").glob("*-dec.wav"))]
+
+    # How it is told.
+
+    def order(self, command: str, words: str = "") -> str:
+        """Gives baresip a command, as its menu knows it, and returns its reply."""
+        order = json.dumps({"command": command, "params": words}).encode()
+        self._control.sendall(b"%d:%s," % (len(order), order))
+        return eventually(self._reply, within=5)[0]
+
+    def _reply(self) -> list[str]:
+        self._read()
+        replies, self._replies = self._replies, []
+        return replies
+
+    def _read(self) -> None:
+        """Takes what baresip has sent: netstrings of JSON, either the reply to an order or an event."""
+        try:
+            while chunk := self._control.recv(65536):
+                self._received += chunk
+        except BlockingIOError:
+            pass
+        while (colon := self._received.find(b":")) > 0:
+            end = colon + 1 + int(self._received[:colon])
+            if len(self._received) <= end:
+                return
+            told = json.loads(self._received[colon + 1 : end])
+            self._received = self._received[end + 1 :]
+            if told.get("response"):
+                self._replies.append(_COLOUR.sub("", told.get("data") or ""))
+            else:
+                self.events.append(told)
+
+    def close(self) -> None:
+        """Ends the process; it takes its registration back first."""
+        self._control.close()
+        self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

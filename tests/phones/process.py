@@ -1,0 +1,114 @@
+"""A program that a test or benchmark starts: it writes one log, never outlives us, is ended by its own pid."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port of `host` that nothing is bound to at this moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Process:
+    """A running child process.
+
+    :param argv: the program and its arguments.
+    :param log: the file that takes its standard output and standard error.
+    :param cwd: the directory it runs in; the log's when None.
+    :param environ: added to our own environment.
+    :param cpu: the only processor it may use; None: any.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        log: Path,
+        *,
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        cpu: int | None = None,
+    ) -> None:
+        def prepare() -> None:
+            # Else a phone whose test was killed would ring, and register, for ever.
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if cpu is not None:
+                os.sched_setaffinity(0, {cpu})
+
+        self.argv = [str(word) for word in argv]
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=cwd or log.parent,
+                env={**os.environ, **(environ or {})},
+                preexec_fn=prepare,  # noqa: PLW1509 - no threads are running here
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs; minus the signal's number when a signal ended it."""
+        return self._process.poll()
+
+    def output(self) -> str:
+        """All that it has written so far."""
+        return self.log.read_text(errors="replace")
+
+    def tail(self, lines: int = 60) -> str:
+        """The end of what it wrote, under a line that says whose it is: for failures."""
+        return "\n".join([f"--- {self.log}, status {self.status}", *self.output().splitlines()[-lines:]])
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, within: float) -> int:
+        """Its exit status, once it ends by itself.
+
+        :param within: seconds.
+        :raises AssertionError: it still runs after that time; the message has the end of its log.
+        """
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.argv[0]} still runs after {within} s\n{self.tail()}") from None
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = 5) -> int:
+        """Sends a signal and waits for the end; a process that does not obey is killed. The exit status."""
+        if self.status is None:
+            self.send(number)
+            try:
+                self._process.wait(within)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self._process.wait()
+
+    def kill(self) -> None:
+        """`kill -9`, and only this one process."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()

@@ -1,0 +1,116 @@
+"""SIPp as many callers or callees at once: a process with one of our scenarios, and its own account of how it went.
+
+Facts about SIPp 3.6 that this file knows: it binds the two ports -mp and -mp + 2 itself, and call n of a scenario with
+[auto_media_port] has its audio at -mp + 4 (n - 1); an [authentication ...] keyword is expanded only from the CSV file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from tests.phones.process import Process, free_port
+from tests.programs import program
+
+SCENARIOS = Path(__file__).with_name("scenarios")
+MEDIA_PORT = 6000
+
+
+class Tally(NamedTuple):
+    """What SIPp says of its calls so far."""
+
+    created: int
+    current: int
+    successful: int
+    failed: int
+    retransmissions: int
+
+
+class Sipp:
+    """One SIPp. It ends by itself when `calls` calls are over.
+
+    :param scenario: a file of `scenarios`, without its suffix.
+    :param folder: where its files go; made here.
+    :param ip: its own address, on loopback.
+    :param port: its own port; 0: a free one.
+    :param server: "address:port" to call; "": it only answers.
+    :param service: the number to call.
+    :param calls: how many in all.
+    :param rate: how many are begun each second.
+    :param talk: seconds between the answer and the hang-up.
+    :param accounts: numbers and passwords; one line for each call, from the first again after the last.
+    :param cpu: the only processor it may use; None: any.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        folder: Path,
+        *,
+        ip: str = "127.0.0.1",
+        port: int = 0,
+        server: str = "",
+        service: str = "",
+        calls: int = 1,
+        rate: float = 10,
+        talk: float = 0.5,
+        accounts: Iterable[tuple[str, str]] = (),
+        cpu: int | None = None,
+    ) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.port = port or free_port(ip)
+        self.address = f"{ip}:{self.port}"
+        lasting = calls / rate + talk + 40
+        argv = [program("sipp"), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin"]
+        argv += ["-i", ip, "-mi", ip, "-ci", ip, "-p", str(self.port), "-mp", str(MEDIA_PORT)]
+        argv += ["-m", str(calls), "-timeout", f"{lasting:.0f}s", "-buff_size", "4000000", "-deadcall_wait", "0"]
+        argv += ["-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_logs", "-log_file", "calls.log"]
+        argv += ["-trace_err", "-error_file", "errors.log"]
+        if lines := [f"{number};[authentication username={number} password={word}]\n" for number, word in accounts]:
+            (folder / "accounts.csv").write_text("SEQUENTIAL\n" + "".join(lines))
+            argv += ["-inf", "accounts.csv"]
+        if server:
+            argv += [server, "-s", service, "-r", str(rate), "-d", str(round(1000 * talk)), "-l", str(calls)]
+        self.process = Process(argv, folder / "screen.log", cpu=cpu)
+
+    def tally(self) -> Tally:
+        """Its figures, at most a second old while it runs."""
+        path = self.folder / "stat.csv"
+        lines = path.read_text().splitlines() if path.exists() else []
+        if len(lines) < 2:
+            return Tally(0, 0, 0, 0, 0)
+        row = dict(zip(lines[0].split(";"), lines[-1].split(";"), strict=False))
+        names = "TotalCallCreated CurrentCall SuccessfulCall(C) FailedCall(C) Retransmissions(C)"
+        return Tally(*(int(row[name]) for name in names.split()))
+
+    def finish(self, within: float) -> Tally:
+        """Waits until all its calls are over.
+
+        :param within: seconds.
+        :raises AssertionError: a call failed, or it took longer; the message has SIPp's own reasons.
+        """
+        status = self.process.wait(within)
+        assert status == 0, f"SIPp ended with {status}, {self.tally()}\n{self.complaints()}"
+        return self.tally()
+
+    def complaints(self) -> str:
+        """The beginning of what it wrote about messages that it did not expect, or else the end of its screen."""
+        path = self.folder / "errors.log"
+        return path.read_text(errors="replace")[:4000] if path.exists() else self.process.tail()
+
+    def media(self) -> list[tuple[int, str, int]]:
+        """Of each call whose audio port is its own: that port, and where the other side wants audio sent."""
+        rows = [line.split() for line in (self.folder / "calls.log").read_text().splitlines()]
+        streams = [(MEDIA_PORT + 4 * (int(number) - 1), ip, int(port)) for number, ip, port in rows]
+        return [stream for stream in streams if stream[0] != MEDIA_PORT]
+
+    def close(self) -> None:
+        self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
