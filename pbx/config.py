@@ -1,0 +1,301 @@
+"""The configuration file: TOML in, one frozen `Config` out, or one `Fault` that names the line, and nothing else.
+
+Every section is a dataclass: its fields are the options, its defaults theirs. `pbx.options` reads each value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from pbx import options
+from pbx.faults import Fault
+from pbx.options import Listener, Network, Wrong, nearest, shown
+
+PLACES = ("./pbx.toml", "/etc/pbx/pbx.toml")
+
+# RFC 1918, loopback and link-local (RFC 3927), unique local addresses (RFC 4193): peers there see our own address.
+_IPV4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")
+_IPV6 = ("::1/128", "fe80::/10", "fc00::/7")
+LOCAL_NETWORKS: tuple[Network, ...] = tuple(map(ip_network, _IPV4 + _IPV6))
+
+
+@dataclass(frozen=True, slots=True)
+class Sip:
+    """`[sip]`: where we listen and what we call ourselves. `drain` is in seconds; a loaded `realm` is never empty."""
+
+    listen: tuple[Listener, ...] = (Listener("UDP", "0.0.0.0", 5060),)
+    realm: str = ""
+    advertise: str = ""
+    local_networks: tuple[Network, ...] = LOCAL_NETWORKS
+    drain: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """`[registrar]`: how long a registration may last, all in seconds (RFC 3261 10.3 step 7)."""
+
+    min_expires: int = 60
+    max_expires: int = 7200
+    default_expires: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """`[database]`: a URL of SQLAlchemy; the path in a loaded `sqlite:///` URL is absolute."""
+
+    url: str = "sqlite:///pbx.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs."""
+
+    address: str = ""
+    ports: range = range(10000, 20000)
+    engine: str = "auto"
+    codecs: tuple[str, ...] = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialplan:
+    """`[dialplan]`: the Python file whose global `plan` decides what a call does."""
+
+    file: Path = Path("dialplan.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """`[control]`: the unix socket through which the `pbx` command asks the running server."""
+
+    socket: Path = Path("pbx.sock")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """`[log]`: "text" or "json", and the lowest level that is written."""
+
+    format: str = "text"
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that the administrator has decided. Every path in it is absolute.
+
+    :param path: the file, as the user named it.
+    :param domains: the domains that are ours, in lower case.
+    """
+
+    path: str
+    domains: tuple[str, ...]
+    sip: Sip
+    registrar: Registrar
+    database: Database
+    media: Media
+    dialplan: Dialplan
+    control: Control
+    log: Log
+    _text: str = field(repr=False, compare=False)
+
+    def fault(self, key: str, what: str, remedy: str) -> Fault:
+        """Return the fault of an option that turns out to be wrong when it is used.
+
+        :param key: the option, as "sip.listen"; when the file does not set it, its section or line 1 is named.
+        """
+        return Fault(self.path, _line(self._text, key.split(".")), what, remedy)
+
+    @contextmanager
+    def blaming(self, key: str) -> Iterator[None]:
+        """Give a `Fault` that is raised inside and names no file the place of the option `key`."""
+        try:
+            yield
+        except Fault as fault:
+            if fault.path:
+                raise
+            raise self.fault(key, fault.what, fault.remedy) from fault
+
+
+_Reader = Callable[[str, object], object]
+
+_SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
+    "sip": (
+        Sip,
+        {
+            "listen": options.listen,
+            "realm": options.realm,
+            "advertise": options.host,
+            "local_networks": options.networks,
+            "drain": options.seconds,
+        },
+    ),
+    "registrar": (Registrar, dict.fromkeys(("min_expires", "max_expires", "default_expires"), options.expires)),
+    "database": (Database, {"url": options.url}),
+    "media": (
+        Media,
+        {
+            "address": options.address,
+            "ports": options.ports,
+            "engine": options.one_of("auto", "python"),
+            "codecs": options.codecs,
+        },
+    ),
+    "dialplan": (Dialplan, {"file": options.file}),
+    "control": (Control, {"socket": options.file}),
+    "log": (
+        Log,
+        {
+            "format": options.one_of("text", "json"),
+            "level": options.one_of("debug", "info", "warn", "error", "critical"),
+        },
+    ),
+}
+
+
+def find(explicit: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the configuration file: `--config`, else `$PBX_CONFIG`, `./pbx.toml`, `/etc/pbx/pbx.toml`.
+
+    :param explicit: what the user gave; "" and None are nothing.
+    :raises Fault: nothing is named and none is there.
+    """
+    if named := explicit or environment.get("PBX_CONFIG"):
+        return Path(named)
+    for place in PLACES:
+        if os.path.isfile(place):
+            return Path(place)
+    what = f"no configuration: $PBX_CONFIG is not set and there is neither {' nor '.join(PLACES)}"
+    raise Fault("", 0, what, "name the file with --config FILE")
+
+
+def load(path: str | Path) -> Config:
+    """Read and check the configuration file.
+
+    :raises Fault: it cannot be read, or something in it is wrong; nothing else, whatever the file holds.
+    """
+    name = str(path)
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Fault(name, 0, f"cannot be read: {reason}", "name the right file with --config FILE") from error
+    try:
+        return parse(content.decode("utf-8-sig"), name)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Fault(name, line, "this is not UTF-8", "save the file as UTF-8") from error
+
+
+def parse(text: str, path: str) -> Config:
+    """Check the text of a configuration file and return what it says.
+
+    :param path: the file's name; relative paths in the text are relative to its folder.
+    :raises Fault: something in it is wrong.
+    """
+    tree = _tree(text, path)
+    at: list[str] = []
+    try:
+        domains, sections = _read(tree, at)
+    except Wrong as wrong:
+        raise Fault(path, _line(text, at), wrong.what, wrong.remedy) from wrong
+    sip: Sip = sections["sip"]
+    folder = Path(path).absolute().parent
+    return Config(
+        path=path,
+        domains=domains,
+        sip=replace(sip, realm=sip.realm or (domains[0] if domains else "pbx")),
+        registrar=sections["registrar"],
+        database=Database(_absolute(sections["database"].url, folder)),
+        media=sections["media"],
+        dialplan=Dialplan(folder / sections["dialplan"].file),
+        control=Control(folder / sections["control"].socket),
+        log=sections["log"],
+        _text=text,
+    )
+
+
+def _absolute(url: str, folder: Path) -> str:
+    prefix = "sqlite:///"
+    return f"{prefix}{folder / url.removeprefix(prefix)}" if url.startswith(prefix) else url
+
+
+def _tree(text: str, path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise Fault(path, 1, "it is nested too deeply", "write plain sections and lists") from error
+    except ValueError as error:
+        # tomllib says the place only in its sentence: "Invalid value (at line 3, column 5)", "(at end of document)".
+        what, _, place = str(error).partition(" (at ")
+        found = re.match(r"line (\d+)", place)
+        line = int(found[1]) if found else text.rstrip("\n").count("\n") + 1
+        raise Fault(path, line, f"this is not TOML: {what[:1].lower()}{what[1:]}", "correct the line") from error
+
+
+def _read(tree: dict[str, Any], at: list[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the domains and a dataclass for each section; `at` always holds the key that is being read."""
+    known = ("domains", *_SECTIONS)
+    for key in tree:
+        at[:] = [key]
+        if key not in known:
+            raise Wrong(f"there is no option or section {shown(key)}", nearest(key, known))
+    at[:] = ["domains"]
+    domains = options.domains("domains", tree.get("domains", []))
+    sections: dict[str, Any] = {}
+    for name, (section, readers) in _SECTIONS.items():
+        at[:] = [name]
+        table = tree.get(name, {})
+        if not isinstance(table, dict):
+            raise Wrong(f"{name} is {shown(table)}, not a section", f"write [{name}] on a line of its own")
+        values = {}
+        for key, value in table.items():
+            at[:] = [name, key]
+            if key not in readers:
+                raise Wrong(f"there is no option {shown(key)} in [{name}]", nearest(key, readers))
+            values[key] = readers[key](f"[{name}] {key}", value)
+        sections[name] = section(**values)
+    registrar: Registrar = sections["registrar"]
+    if not registrar.min_expires <= registrar.default_expires <= registrar.max_expires:
+        at[:] = ["registrar", *tree["registrar"]][:2]
+        figures = f"{registrar.min_expires}, {registrar.default_expires} and {registrar.max_expires}"
+        what = f"[registrar] min_expires, default_expires and max_expires are {figures}"
+        raise Wrong(what, "put them in rising order")
+    return domains, sections
+
+
+def _line(text: str, keys: list[str]) -> int:
+    """Return the line of the statement that sets the key, else that of its section, else 1."""
+    return _statement(text, keys) or _statement(text, keys[:1]) or 1
+
+
+def _statement(text: str, keys: list[str]) -> int:
+    """Return the first line of the first statement that sets the key; 0 when none does.
+
+    No second scanner of TOML: a statement is what `tomllib` accepts beneath the header before it.
+    """
+    header = statement = ""
+    first = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if not statement:
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            first = number
+        statement += line + "\n"
+        try:
+            found: Any = tomllib.loads(header + statement)
+        except (ValueError, RecursionError):
+            continue
+        if statement.lstrip().startswith("["):
+            header = statement
+        statement = ""
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        if found is not None:
+            return first
+    return 0
