@@ -35,8 +35,8 @@ class ClientUser(Protocol):
     def response_received(self, response: Response) -> None:
         """A response came. The retransmissions of a 2xx to INVITE come here too: the user answers them."""
 
-    def transaction_failed(self, status: int, reason: str) -> None:
-        """There will be no final response: 408 after timer B or F, 503 when the transport failed (RFC 3261 8.1.3.1)."""
+    def transaction_failed(self, method: str, status: int, reason: str) -> None:
+        """That request will have no final response: 408 by timer B or F, 503 by the transport (RFC 3261 8.1.3.1)."""
 
 
 class InviteClientTransaction:
@@ -100,7 +100,7 @@ class InviteClientTransaction:
         """The flow is gone (RFC 3261 17.1.4)."""
         if self.state is CALLING or self.state is PROCEEDING:
             self._enter(TERMINATED)
-            self._user.transaction_failed(503, "the transport failed")
+            self._user.transaction_failed(self.method, 503, "the transport failed")
 
     def _retransmit(self, interval: float) -> None:
         self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
@@ -111,7 +111,7 @@ class InviteClientTransaction:
         calling = self.state is CALLING
         self._enter(TERMINATED)
         if calling:
-            self._user.transaction_failed(408, "no response within 32 s")
+            self._user.transaction_failed(self.method, 408, "no response within 32 s")
 
     def _enter(self, state: State, lasting: float | None = None) -> None:
         if self._resend is not None:
@@ -180,7 +180,7 @@ class NonInviteClientTransaction:
         """The flow is gone (RFC 3261 17.1.4)."""
         if self.state is TRYING or self.state is PROCEEDING:
             self._enter(TERMINATED)
-            self._user.transaction_failed(503, "the transport failed")
+            self._user.transaction_failed(self.method, 503, "the transport failed")
 
     def _retransmit(self, interval: float) -> None:
         interval = T2 if self.state is PROCEEDING else min(interval, T2)
@@ -192,7 +192,7 @@ class NonInviteClientTransaction:
         unanswered = self.state is not COMPLETED
         self._enter(TERMINATED)
         if unanswered:
-            self._user.transaction_failed(408, "no final response within 32 s")
+            self._user.transaction_failed(self.method, 408, "no final response within 32 s")
 
     def _enter(self, state: State, lasting: float | None = None) -> None:
         if self._resend is not None:

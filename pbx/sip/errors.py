@@ -22,5 +22,16 @@ class Malformed(Exception):
         return f"{self.status} {self.why}"
 
 
+class Refused(Malformed):
+    """A request that is refused with more than a status.
+
+    :param more: the header fields that tell the peer what would do, such as Allow or Unsupported.
+    """
+
+    def __init__(self, status: int, *more: tuple[str, str, str]) -> None:
+        super().__init__(status, "")
+        self.more = more
+
+
 class InvalidState(Exception):
     """Our own code asked a machine for what its state does not allow. Never caught: it is a bug."""

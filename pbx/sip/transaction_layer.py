@@ -11,7 +11,7 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from pbx.sip.client_transaction import ClientUser, InviteClientTransaction, NonInviteClientTransaction
-from pbx.sip.errors import Malformed
+from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow, via_of
 from pbx.sip.headers import VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
@@ -74,7 +74,8 @@ class TransactionLayer:
         self.counts[f"refused {fault.status}"] += 1
         if not isinstance(message, Request) or message.method == "ACK":
             return
-        response = message.response(fault.status, fault.why, self._identifiers.token())
+        more = fault.more if isinstance(fault, Refused) else ()
+        response = message.response(fault.status, fault.why, self._identifiers.token(), more)
         transaction = self._servers.get(server_key(message))
         if transaction is None:
             flow.send(bytes(response))

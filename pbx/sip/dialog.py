@@ -1,0 +1,161 @@
+"""A dialog (RFC 3261 section 12): a value that changes. It makes requests and judges them; it sends nothing.
+
+The route set is computed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pbx.sip.errors import Malformed
+from pbx.sip.flow import Flow, via_of
+from pbx.sip.grammar import elements
+from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, VIA, Field, parse_address
+from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
+
+SDP_TYPE = "application/sdp"
+
+_FORWARDS = MAX_FORWARDS.field(70)
+
+
+class Dialog:
+    """One dialog, early or confirmed.
+
+    :ivar call_id: the Call-ID.
+    :ivar local_tag: our tag.
+    :ivar remote_tag: the peer's tag.
+    :ivar local: our From value, with tag.
+    :ivar remote: the peer's To value, with tag.
+    :ivar local_cseq: the number of our last request.
+    :ivar remote_cseq: the number of the peer's last request, or -1 when there was none.
+    :ivar remote_target: the URI of the peer's Contact.
+    :ivar routes: the route set, in the order in which our requests take it.
+    :ivar flow: the way of our requests.
+    """
+
+    __slots__ = (
+        "call_id",
+        "flow",
+        "local",
+        "local_cseq",
+        "local_tag",
+        "remote",
+        "remote_cseq",
+        "remote_tag",
+        "remote_target",
+        "routes",
+    )
+
+    def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str, flow: Flow) -> None:
+        self.call_id = call_id
+        self.local = local
+        self.local_tag = local_tag
+        self.remote = remote
+        self.remote_tag = remote_tag
+        self.local_cseq = 0
+        self.remote_cseq = -1
+        self.remote_target = ""
+        self.routes: tuple[str, ...] = ()
+        self.flow = flow
+
+    @classmethod
+    def as_uas(cls, request: Request, local_tag: str, flow: Flow) -> Dialog:
+        """The dialog that our response to a request makes (RFC 3261 12.1.1).
+
+        :raises Malformed: 400 when the request has no usable Contact or Record-Route.
+        """
+        local = f"{request.first('to')};tag={local_tag}"
+        dialog = cls(request.call_id, local, local_tag, request.first("from") or "", request.from_tag, flow)
+        dialog.remote_cseq = request.cseq
+        dialog.routes = tuple(_route_set(request))
+        dialog.remote_target = _contact(request)
+        if not dialog.remote_target:
+            raise Malformed(400, "missing Contact")
+        return dialog
+
+    @classmethod
+    def as_uac(cls, request: Request, response: Response, flow: Flow) -> Dialog:
+        """The dialog that a response to our request makes (RFC 3261 12.1.2)."""
+        remote = response.first("to") or ""
+        local = request.first("from") or ""
+        dialog = cls(request.call_id, local, request.from_tag, remote, response.to_tag, flow)
+        dialog.local_cseq = request.cseq
+        dialog.routes = tuple(reversed(_route_set(response)))
+        # A 1xx need not carry a Contact; until one comes the peer is where we called it.
+        dialog.remote_target = _contact(response) or request.target
+        return dialog
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The dialog ID (RFC 3261 12): Call-ID, our tag, the peer's tag."""
+        return (self.call_id, self.local_tag, self.remote_tag)
+
+    @property
+    def next_hop(self) -> str:
+        """The URI to which our requests are sent first (RFC 3261 12.2.1.1)."""
+        return str(parse_address(self.routes[0]).uri) if self.routes else self.remote_target
+
+    def request(self, method: str, more: tuple[Field, ...] = (), sdp: bytes = b"") -> Request:
+        """Make a request in this dialog (RFC 3261 12.2.1.1), still without Via.
+
+        :param more: further fields.
+        :param sdp: its session description, or none.
+        """
+        self.local_cseq += 1
+        return self._made(method, self.local_cseq, more, sdp)
+
+    def ack(self, cseq: int, branch: str, sdp: bytes = b"") -> Request:
+        """Make the ACK of a 2xx to our INVITE (RFC 3261 13.2.2.4), complete with Via: it has no transaction.
+
+        :param cseq: the number of that INVITE.
+        :param branch: a new branch.
+        :param sdp: the answer, when the 2xx brought the offer.
+        """
+        ack = self._made("ACK", cseq, (), sdp)
+        ack.fields.insert(0, VIA.field(via_of(self.flow, branch)))
+        return ack
+
+    def judge(self, request: Request) -> None:
+        """Take note of a request of the peer's (RFC 3261 12.2.2).
+
+        :raises Malformed: 500 when its number is not higher than that of the one before.
+        """
+        if request.cseq <= self.remote_cseq:
+            raise Malformed(500, "CSeq is not higher than before")
+        self.remote_cseq = request.cseq
+
+    def refresh(self, message: Message) -> None:
+        """Take over the remote target of a target refresh request or its 2xx (RFC 3261 12.2.1.2, 12.2.2)."""
+        self.remote_target = _contact(message) or self.remote_target
+
+    def _made(self, method: str, cseq: int, more: tuple[Field, ...], sdp: bytes) -> Request:
+        target = self.remote_target
+        fields: list[Field] = [
+            FROM.field(self.local),
+            TO.field(self.remote),
+            CALL_ID.field(self.call_id),
+            CSEQ.field(f"{cseq} {method}"),
+            _FORWARDS,
+        ]
+        if self.routes:
+            routes = self.routes
+            first = parse_address(routes[0]).uri
+            if "lr" not in first.parameters:
+                # A strict router: it wants to be the Request-URI, and the remote target last (RFC 3261 12.2.1.1).
+                routes = (*routes[1:], f"<{target}>")
+                target = str(first)
+            fields.extend([ROUTE.field(route) for route in routes])
+        fields.extend(more)
+        if sdp:
+            with_body(fields, SDP_TYPE, sdp)
+        else:
+            fields.append(NO_BODY)
+        return Request(method, target, fields, sdp)
+
+
+def _route_set(message: Message) -> list[str]:
+    message.many(RECORD_ROUTE)  # raises where it is malformed; kept as text, since its parameters go back as they came
+    return [text for field in message.fields if field[0] == "record-route" for text in elements(field[2])]
+
+
+def _contact(message: Message) -> str:
+    contacts = message.many(CONTACT)
+    return str(contacts[0].uri) if contacts else ""

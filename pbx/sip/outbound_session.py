@@ -1,0 +1,198 @@
+"""A session that we ask for with INVITE (RFC 3261 section 13.2): we call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pbx.sip.client_transaction import InviteClientTransaction
+from pbx.sip.dialog import SDP_TYPE, Dialog
+from pbx.sip.flow import Flow, contact_of
+from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, TO, Field
+from pbx.sip.message import NO_BODY, Request, Response, with_body
+from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDED, ENDING, Session, SessionUser, sdp_of
+from pbx.sip.timers import T1, Timer
+
+if TYPE_CHECKING:
+    from pbx.sip.user_agent import UserAgent
+
+
+class OutboundSession(Session):
+    """A session asked for by us.
+
+    :param flow: the way of the INVITE.
+    :param neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then all requests
+        of the session go there, whatever its Contact says (it may be behind a NAT).
+    """
+
+    __slots__ = ("_cancel", "_forks", "_giving_up", "_neighbour", "_request", "flow")
+
+    def __init__(self, agent: UserAgent, user: SessionUser, flow: Flow, neighbour: bool) -> None:
+        super().__init__(agent, user)
+        self.flow = flow
+        self._neighbour = neighbour
+        self._request: Request | None = None
+        self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
+        self._giving_up: Timer | None = None
+        self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
+
+    def invite(
+        self, target: str, caller: str, callee: str, sdp: bytes, forwards: int, more: tuple[Field, ...] = ()
+    ) -> None:
+        """Send the INVITE.
+
+        :param target: the Request-URI.
+        :param caller: the From value, without tag.
+        :param callee: the To value.
+        :param sdp: our offer; b"" asks the peer for one.
+        :param forwards: Max-Forwards.
+        :param more: further fields.
+        """
+        identifiers = self._agent.identifiers
+        fields: list[Field] = [
+            FROM.field(f"{caller};tag={identifiers.token()}"),
+            TO.field(callee),
+            CALL_ID.field(identifiers.token()),
+            CSEQ.field("1 INVITE"),
+            CONTACT.field(contact_of(self.flow)),
+            MAX_FORWARDS.field(forwards),
+            ALLOWED,
+            *more,
+        ]
+        if sdp:
+            with_body(fields, SDP_TYPE, sdp)
+            self._negotiation.offer_sent()
+        else:
+            fields.append(NO_BODY)
+        self._request = Request("INVITE", target, fields, sdp)
+        transaction = self._agent.layer.request(self.flow, self._request, self)
+        assert isinstance(transaction, InviteClientTransaction)
+        self._invite = transaction
+
+    def cancel(self, more: tuple[Field, ...] = ()) -> None:
+        """Give up: CANCEL once there is a provisional response, BYE where the peer answered. The user hears no more.
+
+        :param more: further fields, such as Reason.
+        """
+        if self.state is CONFIRMED:
+            self.hang_up(more)
+        elif self.state is EARLY:
+            self.state = ENDING
+            self._cancel = more
+            if self._invite is not None and self._invite.state.value == "proceeding":
+                self._send_cancel()
+
+    def response_received(self, response: Response) -> None:
+        """A response to one of our requests came."""
+        if response.cseq_method != "INVITE" or self._request is None or response.cseq != self._request.cseq:
+            super().response_received(response)
+        elif response.status < 200:
+            self._progressed(response)
+        elif response.status >= 300:
+            self._rejected(response.status, response.reason, response)
+        elif self._invite is not None:
+            self._answered(response)
+        elif self.dialog is not None and response.to_tag == self.dialog.remote_tag:
+            self._acknowledge_again(response)
+        else:
+            self._fork_answered(response)
+
+    def transaction_failed(self, method: str, status: int, reason: str) -> None:
+        """One of our requests will have no final response."""
+        if method == "INVITE" and self.state is not CONFIRMED:
+            self._rejected(status, reason, None)
+        else:
+            super().transaction_failed(method, status, reason)
+
+    def _progressed(self, response: Response) -> None:
+        if self._cancel is not None:
+            self._send_cancel()
+        if self.state is not EARLY or response.status == 100:
+            return
+        if response.to_tag and (self.dialog is None or self.dialog.remote_tag != response.to_tag):
+            self._take_dialog(response)
+        self.peer_fields = response.fields
+        self.user.session_progressed(self, response.status, sdp_of(response))
+
+    def _answered(self, response: Response) -> None:
+        self._invite = None
+        self._stop_giving_up()
+        self.peer_fields = response.fields
+        self._take_dialog(response)
+        if self.state is ENDING:
+            # Our CANCEL came too late, or was never sent (RFC 3261 9.1): the call is up, end it.
+            more, self._cancel = self._cancel, None
+            self._send_ack(response.cseq)
+            self._send_bye(more or ())
+            return
+        self.state = CONFIRMED
+        self._accepted(response)
+
+    def _fork_answered(self, response: Response) -> None:
+        """A 2xx of another callee, reached by a proxy that forked: acknowledge it and end it (RFC 3261 13.2.2.4)."""
+        assert self._request is not None
+        ack = self._forks.get(response.to_tag)
+        dialog = Dialog.as_uac(self._request, response, self.flow)
+        if not self._neighbour:
+            self._agent.direct(dialog)
+        if ack is None:
+            ack = self._forks[response.to_tag] = bytes(dialog.ack(response.cseq, self._agent.identifiers.branch()))
+            dialog.flow.send(ack)
+            self._agent.layer.request(dialog.flow, dialog.request("BYE"), _Nobody())
+        else:
+            dialog.flow.send(ack)
+
+    def _rejected(self, status: int, reason: str, response: Response | None) -> None:
+        early = self.state is EARLY
+        self._invite = None
+        self._stop_giving_up()
+        if response is not None:
+            self.peer_fields = response.fields
+        self._end()
+        if early:
+            self.user.session_rejected(self, status, reason)
+
+    def _send_cancel(self) -> None:
+        assert self._invite is not None and self._request is not None
+        more, self._cancel = self._cancel, None
+        self._agent.layer.cancel(self._invite, self._request.cancel(more or ()), _Nobody())
+        # A peer that never ends the INVITE is given up after as long as its transaction would take (RFC 3261 9.1).
+        self._giving_up = self._agent.clock.callLater(64 * T1, self._give_up)
+
+    def _give_up(self) -> None:
+        self._giving_up = None
+        if self._invite is not None:
+            self._invite.transport_failed()
+
+    def _stop_giving_up(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+    def _take_dialog(self, response: Response) -> None:
+        assert self._request is not None
+        if self.dialog is None or self.dialog.remote_tag != response.to_tag:
+            if self.dialog is not None:
+                self._agent.leave(self)
+            self.dialog = Dialog.as_uac(self._request, response, self.flow)
+            self._agent.enter(self)
+        else:
+            self.dialog.routes = Dialog.as_uac(self._request, response, self.flow).routes  # RFC 3261 13.2.2.4
+            self.dialog.refresh(response)
+        if not self._neighbour or self.dialog.routes:
+            self._agent.direct(self.dialog)
+
+    def _end(self) -> None:
+        if self.state is not ENDED and self._invite is None:
+            super()._end()
+
+
+class _Nobody:
+    """The user of requests whose fate is nobody's concern: CANCEL, and the BYE to a fork."""
+
+    __slots__ = ()
+
+    def response_received(self, response: Response) -> None:
+        """The request was answered."""
+
+    def transaction_failed(self, method: str, status: int, reason: str) -> None:
+        """The request was not answered."""

@@ -1,0 +1,374 @@
+"""A session: the INVITE usage of a dialog (RFC 3261 sections 13 to 15), from the first INVITE to the last BYE.
+
+What both directions share is here: re-INVITE, the 2xx and its ACK, BYE. How a session comes to be is in `inbound_session`
+and `outbound_session`. Small machines stand side by side: the state below, offer and answer, the answer under way.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from pbx.sip.answer import Answer
+from pbx.sip.client_transaction import InviteClientTransaction
+from pbx.sip.dialog import SDP_TYPE, Dialog
+from pbx.sip.errors import InvalidState, Malformed
+from pbx.sip.flow import contact_of
+from pbx.sip.headers import ALLOW, CONTACT, CONTENT_TYPE, RETRY_AFTER, Field
+from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
+from pbx.sip.offer_answer import LOCAL_OFFER, REMOTE_OFFER, STABLE, OfferAnswer
+from pbx.sip.server_transaction import InviteServerTransaction
+
+if TYPE_CHECKING:
+    from pbx.sip.transaction_layer import ServerTransaction
+    from pbx.sip.user_agent import UserAgent
+
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER")
+ALLOWED = ALLOW.field(", ".join(METHODS[:-1]))
+
+
+class State(Enum):
+    """How far a session is."""
+
+    EARLY = "early"
+    CONFIRMED = "confirmed"
+    ENDING = "ending"
+    ENDED = "ended"
+
+
+EARLY, CONFIRMED, ENDING, ENDED = State.EARLY, State.CONFIRMED, State.ENDING, State.ENDED
+
+
+class SessionUser(Protocol):
+    """Whom a session tells. An `sdp` is a session description, b"" where the message had none."""
+
+    def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
+        """A provisional response above 100 came."""
+
+    def session_answered(self, session: Session, sdp: bytes) -> None:
+        """The peer took our INVITE; or its ACK brought the answer to the offer in our 2xx."""
+
+    def session_rejected(self, session: Session, status: int, reason: str) -> None:
+        """The peer refused our INVITE. A refused re-INVITE leaves the session as it was."""
+
+    def session_offered(self, session: Session, sdp: bytes) -> None:
+        """A re-INVITE came: `answer` or `reject` it."""
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """The session is over, and we did not end it. The reason is in words."""
+
+
+class Session:
+    """What inbound and outbound sessions share.
+
+    :ivar user: whom it tells.
+    :ivar dialog: its dialog; None in an outbound session before the first response with a tag.
+    :ivar state: how far it is.
+    :ivar peer_fields: the header fields of the peer's last INVITE, response to INVITE, CANCEL or BYE.
+    """
+
+    __slots__ = (
+        "_ack",
+        "_acked",
+        "_agent",
+        "_answer",
+        "_bye",
+        "_invite",
+        "_negotiation",
+        "_owed",
+        "_transaction",
+        "dialog",
+        "peer_fields",
+        "state",
+        "user",
+    )
+
+    def __init__(self, agent: UserAgent, user: SessionUser) -> None:
+        self._agent = agent
+        self.user = user
+        self.dialog: Dialog | None = None
+        self.state = EARLY
+        self.peer_fields: list[Field] = []
+        self._negotiation = OfferAnswer()
+        self._transaction: InviteServerTransaction | None = None  # an INVITE that waits for our final response
+        self._answer: Answer | None = None  # our 2xx that waits for its ACK
+        self._invite: InviteClientTransaction | None = None  # our INVITE that waits for its final response
+        self._owed = 0  # the number of our INVITE whose 2xx brought an offer: its ACK waits for `ack`
+        self._acked = 0  # the number of our INVITE that `_ack` acknowledged
+        self._ack = b""
+        self._bye: tuple[Field, ...] | None = None  # a BYE that must wait for the ACK of our 2xx
+        agent.sessions.add(self)
+
+    @property
+    def may_offer(self) -> bool:
+        """Whether `offer` is possible now; if not, the other side's offer is answered 491."""
+        return (
+            self.state is CONFIRMED
+            and self._transaction is None
+            and self._answer is None
+            and self._invite is None
+            and self._negotiation.state is STABLE
+        )
+
+    def offer(self, sdp: bytes, more: tuple[Field, ...] = ()) -> None:
+        """Send a re-INVITE (RFC 3261 14.1); without sdp it asks the peer for an offer.
+
+        :raises InvalidState: unless `may_offer`.
+        """
+        if not self.may_offer:
+            raise InvalidState(f"offer in {self!r}")
+        if sdp:
+            self._negotiation.offer_sent()
+        dialog = self._dialog()
+        request = dialog.request("INVITE", (self._contact(), ALLOWED, *more), sdp)
+        transaction = self._agent.layer.request(dialog.flow, request, self)
+        assert isinstance(transaction, InviteClientTransaction)
+        self._invite = transaction
+
+    def answer(self, sdp: bytes, more: tuple[Field, ...] = ()) -> None:
+        """Take the INVITE that waits, with an answer to its offer, or an offer where it had none (RFC 3261 13.3.1.4).
+
+        :raises InvalidState: when no INVITE waits.
+        """
+        transaction = self._transaction
+        if transaction is None:
+            raise InvalidState(f"answer in {self!r}")
+        if self._negotiation.state is REMOTE_OFFER:
+            self._negotiation.settled()
+        elif sdp:
+            self._negotiation.offer_sent()
+        response = self._response(transaction.request, 200, sdp, more)
+        self._transaction = None
+        self.state = CONFIRMED
+        flow = transaction.flow
+        self._answer = Answer(transaction.request.cseq, bytes(response), flow, self._agent.clock, self._answer_lost)
+        transaction.respond(response)
+
+    def ack(self, sdp: bytes) -> None:
+        """Answer the offer that the peer's 2xx brought (RFC 3261 13.2.2.4).
+
+        :raises InvalidState: when no such offer waits.
+        """
+        if not self._owed:
+            raise InvalidState(f"ack in {self!r}")
+        self._negotiation.settled()
+        self._send_ack(self._owed, sdp)
+
+    def reject(self, status: int, reason: str = "", more: tuple[Field, ...] = ()) -> None:
+        """Refuse the INVITE that waits.
+
+        :raises InvalidState: when no INVITE waits.
+        """
+        transaction = self._transaction
+        if transaction is None:
+            raise InvalidState(f"reject in {self!r}")
+        self._transaction = None
+        if self._negotiation.state is REMOTE_OFFER:
+            self._negotiation.settled()
+        if self.state is EARLY:
+            self._end()
+        local_tag = self._dialog().local_tag
+        transaction.respond(transaction.request.response(status, reason, local_tag, more))
+
+    def hang_up(self, more: tuple[Field, ...] = ()) -> None:
+        """End the session with BYE (RFC 3261 15.1.1). The user hears no more of it.
+
+        :param more: further fields, such as Reason.
+        """
+        if self.state is not CONFIRMED:
+            return
+        self.state = ENDING
+        if self._transaction is not None:
+            transaction, self._transaction = self._transaction, None
+            transaction.respond(transaction.request.response(487, "", self._dialog().local_tag))
+        if self._answer is not None:
+            # The callee must not send BYE before the ACK of its 2xx (RFC 3261 15).
+            self._bye = more
+            return
+        if self._owed:
+            self._send_ack(self._owed)
+        self._send_bye(more)
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        """A request came in our dialog."""
+        self._dialog().judge(request)
+        if isinstance(transaction, InviteServerTransaction):
+            self._reinvited(transaction, request)
+        elif request.method == "BYE":
+            self._bye_received(transaction, request)
+        else:
+            self._agent.answer(transaction, request)
+
+    def ack_received(self, ack: Request) -> None:
+        """An ACK came in our dialog."""
+        answer = self._answer
+        if answer is None or ack.cseq != answer.cseq:
+            return
+        self._answer = None
+        answer.acknowledged()
+        if self._bye is not None:
+            self._send_bye(self._bye)
+        elif self._negotiation.state is LOCAL_OFFER:
+            self._negotiation.settled()
+            self.user.session_answered(self, sdp_of(ack))
+
+    def cancelled(self, cancel: Request) -> None:
+        """A CANCEL came for the INVITE that waits (RFC 3261 9.2)."""
+        transaction = self._transaction
+        if transaction is None:
+            return
+        self.peer_fields = cancel.fields
+        initial = self.state is EARLY
+        self.reject(487)
+        if initial:
+            self.user.session_ended(self, "the caller gave up")
+
+    def response_received(self, response: Response) -> None:
+        """A response to one of our requests came."""
+        if response.cseq_method == "INVITE":
+            if response.status >= 200:
+                self._reinvite_answered(response)
+        elif response.cseq_method == "BYE" and response.status >= 200:
+            self._end()
+
+    def transaction_failed(self, method: str, status: int, reason: str) -> None:
+        """One of our requests will have no final response."""
+        if method == "BYE":
+            self._end()
+        elif method == "INVITE" and self.state is not ENDED:
+            self._invite = None
+            self._lost(f"no answer to our re-INVITE: {reason}")
+
+    def _reinvited(self, transaction: InviteServerTransaction, request: Request) -> None:
+        if self.state is not CONFIRMED:
+            raise Malformed(481 if self.state is not EARLY else 491, "")
+        if self._transaction is not None:
+            # The one before is not answered yet (RFC 3261 14.2).
+            more = (RETRY_AFTER.field(int(self._agent.identifiers.token()[:2], 16) % 11),)
+            transaction.respond(request.response(500, "", "", more))
+            return
+        if self._invite is not None or self._answer is not None:
+            raise Malformed(491, "")
+        sdp = sdp_of(request)
+        if sdp:
+            self._negotiation.offer_received()
+        self._dialog().refresh(request)
+        self._transaction = transaction
+        transaction.user = self
+        self.peer_fields = request.fields
+        transaction.respond(request.response(100))
+        self.user.session_offered(self, sdp)
+
+    def _reinvite_answered(self, response: Response) -> None:
+        if self._invite is None:
+            self._acknowledge_again(response)
+            return
+        self._invite = None
+        self.peer_fields = response.fields
+        if response.status < 300:
+            self._dialog().refresh(response)
+            self._accepted(response)
+            return
+        self._negotiation.settled()
+        if self.state is not CONFIRMED:
+            return
+        if response.status in (408, 481):
+            # The peer knows no such dialog any more (RFC 3261 12.2.1.2).
+            self._lost("the other side no longer knows this call")
+        else:
+            self.user.session_rejected(self, response.status, response.reason)
+
+    def _accepted(self, response: Response) -> None:
+        """A 2xx to our INVITE: acknowledge it at once, unless it brought the offer (RFC 3261 13.2.2.4)."""
+        sdp = sdp_of(response)
+        if self.state is not CONFIRMED or self._negotiation.state is LOCAL_OFFER or not sdp:
+            self._negotiation.settled()
+            self._send_ack(response.cseq)
+        else:
+            self._negotiation.offer_received()
+            self._owed = response.cseq
+        if self.state is CONFIRMED:
+            self.user.session_answered(self, sdp)
+
+    def _acknowledge_again(self, response: Response) -> None:
+        if response.cseq == self._acked and 200 <= response.status < 300:
+            self._dialog().flow.send(self._ack)
+
+    def _send_ack(self, cseq: int, sdp: bytes = b"") -> None:
+        dialog = self._dialog()
+        self._owed = 0
+        self._acked = cseq
+        self._ack = bytes(dialog.ack(cseq, self._agent.identifiers.branch(), sdp))
+        dialog.flow.send(self._ack)
+
+    def _send_bye(self, more: tuple[Field, ...]) -> None:
+        self._bye = None
+        dialog = self._dialog()
+        self._agent.layer.request(dialog.flow, dialog.request("BYE", more), self)
+
+    def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
+        over = self.state is ENDING or self.state is ENDED
+        waiting, self._transaction = self._transaction, None
+        self.peer_fields = request.fields
+        self._end()
+        transaction.respond(request.response(200))
+        if waiting is not None:
+            waiting.respond(waiting.request.response(487, "", self._dialog().local_tag))  # RFC 3261 15.1.2
+        if not over:
+            self.user.session_ended(self, "hung up")
+
+    def _answer_lost(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.expired()
+        if self._bye is not None:
+            self._send_bye(self._bye)
+        else:
+            self._lost("our 200 was never acknowledged")
+
+    def _lost(self, reason: str) -> None:
+        """The peer does not play its part any more: end the session and tell the user."""
+        if self.state is CONFIRMED:
+            self.hang_up()
+            self.user.session_ended(self, reason)
+
+    def _end(self) -> None:
+        """Nothing more is to be done."""
+        if self._answer is not None:
+            self._answer.acknowledged()
+            self._answer = None
+        if self.state is not ENDED:
+            self.state = ENDED
+            self._agent.forget(self)
+
+    def _response(self, request: Request, status: int, sdp: bytes, more: tuple[Field, ...]) -> Response:
+        routes = tuple(field for field in request.fields if field[0] == "record-route")  # RFC 3261 12.1.1
+        response = request.response(status, "", self._dialog().local_tag, (*routes, self._contact(), ALLOWED, *more))
+        if sdp:
+            response.fields.remove(NO_BODY)
+            with_body(response.fields, SDP_TYPE, sdp)
+            response.body = sdp
+        return response
+
+    def _dialog(self) -> Dialog:
+        if self.dialog is None:
+            raise InvalidState(f"{self!r} has no dialog")
+        return self.dialog
+
+    def _contact(self) -> Field:
+        return CONTACT.field(contact_of(self._dialog().flow))
+
+    def __repr__(self) -> str:
+        call_id = self.dialog.call_id if self.dialog else "new"
+        return f"<{type(self).__name__} {call_id} {self.state.value}, {self._negotiation.state.value}>"
+
+
+def sdp_of(message: Message) -> bytes:
+    """The session description in a message, b"" when it has none.
+
+    :raises Malformed: 400 when Content-Type is.
+    """
+    if not message.body:
+        return b""
+    kind = message.one(CONTENT_TYPE)
+    return message.body if kind is not None and kind[0] == SDP_TYPE else b""

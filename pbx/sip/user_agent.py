@@ -1,0 +1,124 @@
+"""The user agent core (RFC 3261 section 8): what comes goes to its dialog, or to the exchange; what goes finds its way.
+
+It knows all sessions and dialogs; the checks that a UAS makes of every request are in `uas`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pbx.sip import uas
+from pbx.sip.dialog import Dialog
+from pbx.sip.errors import Malformed
+from pbx.sip.flow import Flow
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.message import Request
+from pbx.sip.server_transaction import InviteServerTransaction
+from pbx.sip.session import Session
+from pbx.sip.timers import Clock
+from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
+from pbx.sip.uri import Uri, parse_uri
+
+
+class Exchange(Protocol):
+    """Whom the user agent tells of requests outside dialogs. Each is answered through its transaction."""
+
+    def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
+        """An INVITE came."""
+
+    def registering(self, transaction: ServerTransaction, request: Request) -> None:
+        """A REGISTER came."""
+
+
+class Flows(Protocol):
+    """Where flows come from."""
+
+    def flow_to(self, uri: Uri) -> Flow | None:
+        """A flow to the host of a URI, or None when there is no way to it."""
+
+
+class UserAgent:
+    """The core of one exchange, UAC and UAS in one.
+
+    :param layer: its transactions.
+    :param flows: where flows come from.
+    :ivar exchange: whom it tells; set by it.
+    :ivar sessions: all sessions that are not over.
+    """
+
+    def __init__(self, clock: Clock, identifiers: Identifiers, layer: TransactionLayer, flows: Flows) -> None:
+        self.clock = clock
+        self.identifiers = identifiers
+        self.layer = layer
+        self.flows = flows
+        self.exchange: Exchange | None = None
+        self.sessions: set[Session] = set()
+        self._dialogs: dict[tuple[str, str, str], Session] = {}
+        layer.user = self
+
+    @property
+    def dialogs(self) -> int:
+        """How many dialogs there are."""
+        return len(self._dialogs)
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        """A new request came.
+
+        :raises Malformed: what the transaction layer is to answer.
+        """
+        if request.method == "CANCEL":
+            self._cancelled(transaction, request)
+            return
+        uas.check(request)
+        if request.to_tag:
+            session = self._dialogs.get((request.call_id, request.to_tag, request.from_tag))
+            if session is None:
+                raise Malformed(481, "")
+            session.request_received(transaction, request)
+            return
+        assert self.exchange is not None
+        if isinstance(transaction, InviteServerTransaction):
+            self.exchange.invited(transaction, request)
+        elif request.method == "REGISTER":
+            self.exchange.registering(transaction, request)
+        else:
+            self.answer(transaction, request)
+
+    def ack_received(self, request: Request) -> None:
+        """The ACK of a 2xx came."""
+        session = self._dialogs.get((request.call_id, request.to_tag, request.from_tag))
+        if session is not None:
+            session.ack_received(request)
+
+    def answer(self, transaction: ServerTransaction, request: Request) -> None:
+        """Answer a request that needs no more than an answer: OPTIONS, and what we do not know."""
+        transaction.respond(uas.answer_of(request, self.identifiers.token()))
+
+    def direct(self, dialog: Dialog) -> None:
+        """Let the requests of a dialog go to its route set or remote target (RFC 3261 12.2.1.1), if a way is known."""
+        flow = self.flows.flow_to(parse_uri(dialog.next_hop))
+        if flow is not None:
+            dialog.flow = flow
+
+    def enter(self, session: Session) -> None:
+        """A session has its dialog."""
+        assert session.dialog is not None
+        self._dialogs[session.dialog.key] = session
+
+    def leave(self, session: Session) -> None:
+        """A session loses its dialog."""
+        if session.dialog is not None:
+            self._dialogs.pop(session.dialog.key, None)
+
+    def forget(self, session: Session) -> None:
+        """A session is over."""
+        self.leave(session)
+        self.sessions.discard(session)
+
+    def _cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
+        invite = self.layer.invite_of(cancel)
+        if invite is None:
+            raise Malformed(481, "")
+        transaction.respond(cancel.response(200, "", self.identifiers.token()))
+        if invite.user is not None:
+            invite.user.cancelled(cancel)
