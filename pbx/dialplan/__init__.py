@@ -1,0 +1,24 @@
+"""What a dialplan imports: the plan, the call, the targets, and how attempts end."""
+
+from __future__ import annotations
+
+from pbx.dialplan.call import Call
+from pbx.dialplan.driver import HungUp
+from pbx.dialplan.plan import Plan
+from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
+from pbx.exchange.target import ext, uri
+
+__all__ = [
+    "Answered",
+    "Busy",
+    "Call",
+    "Declined",
+    "Failed",
+    "HungUp",
+    "NoAnswer",
+    "Outcome",
+    "Plan",
+    "Unreachable",
+    "ext",
+    "uri",
+]

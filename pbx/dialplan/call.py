@@ -1,0 +1,247 @@
+"""A call as its dialplan sees it: who calls whom, and the verbs.
+
+Verbs are coroutines. They check their arguments, so that a mistake is one clear sentence at the line that made it, and
+leave the work to the bridge. Once the caller has left, every verb raises `HungUp`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pbx.dialplan.driver import DrivenCall, Driver
+from pbx.exchange.caller import Caller
+from pbx.exchange.outcome import Outcome
+from pbx.exchange.target import ExtensionTarget, Target, UriTarget, uri
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    # `Call` alone is a call without state of its own.
+    State = TypeVar("State", default=None)
+else:
+    from typing import TypeVar
+
+    State = TypeVar("State")
+
+RING_LIMIT = 60.0  # seconds that `dial` rings
+
+log = Logger(namespace="dialplan")
+
+
+class CallUser(Protocol):
+    """Whom a bridge tells about its caller."""
+
+    def caller_left(self, reason: str) -> None:
+        """The caller cancelled, hung up or was lost. Once, and before a Deferred of the same bridge fires because of
+        it; not when we ended the call ourselves."""
+
+
+class Bridge(DrivenCall, Protocol):
+    """The exchange's side of a call."""
+
+    user: CallUser | None
+
+    @property
+    def caller(self) -> Caller: ...
+    @property
+    def number(self) -> str: ...
+    @property
+    def answered(self) -> bool: ...
+    @property
+    def last_outcome(self) -> Outcome | None: ...
+
+    def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
+        """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
+
+    def answer(self) -> Deferred[None]:
+        """Answer the caller; fires when that is done."""
+
+    def echo(self) -> Deferred[None]:
+        """Answer and send the caller's own voice back; fires when that ends."""
+
+    def reject(self, status: int, reason: str | None) -> None:
+        """End the call, not yet answered, with a status."""
+
+    def redirect(self, uris: Sequence[str], status: int) -> None:
+        """End the call, not yet answered, with other addresses to try."""
+
+
+class Call(Generic[State]):
+    """One call.
+
+    :param bridge: the exchange's side of it.
+    :param driver: steps the coroutine that this call is given to.
+    :param new_state: makes the plan's own state of a call, at its first use.
+    """
+
+    __slots__ = ("_bridge", "_driver", "_new_state", "_state")
+
+    _state: State
+
+    def __init__(self, bridge: Bridge, driver: Driver, new_state: Callable[[], State]) -> None:
+        self._bridge = bridge
+        self._driver = driver
+        self._new_state = new_state
+
+    @property
+    def id(self) -> str:
+        """The id under which logs and records know this call."""
+        return self._bridge.id
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls: `number`, `name`, `source`."""
+        return self._bridge.caller
+
+    @property
+    def number(self) -> str:
+        """The number that the caller dialled."""
+        return self._bridge.number
+
+    @property
+    def now(self) -> datetime:
+        """The time by the exchange's clock, with the machine's time zone."""
+        return datetime.fromtimestamp(self._bridge.clock.seconds(), UTC).astimezone()
+
+    @property
+    def state(self) -> State:
+        """What the plan keeps about this call: made by `Plan(state=...)`."""
+        try:
+            return self._state
+        except AttributeError:
+            self._state = self._new_state()
+            return self._state
+
+    async def dial(self, *targets: Target, timeout: float = RING_LIMIT) -> Outcome:
+        """Ring the targets, all at once; connect the first that answers; return when the conversation has ended.
+
+        After `Answered` the caller may still be there, when the other side hung up first. The caller is not answered
+        before the callee answers.
+
+        :param targets: `ext("101")`, `uri("sip:...")`.
+        :param timeout: seconds to ring.
+        """
+        if not targets:
+            raise ValueError('dial() needs somebody to call, for example ext("101")')
+        for target in targets:
+            if not isinstance(target, ExtensionTarget | UriTarget):
+                raise TypeError(f'dial() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
+        _check_seconds("dial", "timeout", timeout)
+        if timeout == 0:
+            raise ValueError("dial(): timeout is in seconds and must be > 0")
+        if self._is_over:
+            await self._refuse("dial")
+        return await self._bridge.dial(targets, timeout)
+
+    async def answer(self) -> None:
+        """Answer the caller. Without effect on a call that is answered."""
+        if self._is_over:
+            await self._refuse("answer")
+        if not self._bridge.answered:
+            await self._bridge.answer()
+
+    async def echo(self) -> None:
+        """Answer, and let the caller hear what it says, until it hangs up."""
+        if self._is_over:
+            await self._refuse("echo")
+        await self._bridge.echo()
+
+    async def reject(self, status: int = 603, reason: str | None = None) -> None:
+        """End the call with a status. A call that is answered is hung up instead.
+
+        :param status: 400 to 699 (RFC 3261 21.4 to 21.6).
+        :param reason: words in place of the status's own.
+        """
+        _check_status("reject", status, 400, 699)
+        if reason is not None and not (isinstance(reason, str) and reason.isprintable()):
+            raise ValueError(f"reject(): reason is one line of text, not {reason!r}")
+        if self._is_over:
+            await self._refuse("reject")
+        if self._bridge.answered:
+            self._bridge.hang_up()
+        else:
+            self._bridge.reject(status, reason)
+
+    async def redirect(self, *targets: UriTarget | str, status: int = 302) -> None:
+        """End the call by telling the caller's phone other addresses to call (RFC 3261 8.3).
+
+        :param targets: SIP URIs, the preferred one first.
+        :param status: 300 to 399; 301 means for ever.
+        :raises RuntimeError: when the call is answered.
+        """
+        if not targets:
+            raise ValueError('redirect() needs an address, for example "sip:desk@example.org"')
+        uris = [target.uri if isinstance(target, UriTarget) else _checked_uri(target) for target in targets]
+        _check_status("redirect", status, 300, 399)
+        if self._is_over:
+            await self._refuse("redirect")
+        if self._bridge.answered:
+            raise RuntimeError("redirect() is for calls that are not answered")
+        self._bridge.redirect(uris, status)
+
+    async def hang_up(self) -> None:
+        """End the call. Without effect after `reject` and `redirect`."""
+        if self._driver.left is not None:
+            await self._refuse("hang_up")
+        if not self._bridge.ended:
+            self._bridge.hang_up()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, by the exchange's clock."""
+        _check_seconds("sleep", "seconds", seconds)
+        if self._is_over:
+            await self._refuse("sleep")
+        over: Deferred[None] = Deferred()
+        timer = self._bridge.clock.callLater(seconds, over.callback, None)
+        try:
+            await over
+        finally:
+            if not over.called:
+                timer.cancel()
+
+    def log(self, event: str, **facts: object) -> None:
+        """Write a line about this call into the log: `call.log("declined", by=who)`. Always allowed.
+
+        :param event: what happened, in a word or a sentence.
+        :param facts: what else is worth knowing, by name.
+        """
+        words = "".join(f" {name}={fact}" for name, fact in facts.items())
+        log.info("call {call}: {event}{words}", call=self.id, event=event, words=words, facts=facts)
+
+    def __repr__(self) -> str:
+        return f"<Call {self.id} {self.caller.number} to {self.number}>"
+
+    @property
+    def _is_over(self) -> bool:
+        return self._bridge.ended or self._driver.left is not None
+
+    async def _refuse(self, verb: str) -> NoReturn:
+        if self._driver.left is not None:
+            await self._driver.refuse()
+        raise RuntimeError(f"{verb}() on a call that has ended; return after reject(), redirect() and hang_up()")
+
+
+def _check_seconds(verb: str, name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{verb}(): {name} is a number of seconds, not {value!r}")
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{verb}(): {name} is in seconds and cannot be {value!r}")
+
+
+def _check_status(verb: str, status: object, lowest: int, highest: int) -> None:
+    if isinstance(status, bool) or not isinstance(status, int):
+        raise TypeError(f"{verb}(): status is a number, not {status!r}")
+    if not lowest <= status <= highest:
+        raise ValueError(f"{verb}(): status is {lowest} to {highest}, not {status}")
+
+
+def _checked_uri(target: object) -> str:
+    if not isinstance(target, str):
+        raise TypeError(f'redirect() takes addresses such as "sip:desk@example.org", not {target!r}')
+    return uri(target).uri

@@ -1,0 +1,241 @@
+"""Steps one call's coroutine, and throws `HungUp` into it, at its innermost await, when the caller leaves.
+
+It waits for Deferreds. One that is waited for when the caller leaves is left alone, since it may belong to somebody
+else: what it brings later is ignored. Whatever the coroutine raises ends this call and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from typing import Any, NoReturn, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pbx.sip.timers import Clock, Timer
+
+CALL_LIMIT = 4 * 3600.0  # seconds that a call may last
+GRACE = 10.0  # seconds that a coroutine may go on after the caller has left
+LOOPS = 50  # how often a coroutine may come back to its verbs after the caller has left
+
+FAILED = "call {call}: the dialplan failed"
+
+log = Logger()
+
+
+class HungUp(BaseException):
+    """The caller has left. Not an `Exception`, so that `except Exception` does not swallow it.
+
+    :param reason: why, in words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class DrivenCall(Protocol):
+    """The call whose coroutine is driven. Exactly one of `plan_ended` and `plan_failed` is called, once, as the last
+    thing; also when the call itself has ended long before."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ended(self) -> bool: ...
+
+    def hang_up(self) -> None:
+        """End the call, answered or not."""
+
+    def plan_ended(self) -> None:
+        """The coroutine is over."""
+
+    def plan_failed(self) -> None:
+        """The coroutine raised an exception, which is logged."""
+
+
+class Driver:
+    """Drives one coroutine to its end.
+
+    :ivar left: why the caller left, or None while it is there.
+    """
+
+    __slots__ = ("_awaited", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "left")
+
+    def __init__(self, call: DrivenCall) -> None:
+        self._call = call
+        self._coroutine: Coroutine[Any, Any, object] | None = None
+        self._awaited: Deferred[Any] | None = None
+        self._next: tuple[Callable[[Any], Any], Any] | None = None
+        self._expiry: Timer | None = None
+        self._running = False
+        self._refusals = 0
+        # What one call sets in a context variable (the decimal precision, say) is not seen by another one.
+        self._run = copy_context().run
+        self.left: str | None = None
+
+    def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run a coroutine until it waits for the first time. Only once."""
+        self._coroutine = coroutine
+        self._expiry = self._call.clock.callLater(CALL_LIMIT, self._overdue)
+        self._advance(coroutine.send, None)
+
+    def caller_left(self, reason: str) -> None:
+        """The caller cancelled or hung up, or can no longer be reached."""
+        if self._coroutine is None or self.left is not None:
+            return
+        self._enter_left(reason)
+        if not self._running:
+            self._throw()
+
+    def refuse(self) -> Deferred[NoReturn]:
+        """What a verb does once the caller has left: raise HungUp.
+
+        A coroutine that swallows it time and again gets a Deferred to wait for that never fires, so that it cannot
+        loop for ever.
+
+        :raises HungUp: the first fifty times.
+        """
+        assert self.left is not None
+        self._refusals += 1
+        if self._refusals > LOOPS:
+            return Deferred()
+        raise HungUp(self.left)
+
+    def _enter_left(self, reason: str) -> None:
+        self.left = reason
+        self._awaited = None
+        self._cancel_expiry()
+
+    def _throw(self) -> None:
+        assert self._coroutine is not None and self.left is not None
+        self._refusals += 1
+        self._advance(self._coroutine.throw, HungUp(self.left))
+
+    def _advance(self, step: Callable[[Any], Any], value: object) -> None:
+        """Step the coroutine until it waits or is over.
+
+        :param step: the coroutine's `send` or `throw`.
+        :param value: what to send or to throw.
+        """
+        self._running = True
+        while True:
+            try:
+                awaited = self._run(step, value)
+            except (StopIteration, HungUp):
+                self._finish(self._call.plan_ended)
+                return
+            except BaseException:
+                log.failure(FAILED, call=self._call.id)
+                self._finish(self._call.plan_failed)
+                return
+            assert self._coroutine is not None
+            if self.left is not None and not self._refusals:
+                # The caller left during the step, and the coroutine has not yet heard of it.
+                self._refusals += 1
+                step, value = self._coroutine.throw, HungUp(self.left)
+            elif not isinstance(awaited, Deferred):
+                step, value = self._coroutine.throw, RuntimeError(_foreign(awaited))
+            elif self._await(awaited):
+                assert self._next is not None
+                step, value = self._next
+            else:
+                break
+        self._running = False
+        if self.left is not None and self._expiry is None:
+            self._expiry = self._call.clock.callLater(GRACE, self._close)
+
+    def _await(self, awaited: Deferred[Any]) -> bool:
+        """Wait for a Deferred; return whether it had fired already, and `_next` says how to go on."""
+        self._awaited = awaited
+        self._next = None
+        awaited.addCallbacks(self._fired, self._failed, callbackArgs=(awaited,), errbackArgs=(awaited,))
+        return self._next is not None
+
+    def _fired(self, result: Any, awaited: Deferred[Any]) -> Any:
+        if awaited is self._awaited:
+            assert self._coroutine is not None
+            self._resume(self._coroutine.send, result)
+        return result
+
+    def _failed(self, failure: Failure, awaited: Deferred[Any]) -> None:
+        if awaited is self._awaited:
+            # With the failure's own traceback, so that the log shows where it began.
+            self._resume(failure.throwExceptionIntoGenerator, self._coroutine)
+
+    def _resume(self, step: Callable[[Any], Any], value: object) -> None:
+        self._awaited = None
+        if self._running:
+            self._next = step, value
+        else:
+            self._advance(step, value)
+
+    def _overdue(self) -> None:
+        """The call lasts longer than any call may."""
+        self._expiry = None
+        log.warn("call {call}: ended after {hours} h, the longest that a call may last", call=self._call.id, hours=4)
+        self._enter_left("time limit")
+        if not self._call.ended:
+            self._call.hang_up()
+        self._throw()
+
+    def _close(self) -> None:
+        """The coroutine goes on though the caller left a while ago."""
+        coroutine = self._coroutine
+        assert coroutine is not None
+        self._expiry = None
+        self._awaited = None
+        self._running = True
+        log.warn(
+            "call {call}: the dialplan did not end within {grace:g} s after the caller had left, and is ended; "
+            "it was waiting at {place}",
+            call=self._call.id,
+            grace=GRACE,
+            place=_place(coroutine),
+        )
+        for _ in range(LOOPS):
+            # Each `finally` that waits for something needs one more push.
+            try:
+                self._run(coroutine.close)
+            except BaseException:
+                if _is_over(coroutine):
+                    log.failure(FAILED, call=self._call.id)
+            if _is_over(coroutine):
+                break
+        else:
+            log.error("call {call}: the dialplan swallows every exception and cannot be ended", call=self._call.id)
+        self._finish(self._call.plan_ended)
+
+    def _finish(self, tell: Callable[[], None]) -> None:
+        self._coroutine = None
+        self._awaited = None
+        self._cancel_expiry()
+        tell()
+
+    def _cancel_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+
+def _foreign(awaited: object) -> str:
+    kind = f"{type(awaited).__module__}.{type(awaited).__qualname__}"
+    return f"a dialplan can wait for its verbs, for coroutines and for Twisted's Deferreds, but not for {kind}"
+
+
+def _is_over(coroutine: Any) -> bool:
+    return coroutine.cr_frame is None
+
+
+def _place(coroutine: Any) -> str:
+    """Where a coroutine waits: the innermost line that is not one of our verbs'."""
+    place = "?"
+    while getattr(coroutine, "cr_frame", None) is not None:
+        frame = coroutine.cr_frame
+        if not frame.f_globals["__name__"].startswith("pbx.dialplan."):
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        coroutine = coroutine.cr_await
+    return place

@@ -1,0 +1,121 @@
+"""Reads a dialplan's file and makes a plan of it, or says in one sentence what is wrong with it and where."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
+
+from pbx.dialplan.plan import Plan
+from pbx.faults import Fault
+
+# The file's module is known to Python by this name and not by its own, which may be that of another module. It has to
+# be known: dataclasses, for one, look there for the names in annotations. The last plan that was loaded is there.
+MODULE = "pbx_dialplan"
+
+
+def load(path: str | Path, known: Callable[[str], bool]) -> Plan[Any]:
+    """Execute a dialplan's file and return its global `plan`.
+
+    :param path: the file.
+    :param known: tells whether there is an extension of a number.
+    :raises Fault: when anything is wrong; nothing of the file stays then.
+    """
+    file = str(path)
+    tree, code = _compiled(file, _read(file))
+    for line, number in _extensions(tree):
+        if not known(number):
+            raise Fault(file, line, f"unknown extension {number}", f"add it with `pbx extension add {number}`")
+    plan = _executed(file, code).get("plan")
+    if plan is None:
+        raise Fault(file, 1, "no global named plan", "write `plan = Plan()`")
+    if not isinstance(plan, Plan):
+        what = f"its global named plan is not a Plan but of type {type(plan).__name__}"
+        raise Fault(file, _line_of_plan(tree), what, "write `plan = Plan()`")
+    return plan
+
+
+def _read(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        remedy = "check the name and the rights, or `file` under [dialplan] in the configuration"
+        raise Fault(file, 0, f"the dialplan cannot be read: {error.strerror}", remedy) from None
+
+
+def _compiled(file: str, source: bytes) -> tuple[ast.Module, CodeType]:
+    try:
+        tree = ast.parse(source, file)
+        return tree, compile(tree, file, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise Fault(file, error.lineno or 1, f"{type(error).__name__}: {error.msg}", "correct the line") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        # Null bytes, or nesting without end: not something that a person wrote.
+        raise Fault(file, 1, f"this is no Python source: {error}", "correct the file") from None
+
+
+def _executed(file: str, code: CodeType) -> dict[str, Any]:
+    module = ModuleType(MODULE)
+    module.__file__ = file
+    before = sys.modules.get(MODULE)
+    sys.modules[MODULE] = module
+    try:
+        exec(code, module.__dict__)
+    except BaseException as error:
+        # Also SystemExit and KeyboardInterrupt: a dialplan does not end the exchange.
+        if before is None:
+            del sys.modules[MODULE]
+        else:
+            sys.modules[MODULE] = before
+        if isinstance(error, Fault):
+            raise
+        words = traceback.format_exception_only(error)[0].strip()
+        raise Fault(file, _line_in(file, error.__traceback__), words, "correct the line") from None
+    return module.__dict__
+
+
+def _line_in(file: str, trace: TracebackType | None) -> int:
+    """The line of the innermost frame that is in the file: what it calls elsewhere is not to blame."""
+    lines = [line for frame, line in traceback.walk_tb(trace) if frame.f_code.co_filename == file]
+    return lines[-1] if lines else 1
+
+
+def _extensions(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and number of each `ext("...")`, by whatever name the file imported `ext`."""
+    names, modules = _imported(tree)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(number))]) if name in names:
+                yield node.lineno, number
+            case ast.Call(func=ast.Attribute(value=module, attr="ext"), args=[ast.Constant(value=str(number))]) if (
+                ast.unparse(module) in modules
+            ):
+                yield node.lineno, number
+
+
+def _imported(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """Return the names under which the file has `ext`, and those under which it has `pbx.dialplan`."""
+    names, modules = set(), set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="pbx.dialplan", names=aliases):
+                names.update(alias.asname or "ext" for alias in aliases if alias.name in ("ext", "*"))
+            case ast.ImportFrom(module="pbx", names=aliases):
+                modules.update(alias.asname or alias.name for alias in aliases if alias.name == "dialplan")
+            case ast.Import(names=aliases):
+                modules.update(alias.asname or alias.name for alias in aliases if alias.name == "pbx.dialplan")
+    return names, modules
+
+
+def _line_of_plan(tree: ast.Module) -> int:
+    """The last line that binds the name `plan`."""
+    lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and _binds_plan(node)]
+    return max(lines, default=1)
+
+
+def _binds_plan(name: ast.Name) -> bool:
+    return name.id == "plan" and isinstance(name.ctx, ast.Store)

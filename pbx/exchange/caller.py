@@ -1,0 +1,28 @@
+"""Who calls: decided once, when the call comes in, and never from what the caller merely says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Source(Enum):
+    """Where a call comes from; it decides which routes can be reached."""
+
+    INTERNAL = "internal"  # one of our extensions, with valid credentials
+    INBOUND = "inbound"  # a trunk, known by its address, certificate or flow
+    ANONYMOUS = "anonymous"  # all others
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The calling party.
+
+    :param number: the extension's number, or the number or user part that the network gave; "" when withheld.
+    :param name: the display name; "" when there is none.
+    :param source: where the call comes from.
+    """
+
+    number: str
+    name: str
+    source: Source

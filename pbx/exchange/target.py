@@ -1,0 +1,67 @@
+"""Whom a call can be sent to: an extension or a SIP URI, as values that dialplans make and the exchange resolves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pbx.sip.errors import Malformed
+from pbx.sip.uri import parse_uri
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionTarget:
+    """All phones that are registered for an extension.
+
+    :param number: the extension's number.
+    """
+
+    number: str
+
+    def __str__(self) -> str:
+        return self.number
+
+
+@dataclass(frozen=True, slots=True)
+class UriTarget:
+    """One SIP address, ours or somebody else's.
+
+    :param uri: the sip or sips URI as written.
+    """
+
+    uri: str
+
+    def __str__(self) -> str:
+        return self.uri
+
+
+Target = ExtensionTarget | UriTarget
+
+
+def ext(number: str) -> ExtensionTarget:
+    """Make the target that is an extension: `ext("101")`.
+
+    :raises TypeError: when the number is not text.
+    :raises ValueError: when no extension can have such a number.
+    """
+    if not isinstance(number, str):
+        raise TypeError(f'ext() takes the number as text: ext("{number}")')
+    if not number or not number.isprintable() or " " in number:
+        raise ValueError(f"ext() takes a number without spaces, not {number!r}")
+    return ExtensionTarget(number)
+
+
+def uri(text: str) -> UriTarget:
+    """Make the target that is a SIP address: `uri("sip:desk@example.org")`.
+
+    :raises TypeError: when the URI is not text.
+    :raises ValueError: when it is not a sip or sips URI (RFC 3261 19.1).
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"uri() takes a URI as text, not {text!r}")
+    try:
+        parsed = parse_uri(text)
+    except Malformed as malformed:
+        raise ValueError(f"uri() takes a URI such as sip:desk@example.org; {text!r}: {malformed.why}") from None
+    if not parsed.is_sip:
+        raise ValueError(f"uri() takes a URI that begins with sip: or sips:, not {text!r}")
+    return UriTarget(text)
