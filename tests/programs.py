@@ -39,9 +39,7 @@ def install(missing: list[str]) -> str:
     steps = ["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]
     for step in steps:
         # An `update` may fail for one of many sources; whether that matters, `install` tells.
-        failed = subprocess.run(
-            ["apt-get", *step], check=False, stdout=subprocess.DEVNULL, env=quiet
-        ).returncode
+        failed = subprocess.run(["apt-get", *step], check=False, stdout=subprocess.DEVNULL, env=quiet).returncode
     return "apt-get could not install them; it says why above" if failed else ""
 
 
