@@ -1,0 +1,109 @@
+"""What is installed works: from the wheel, from the sdist and editable, each in a virtual environment of its own.
+
+A copy of the tree is built, so that the checkout stays clean. The wheels of the libraries are kept beside the
+interpreter that runs the tests: after the first time this needs no network.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import pbx
+
+ROOT = Path(__file__).parent.parent
+WHEELS = Path(sys.prefix, "wheels")
+NOT_OURS = (".venv", ".git", "run", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def run(*words: str | Path, cwd: Path, may_fail: bool = False) -> str | None:
+    """Return what a command printed; when it fails, fail with all of it, or return None if it may."""
+    # Neither the checkout nor anybody's own settings may lend what an installation lacks.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PBX_"))}
+    done = subprocess.run(
+        words, check=False, cwd=cwd, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode and not may_fail:
+        pytest.fail(f"{' '.join(map(str, words))}\n{done.stdout}", pytrace=False)
+    return None if done.returncode else done.stdout
+
+
+def python(*words: str | Path, cwd: Path, may_fail: bool = False) -> str | None:
+    return run(sys.executable, "-m", *words, cwd=cwd, may_fail=may_fail)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A copy of the tree and what was built from it."""
+
+    tree: Path
+    wheel: Path
+    sdist: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    tree = tmp_path_factory.mktemp("packaging") / "tree"
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(*NOT_OURS))
+    # The wheel is built from the sdist here: what the sdist lacks, the wheel lacks too.
+    python("build", "--no-isolation", tree, cwd=tree)
+    (wheel,), (sdist,) = (tree / "dist").glob("*.whl"), (tree / "dist").glob("*.tar.gz")
+    fetch = ["pip", "download", "--quiet", "--find-links", WHEELS, "--dest", WHEELS, wheel, "setuptools>=77"]
+    if python(*fetch, "--no-index", cwd=tree, may_fail=True) is None:
+        python(*fetch, cwd=tree)
+    (WHEELS / wheel.name).unlink()
+    return Built(tree, wheel, sdist)
+
+
+@pytest.mark.parametrize("form", ["wheel", "sdist", "editable"])
+def test_installation_works(built, form, tmp_path):
+    home, folder = tmp_path / "venv", tmp_path / "empty"
+    folder.mkdir()
+    python("venv", "--without-pip", home, cwd=tmp_path)
+    source = {"wheel": [built.wheel], "sdist": [built.sdist], "editable": ["--editable", built.tree]}[form]
+    install = ["install", "--quiet", "--no-compile", "--no-index", "--find-links", WHEELS, *source]
+    python("pip", "--python", home / "bin" / "python", *install, cwd=folder)
+
+    where = run(home / "bin" / "python", "-c", "import pbx; print(pbx.__file__)", cwd=folder)
+    assert Path(where.strip()).is_relative_to(built.tree if form == "editable" else home)
+    assert "\n    pbx " in run(home / "bin" / "twistd", "--help", cwd=folder)
+    assert pbx.__version__ in run(home / "bin" / "pbx", "--version", cwd=folder)
+
+    (folder / "pbx.toml").write_text('[database]\nurl = "sqlite:///there.db"\n')
+    run(home / "bin" / "pbx", "db", "upgrade", cwd=folder)
+    assert (folder / "there.db").stat().st_size > 0
+
+
+def test_wheel_holds_the_exchange_and_nothing_else(built):
+    names = zipfile.ZipFile(built.wheel).namelist()
+    assert {name.partition("/")[0] for name in names} == {"pbx", "twisted", f"txpbx-{pbx.__version__}.dist-info"}
+    assert [name for name in names if name.startswith("twisted/")] == ["twisted/plugins/pbx_plugin.py"]
+    assert {"pbx/py.typed", "pbx/migrations/env.py"} <= set(names)
+
+
+def test_wheel_holds_every_module_of_the_tree(built):
+    names = set(zipfile.ZipFile(built.wheel).namelist())
+    modules = {
+        str(Path(folder, file).relative_to(built.tree))
+        for folder, _, files in os.walk(built.tree / "pbx", followlinks=True)
+        for file in files
+        if file.endswith(".py")
+    }
+    assert not modules - names, "add the package to `packages` in setup.cfg"
+
+
+def test_sdist_holds_what_make_needs(built):
+    top = built.sdist.name.removesuffix(".tar.gz")
+    with tarfile.open(built.sdist) as archive:
+        names = {name.removeprefix(f"{top}/") for name in archive.getnames()}
+    assert {"Makefile", "etc/pbx.toml", "tests/conftest.py", "tools/run.py", "docs/glossary.md"} <= names
