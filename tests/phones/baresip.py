@@ -123,7 +123,12 @@ class Baresip:
 
     @property
     def registered(self) -> bool:
-        return "OK" in self.order("reginfo")
+        return " OK " in self.order("reginfo")
+
+    @property
+    def refused(self) -> bool:
+        """The exchange would not register it."""
+        return " ERR " in self.order("reginfo")
 
     @property
     def idle(self) -> bool:

@@ -6,6 +6,8 @@ Facts about SIPp 3.6 that this file knows: it binds the two ports -mp and -mp + 
 
 from __future__ import annotations
 
+import random
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -14,7 +16,6 @@ from tests.phones.process import Process, free_port
 from tests.programs import program
 
 SCENARIOS = Path(__file__).with_name("scenarios")
-MEDIA_PORT = 6000
 
 
 class Tally(NamedTuple):
@@ -34,12 +35,13 @@ class Sipp:
     :param folder: where its files go; made here.
     :param ip: its own address, on loopback.
     :param port: its own port; 0: a free one.
+    :param media_port: the first of its audio ports; 0: one that is free, with a few above it.
     :param server: "address:port" to call; "": it only answers.
     :param service: the number to call.
     :param calls: how many in all.
     :param rate: how many are begun each second.
     :param talk: seconds between the answer and the hang-up.
-    :param accounts: numbers and passwords; one line for each call, from the first again after the last.
+    :param accounts: for each call, then from the first again: number, password, and what else the scenario wants.
     :param cpu: the only processor it may use; None: any.
     """
 
@@ -50,26 +52,28 @@ class Sipp:
         *,
         ip: str = "127.0.0.1",
         port: int = 0,
+        media_port: int = 0,
         server: str = "",
         service: str = "",
         calls: int = 1,
         rate: float = 10,
         talk: float = 0.5,
-        accounts: Iterable[tuple[str, str]] = (),
+        accounts: Iterable[tuple[str, ...]] = (),
         cpu: int | None = None,
     ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.port = port or free_port(ip)
+        self._media_port = media_port or _free_pair(ip)
         self.address = f"{ip}:{self.port}"
         lasting = calls / rate + talk + 40
         argv = [program("sipp"), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin"]
-        argv += ["-i", ip, "-mi", ip, "-ci", ip, "-p", str(self.port), "-mp", str(MEDIA_PORT)]
+        argv += ["-i", ip, "-mi", ip, "-ci", ip, "-p", str(self.port), "-mp", str(self._media_port)]
         argv += ["-m", str(calls), "-timeout", f"{lasting:.0f}s", "-buff_size", "4000000", "-deadcall_wait", "0"]
         argv += ["-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_logs", "-log_file", "calls.log"]
         argv += ["-trace_err", "-error_file", "errors.log"]
-        if lines := [f"{number};[authentication username={number} password={word}]\n" for number, word in accounts]:
-            (folder / "accounts.csv").write_text("SEQUENTIAL\n" + "".join(lines))
+        if lines := [_line(*account) for account in accounts]:
+            (folder / "accounts.csv").write_text("\n".join(["SEQUENTIAL", *lines, ""]))
             argv += ["-inf", "accounts.csv"]
         if server:
             argv += [server, "-s", service, "-r", str(rate), "-d", str(round(1000 * talk)), "-l", str(calls)]
@@ -103,8 +107,8 @@ class Sipp:
     def media(self) -> list[tuple[int, str, int]]:
         """Of each call whose audio port is its own: that port, and where the other side wants audio sent."""
         rows = [line.split() for line in (self.folder / "calls.log").read_text().splitlines()]
-        streams = [(MEDIA_PORT + 4 * (int(number) - 1), ip, int(port)) for number, ip, port in rows]
-        return [stream for stream in streams if stream[0] != MEDIA_PORT]
+        streams = [(self._media_port + 4 * (int(number) - 1), ip, int(port)) for number, ip, port in rows]
+        return [stream for stream in streams if stream[0] != self._media_port]
 
     def close(self) -> None:
         self.process.stop()
@@ -114,3 +118,20 @@ class Sipp:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _line(number: str, password: str, *more: str) -> str:
+    return ";".join([number, f"[authentication username={number} password={password}]", *more])
+
+
+def _free_pair(ip: str) -> int:
+    """A port that is free together with the port + 2, and has room above it for those of the calls."""
+    for port in random.sample(range(6000, 9000, 4), 100):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a, socket.socket(a.family, a.type) as b:
+            try:
+                a.bind((ip, port))
+                b.bind((ip, port + 2))
+            except OSError:
+                continue
+            return port
+    raise AssertionError(f"{ip} has no free ports between 6000 and 9000")

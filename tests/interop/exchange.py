@@ -1,0 +1,238 @@
+"""The exchange as an administrator runs it: a folder with a configuration, the `pbx` command, and `twistd pbx`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+from tests.eventually import eventually
+from tests.phones.process import Process, free_port
+
+REALM = "exchange.test"
+_PROGRAMS = Path(sys.executable).parent
+_COMPLAINT = re.compile(r"Traceback|Unhandled|#(error|critical)\b")
+_CONFIG = """\
+domains = ["{realm}"]
+
+[sip]
+listen = ["udp:{address}"]
+drain = {drain}
+
+[database]
+url = "sqlite:///pbx.db"
+
+[media]
+ports = "{ports}"
+
+[dialplan]
+file = "dialplan.py"
+
+[control]
+socket = "pbx.sock"
+"""
+
+
+def password(number: str) -> str:
+    """The password that `Site.add` gives an extension."""
+    return f"secret-{number}"
+
+
+class Site:
+    """A folder that holds all that an exchange is started from.
+
+    :param folder: made here, with a migrated database.
+    :param dialplan: the text of its dialplan.
+    :param address: "address:port" at which it listens.
+    :param ports: the range of its media ports, as in the configuration.
+    :param drain: seconds that SIGTERM waits for calls to end.
+    """
+
+    def __init__(
+        self, folder: Path, dialplan: str, address: str, *, ports: str = "10000-13999", drain: float = 30
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.config = folder / "pbx.toml"
+        self.config.write_text(_CONFIG.format(realm=REALM, address=address, ports=ports, drain=drain))
+        (folder / "dialplan.py").write_text(dialplan)
+        self.argv = [str(_PROGRAMS / "twistd"), "-n", "--pidfile=", "pbx", "--config", str(self.config)]
+        self.command("db", "upgrade")
+
+    def command(self, *words: str) -> str:
+        """What `pbx` prints.
+
+        :raises AssertionError: it failed; the message has its sentence.
+        """
+        argv = [str(_PROGRAMS / "pbx"), "--config", str(self.config), *words]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, f"pbx {' '.join(words)} ended with {done.returncode}: {done.stderr}"
+        return done.stdout
+
+    def add(self, number: str) -> None:
+        """Adds an extension with the `pbx` command; its password is `password(number)`."""
+        self.command("extension", "add", number, "--password", password(number))
+
+    def insert(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Adds many extensions, numbers and passwords, by plain SQL, as another program would."""
+        rows = [(number, *_hashes(f"{number}:{REALM}:{word}".encode())) for number, word in accounts]
+        columns = "(number, name, ha1_md5, ha1_sha256, enabled) VALUES (?, '', ?, ?, 1)"
+        database = sqlite3.connect(self.folder / "pbx.db", timeout=10)
+        try:
+            with database:
+                database.executemany(f"INSERT INTO extensions {columns}", rows)
+        finally:
+            database.close()
+
+
+def _hashes(secret: bytes) -> tuple[str, str]:
+    """HA1 for MD5 and for SHA-256 (RFC 8760)."""
+    return hashlib.md5(secret).hexdigest(), hashlib.sha256(secret).hexdigest()
+
+
+class Exchange(Site):
+    """A site in a temporary folder whose exchange is started, asked, and stopped or killed.
+
+    As a context manager it is running inside, and must have complained about nothing and end with 0 at the exit.
+
+    :param dialplan: the text of its dialplan.
+    :param extensions: the numbers that it has from the start, each with `password(number)`.
+    :param drain: seconds that SIGTERM waits for calls to end.
+    :param cpu: the only processor it may use; None: any.
+    """
+
+    def __init__(
+        self, dialplan: str, extensions: Iterable[str] = (), *, drain: float = 30, cpu: int | None = None
+    ) -> None:
+        # Not pytest's folder: the path of a unix socket has at most 107 characters.
+        self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
+        self.address = f"127.0.0.1:{free_port()}"
+        self._cpu = cpu
+        self.process: Process | None = None
+        super().__init__(Path(self._temporary.name), dialplan, self.address, drain=drain)
+        for number in extensions:
+            self.add(number)
+
+    @property
+    def pid(self) -> int:
+        assert self.process, "the exchange was not started"
+        return self.process.pid
+
+    def start(self) -> None:
+        """Starts it and returns when it is ready."""
+        log = self.folder / "exchange.log"
+        said = log.read_text().count("pbx ready") if log.exists() else 0
+        process = self.process = Process(self.argv, log, cpu=self._cpu)
+
+        def ready() -> bool:
+            assert process.status is None, f"the exchange did not start\n{process.tail()}"
+            return process.output().count("pbx ready") > said
+
+        try:
+            eventually(ready, within=20)
+        except AssertionError as failure:
+            failure.add_note(process.tail())
+            raise
+
+    def ask(self, *words: str) -> list[dict[str, Any]]:
+        """The rows that a `pbx` command prints with `--json`."""
+        rows: list[dict[str, Any]] = json.loads(self.command(*words, "--json"))
+        return rows
+
+    def status(self) -> dict[str, Any]:
+        """`pbx status`."""
+        [row] = self.ask("status")
+        return row
+
+    def figures(self) -> dict[str, int]:
+        """What of `pbx status` a call changes, and its end must bring back."""
+        status = self.status()
+        names = ("calls", "sessions", "dialogs", "transactions", "media_ports", "timers")
+        return {name: status[name] for name in names}
+
+    def comes_back(self, before: dict[str, int]) -> None:
+        """Waits until `figures` are what they were, for as long as transactions may last: 64*T1 and 2 s more.
+
+        :raises AssertionError: they are not.
+        """
+        due = 0.0
+
+        def back() -> bool:
+            nonlocal due
+            # Each question starts an interpreter: once a second is enough.
+            if time.monotonic() < due:
+                return False
+            due = time.monotonic() + 1
+            return self.figures() == before
+
+        try:
+            eventually(back, within=34)
+        except AssertionError:
+            assert self.figures() == before
+
+    def registrations(self) -> list[dict[str, Any]]:
+        """`pbx registrations`: one row for each binding."""
+        return self.ask("registrations")
+
+    def registered(self) -> list[str]:
+        """The numbers that are registered, in order, each as often as it has bindings."""
+        return sorted(row["number"] for row in self.registrations())
+
+    def complaints(self) -> list[str]:
+        """The lines of its log that it should not have written."""
+        return [line for line in self.log().splitlines() if _COMPLAINT.search(line)]
+
+    def log(self) -> str:
+        """All that it has written, also before it was killed and started again."""
+        return self.process.output() if self.process else ""
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process, "the exchange was not started"
+        self.process.send(number)
+
+    def wait(self, within: float) -> int:
+        """Its exit status, once it ends by itself; fails after `within` seconds."""
+        assert self.process, "the exchange was not started"
+        return self.process.wait(within)
+
+    def stop(self) -> None:
+        """Stops it by SIGINT, and fails unless it obeys, exits with 0 and never complained."""
+        self.send(signal.SIGINT)
+        status = self.wait(5)
+        assert (status, self.complaints()) == (0, []), self.process and self.process.tail()
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        assert self.process, "the exchange was not started"
+        self.process.kill()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
+        try:
+            if failure is not None and self.process:
+                failure.add_note(self.process.tail())
+            elif self.process and self.process.status is None:
+                self.stop()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self.process and self.process.status is None:
+            self.process.kill()
+        self._temporary.cleanup()

@@ -1,0 +1,53 @@
+"""A small office: the sample dialplan, two phones that send different tones, and a conversation between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.eventually import eventually
+from tests.interop.exchange import Exchange, password
+from tests.phones.baresip import Baresip
+
+SAMPLE = (Path(__file__).parents[2] / "etc" / "dialplan.py").read_text()
+FIRST_TONE, SECOND_TONE = 440, 600
+Phones = tuple[Baresip, Baresip]
+
+
+@contextmanager
+def two_phones(exchange: Exchange) -> Iterator[Phones]:
+    """1001, which sends `FIRST_TONE`, and 1002, which sends `SECOND_TONE`, both registered."""
+    at, folder = exchange.address, exchange.folder
+    with (
+        Baresip("1001", password("1001"), at, folder / "1001", tone=FIRST_TONE) as first,
+        Baresip("1002", password("1002"), at, folder / "1002", tone=SECOND_TONE) as second,
+    ):
+        eventually(lambda: first.registered and second.registered, within=5)
+        yield first, second
+
+
+def talk(phones: Phones) -> None:
+    """1001 calls 1002, and both hear a second of the other's tone."""
+    caller, callee = phones
+    for phone in phones:
+        phone.forget()
+    calls = len(caller.heard(SECOND_TONE))
+    caller.dial("1002")
+    callee.sees("CALL_INCOMING")
+    caller.sees("CALL_RINGING")
+    callee.accept()
+    caller.sees("CALL_ESTABLISHED")
+    callee.sees("CALL_ESTABLISHED")
+    hears(caller, SECOND_TONE, calls)
+    hears(callee, FIRST_TONE, calls)
+
+
+def hears(phone: Baresip, tone: int, calls: int) -> None:
+    """Waits until a phone that has recorded so many `calls` has heard a second of the tone in one more."""
+
+    def heard() -> bool:
+        now = phone.heard(tone)[calls:]
+        return len(now) == 1 and now[0] >= 1
+
+    eventually(heard, within=5)

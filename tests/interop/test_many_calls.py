@@ -1,0 +1,62 @@
+"""SIPp as caller and callee: many calls at once, none of which may fail or leave anything behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.counts import count
+from tests.interop.exchange import Exchange, password
+from tests.phones.process import free_port
+from tests.phones.sipp import Sipp
+
+RATE = count(20, 100)
+CALLS = count(20 * 10, 100 * 30)
+LASTING = CALLS / RATE
+# SIPp at 127.0.0.3 answers, whatever number is called.
+PLAN = """
+from pbx.dialplan import Call, Plan, ext, uri
+
+plan = Plan()
+
+
+@plan.anonymous("<number:any>")
+async def stranger(call: Call, number: str) -> None:
+    await call.dial(uri(f"sip:{number}@127.0.0.3:%d"))
+
+
+@plan.internal("<number:1XXX>")
+async def extension(call: Call, number: str) -> None:
+    await call.dial(ext(number), timeout=20)
+"""
+
+
+@pytest.mark.timeout(LASTING + 100)
+def test_calls_of_strangers() -> None:
+    port = free_port("127.0.0.3")
+    with Exchange(PLAN % port) as exchange:
+        before = exchange.figures()
+        folder = exchange.folder
+        with (
+            Sipp("callee", folder / "callee", ip="127.0.0.3", port=port, calls=CALLS) as callee,
+            Sipp("caller", folder / "caller", ip="127.0.0.2", server=exchange.address, service="1000",
+                 calls=CALLS, rate=RATE) as caller,
+        ):  # fmt: skip
+            assert caller.finish(LASTING + 20).successful == CALLS
+            assert callee.finish(5).successful == CALLS
+        exchange.comes_back(before)
+
+
+@pytest.mark.timeout(LASTING + 60)
+def test_calls_between_extensions() -> None:
+    with Exchange(PLAN % 9, ["1001", "1002"]) as exchange:
+        folder = exchange.folder
+        account = ("1002", password("1002"))
+        with Sipp("registers", folder / "phone", server=exchange.address, accounts=[account]) as phone:
+            phone.finish(5)
+        with (
+            Sipp("callee", folder / "callee", port=phone.port, calls=CALLS) as callee,
+            Sipp("known_caller", folder / "caller", server=exchange.address, calls=CALLS, rate=RATE,
+                 accounts=[("1001", password("1001"), "1002")]) as caller,
+        ):  # fmt: skip
+            assert caller.finish(LASTING + 20).successful == CALLS
+            assert callee.finish(5).successful == CALLS
