@@ -1,1 +1,1 @@
-"""The SIP stack: values (grammar, uri, headers, message, sdp, digest), machines (transactions, dialogs, sessions), edges."""
+"""The SIP stack: values (grammar, headers, message, sdp), machines (transactions, dialogs, sessions), edges."""

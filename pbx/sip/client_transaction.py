@@ -49,7 +49,19 @@ class InviteClientTransaction:
     """
 
     method = "INVITE"
-    __slots__ = ("_ack", "_clock", "_ended", "_expiry", "_packet", "_resend", "_user", "branch", "flow", "request", "state")
+    __slots__ = (
+        "_ack",
+        "_clock",
+        "_ended",
+        "_expiry",
+        "_packet",
+        "_resend",
+        "_user",
+        "branch",
+        "flow",
+        "request",
+        "state",
+    )
 
     def __init__(
         self,

@@ -8,7 +8,19 @@ from __future__ import annotations
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, via_of
 from pbx.sip.grammar import elements
-from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, VIA, Field, parse_address
+from pbx.sip.headers import (
+    CALL_ID,
+    CONTACT,
+    CSEQ,
+    FROM,
+    MAX_FORWARDS,
+    RECORD_ROUTE,
+    ROUTE,
+    TO,
+    VIA,
+    Field,
+    parse_address,
+)
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
 
 SDP_TYPE = "application/sdp"

@@ -1,4 +1,4 @@
-"""A flow: the way by which messages go to one peer and come from it (RFC 5626 section 3, used for every transport here).
+"""A flow: the way by which messages go to one peer and come from it (RFC 5626 section 3; here of every transport).
 
 Machines send through a flow and know no other thing of the network. Transports make flows.
 """

@@ -10,16 +10,18 @@ import re
 from pbx.sip.errors import Malformed
 
 Parameters = dict[str, str | None]
-"""Parameters by lower-case name, in the order received; None where there is no `=`, quoted strings with their quotes."""
+"""Parameters by lower-case name, in the order received; None where there is no `=`; quoted strings keep their quotes."""
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
 HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9\-.]*))"
-QUOTED = r'"(?:[^"\\]|\\.)*"'
+QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 is_token = re.compile(TOKEN).fullmatch
 
 _PIECE = re.compile(rf"{QUOTED}|<[^>]*>|[^\"<]", re.DOTALL)
-_PARAMETER = re.compile(rf"[ \t]*({TOKEN})[ \t]*(?:=[ \t]*({QUOTED}|\[[0-9A-Fa-f:.]+\]|[^\s\";,<>]+))?[ \t]*", re.DOTALL)
+_PARAMETER = re.compile(
+    rf"[ \t]*({TOKEN})[ \t]*(?:=[ \t]*({QUOTED}|\[[0-9A-Fa-f:.]+\]|[^\s\";,<>]+))?[ \t]*", re.DOTALL
+)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import InvalidState
 from pbx.sip.headers import VIA, Field
-from pbx.sip.message import Request
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import EARLY, Session, SessionUser, sdp_of
-
-if TYPE_CHECKING:
-    from pbx.sip.user_agent import UserAgent
+from pbx.sip.session import EARLY, Agent, Session, SessionUser, sdp_of
 
 
 class InboundSession(Session):
@@ -20,20 +14,18 @@ class InboundSession(Session):
 
     :param transaction: the INVITE's transaction, without any response so far.
     :raises Malformed: when no dialog can be made of the INVITE.
-    :ivar request: the INVITE.
-    :ivar sdp: its session description, b"" where it had none.
+    :ivar sdp: the INVITE's session description, b"" where it had none.
     """
 
-    __slots__ = ("request", "sdp")
+    __slots__ = ("sdp",)
 
-    def __init__(self, agent: UserAgent, transaction: InviteServerTransaction, user: SessionUser) -> None:
+    def __init__(self, agent: Agent, transaction: InviteServerTransaction, user: SessionUser) -> None:
         request = transaction.request
         sdp = sdp_of(request)
         dialog = Dialog.as_uas(request, agent.identifiers.token(), transaction.flow)
         super().__init__(agent, user)
-        self.request: Request = request
         self.sdp = sdp
-        self.peer_fields = request.fields
+        self._peer_fields = request.fields
         self.dialog = dialog
         if len(request.many(VIA)) > 1:
             # Proxies stand between: what is not said by them in Record-Route goes past them.

@@ -1,7 +1,7 @@
 """Requests and responses: ordered raw fields, with typed views on them (RFC 3261 section 7).
 
-Fields stay as received, in their order. What matching needs is parsed at once by the parser; all the rest on first access.
-A view that fails raises the same `Malformed(400, why)` every time.
+Fields stay as received, in their order. What matching needs is parsed at once by the parser; all the
+rest on first access. A view that fails raises the same `Malformed(400, why)` every time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Message:
     :param fields: the header fields in order.
     :param body: the body, as bytes.
 
-    The attributes `call_id`, `cseq`, `cseq_method`, `from_tag`, `to_tag` and `via` (the topmost) are what transactions and
-    dialogs match by; for received messages the parser has seen to it that they are there and well-formed.
+    The attributes `call_id`, `cseq`, `cseq_method`, `from_tag`, `to_tag` and `via` (the topmost) are what transactions
+    and dialogs match by; for received messages the parser has seen to it that they are there and well-formed.
     """
 
     __slots__ = ("_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "to_tag", "via")

@@ -45,5 +45,5 @@ class OfferAnswer:
         self.state = REMOTE_OFFER
 
     def settled(self) -> None:
-        """The answer went or came, or the request that carried the offer was refused: all is as it was (RFC 3261 14.1)."""
+        """The answer went or came, or the request that carried the offer was refused (RFC 3261 14.1)."""
         self.state = STABLE

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, TO, Field
 from pbx.sip.message import NO_BODY, Request, Response, with_body
-from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDED, ENDING, Session, SessionUser, sdp_of
+from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, Agent, Session, SessionUser, sdp_of
 from pbx.sip.timers import T1, Timer
-
-if TYPE_CHECKING:
-    from pbx.sip.user_agent import UserAgent
+from pbx.sip.transaction_layer import ServerTransaction
 
 
 class OutboundSession(Session):
     """A session asked for by us.
 
     :param flow: the way of the INVITE.
-    :param neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then all requests
-        of the session go there, whatever its Contact says (it may be behind a NAT).
+    :param neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then all
+        requests of the session go there, whatever its Contact says (it may be behind a NAT).
     """
 
     __slots__ = ("_cancel", "_forks", "_giving_up", "_neighbour", "_request", "flow")
 
-    def __init__(self, agent: UserAgent, user: SessionUser, flow: Flow, neighbour: bool) -> None:
+    def __init__(self, agent: Agent, user: SessionUser, flow: Flow, neighbour: bool) -> None:
         super().__init__(agent, user)
         self.flow = flow
         self._neighbour = neighbour
@@ -110,16 +106,17 @@ class OutboundSession(Session):
             return
         if response.to_tag and (self.dialog is None or self.dialog.remote_tag != response.to_tag):
             self._take_dialog(response)
-        self.peer_fields = response.fields
+        self._peer_fields = response.fields
         self.user.session_progressed(self, response.status, sdp_of(response))
 
     def _answered(self, response: Response) -> None:
         self._invite = None
         self._stop_giving_up()
-        self.peer_fields = response.fields
+        self._peer_fields = response.fields
         self._take_dialog(response)
-        if self.state is ENDING:
+        if self.state is not EARLY:
             # Our CANCEL came too late, or was never sent (RFC 3261 9.1): the call is up, end it.
+            self.state = ENDING
             more, self._cancel = self._cancel, None
             self._send_ack(response.cseq)
             self._send_bye(more or ())
@@ -146,7 +143,7 @@ class OutboundSession(Session):
         self._invite = None
         self._stop_giving_up()
         if response is not None:
-            self.peer_fields = response.fields
+            self._peer_fields = response.fields
         self._end()
         if early:
             self.user.session_rejected(self, status, reason)
@@ -181,9 +178,10 @@ class OutboundSession(Session):
         if not self._neighbour or self.dialog.routes:
             self._agent.direct(self.dialog)
 
-    def _end(self) -> None:
-        if self.state is not ENDED and self._invite is None:
-            super()._end()
+    def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
+        super()._bye_received(transaction, request)
+        if self._invite is not None and self._giving_up is None and self._invite.state.value == "proceeding":
+            self._send_cancel()  # a callee must not end an early dialog with BYE (RFC 3261 15); this one did
 
 
 class _Nobody:

@@ -1,13 +1,14 @@
 """A session: the INVITE usage of a dialog (RFC 3261 sections 13 to 15), from the first INVITE to the last BYE.
 
-What both directions share is here: re-INVITE, the 2xx and its ACK, BYE. How a session comes to be is in `inbound_session`
-and `outbound_session`. Small machines stand side by side: the state below, offer and answer, the answer under way.
+What both directions share is here: re-INVITE, the 2xx and its ACK, BYE. How a session comes to be is in
+`inbound_session` and `outbound_session`. Small machines stand side by side: the state below, offer and answer,
+the 2xx that waits for its ACK.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pbx.sip.answer import Answer
 from pbx.sip.client_transaction import InviteClientTransaction
@@ -15,13 +16,12 @@ from pbx.sip.dialog import SDP_TYPE, Dialog
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.flow import contact_of
 from pbx.sip.headers import ALLOW, CONTACT, CONTENT_TYPE, RETRY_AFTER, Field
+from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
 from pbx.sip.offer_answer import LOCAL_OFFER, REMOTE_OFFER, STABLE, OfferAnswer
 from pbx.sip.server_transaction import InviteServerTransaction
-
-if TYPE_CHECKING:
-    from pbx.sip.transaction_layer import ServerTransaction
-    from pbx.sip.user_agent import UserAgent
+from pbx.sip.timers import Clock
+from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER")
 ALLOWED = ALLOW.field(", ".join(METHODS[:-1]))
@@ -58,13 +58,36 @@ class SessionUser(Protocol):
         """The session is over, and we did not end it. The reason is in words."""
 
 
+class Agent(Protocol):
+    """What sessions need of the user agent that holds them."""
+
+    clock: Clock
+    identifiers: Identifiers
+    layer: TransactionLayer
+    sessions: set[Session]
+
+    def answer(self, transaction: ServerTransaction, request: Request) -> None:
+        """Answer a request that is not about the session."""
+
+    def direct(self, dialog: Dialog) -> None:
+        """Let the requests of a dialog go to its route set or remote target."""
+
+    def enter(self, session: Session) -> None:
+        """The session has its dialog."""
+
+    def leave(self, session: Session) -> None:
+        """The session loses its dialog."""
+
+    def forget(self, session: Session) -> None:
+        """The session is over."""
+
+
 class Session:
     """What inbound and outbound sessions share.
 
     :ivar user: whom it tells.
     :ivar dialog: its dialog; None in an outbound session before the first response with a tag.
     :ivar state: how far it is.
-    :ivar peer_fields: the header fields of the peer's last INVITE, response to INVITE, CANCEL or BYE.
     """
 
     __slots__ = (
@@ -76,19 +99,19 @@ class Session:
         "_invite",
         "_negotiation",
         "_owed",
+        "_peer_fields",
         "_transaction",
         "dialog",
-        "peer_fields",
         "state",
         "user",
     )
 
-    def __init__(self, agent: UserAgent, user: SessionUser) -> None:
+    def __init__(self, agent: Agent, user: SessionUser) -> None:
         self._agent = agent
         self.user = user
         self.dialog: Dialog | None = None
         self.state = EARLY
-        self.peer_fields: list[Field] = []
+        self._peer_fields: list[Field] = []
         self._negotiation = OfferAnswer()
         self._transaction: InviteServerTransaction | None = None  # an INVITE that waits for our final response
         self._answer: Answer | None = None  # our 2xx that waits for its ACK
@@ -98,6 +121,16 @@ class Session:
         self._ack = b""
         self._bye: tuple[Field, ...] | None = None  # a BYE that must wait for the ACK of our 2xx
         agent.sessions.add(self)
+
+    def take_fields(self) -> list[Field]:
+        """The fields of the peer's last INVITE, response to INVITE, CANCEL or BYE; a second time there are none."""
+        fields, self._peer_fields = self._peer_fields, []
+        return fields
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an INVITE waits for `answer` or `reject`."""
+        return self._transaction is not None
 
     @property
     def may_offer(self) -> bool:
@@ -139,6 +172,7 @@ class Session:
             self._negotiation.offer_sent()
         response = self._response(transaction.request, 200, sdp, more)
         self._transaction = None
+        transaction.user = None
         self.state = CONFIRMED
         flow = transaction.flow
         self._answer = Answer(transaction.request.cseq, bytes(response), flow, self._agent.clock, self._answer_lost)
@@ -217,7 +251,7 @@ class Session:
         transaction = self._transaction
         if transaction is None:
             return
-        self.peer_fields = cancel.fields
+        self._peer_fields = cancel.fields
         initial = self.state is EARLY
         self.reject(487)
         if initial:
@@ -255,7 +289,7 @@ class Session:
         self._dialog().refresh(request)
         self._transaction = transaction
         transaction.user = self
-        self.peer_fields = request.fields
+        self._peer_fields = request.fields
         transaction.respond(request.response(100))
         self.user.session_offered(self, sdp)
 
@@ -264,7 +298,7 @@ class Session:
             self._acknowledge_again(response)
             return
         self._invite = None
-        self.peer_fields = response.fields
+        self._peer_fields = response.fields
         if response.status < 300:
             self._dialog().refresh(response)
             self._accepted(response)
@@ -309,7 +343,7 @@ class Session:
     def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
         over = self.state is ENDING or self.state is ENDED
         waiting, self._transaction = self._transaction, None
-        self.peer_fields = request.fields
+        self._peer_fields = request.fields
         self._end()
         transaction.respond(request.response(200))
         if waiting is not None:

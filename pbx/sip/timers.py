@@ -1,6 +1,6 @@
 """The timers of RFC 3261 Table 4 and RFC 6026, in seconds, for unreliable transports.
 
-Timers A, E and G start at T1, timers D, I, J and K are zero over reliable transports: the machines say so where they use them.
+Timers A, E and G start at T1; timers D, I, J and K are zero over reliable transports: the machines say so.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class TransactionLayer:
             self.refuse(flow, message, Malformed(500, ""))
 
     def refuse(self, flow: Flow, message: Request | Response, fault: Malformed) -> None:
-        """Answer without state (RFC 3261 8.2.7) what was malformed, through its transaction when there is one already."""
+        """Answer what was malformed: through its transaction when there is one, else without state (RFC 3261 8.2.7)."""
         self.counts[f"refused {fault.status}"] += 1
         if not isinstance(message, Request) or message.method == "ACK":
             return

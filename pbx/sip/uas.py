@@ -1,4 +1,4 @@
-"""What a UAS checks of every request, and how it answers those that ask for nothing more (RFC 3261 sections 8.2, 11)."""
+"""What a UAS checks of every request, and how it answers those that ask nothing more (RFC 3261 sections 8.2, 11)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,294 @@
+"""SIP over UDP: datagrams to messages and back (RFC 3261 section 18, RFC 3581). An edge: it decides nothing.
+
+Every message reaches the transactions with its flow; what cannot be read is answered where it can be, else dropped and
+counted. Nothing that arrives here raises.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor
+from zope.interface import implementer
+
+from pbx.sip.errors import Malformed
+from pbx.sip.flow import Flow
+from pbx.sip.grammar import elements
+from pbx.sip.message import Request, Response
+from pbx.sip.parser import BadRequest, parse
+from pbx.sip.uri import Uri
+
+SIP_PORT = 5060
+_IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
+_DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
+_FLOWS_KEPT = 20_000
+_LONGEST = 65_535  # bytes
+
+SocketAddress = tuple[Any, ...]
+
+
+class Receiver(Protocol):
+    """Whom transports tell: the transaction layer."""
+
+    def message_received(self, flow: Flow, message: Request | Response) -> None:
+        """A well-formed message came."""
+
+    def refuse(self, flow: Flow, message: Request | Response, fault: Malformed) -> None:
+        """A request came that is malformed, and can be answered."""
+
+
+class Addresses:
+    """Which of our addresses a peer is told.
+
+    :param local_networks: networks whose peers are told the address that leads to them.
+    :param advertise: the host that all others are told; "" when they, too, are told the address that leads to them.
+    """
+
+    def __init__(self, local_networks: Sequence[IPv4Network | IPv6Network] = (), advertise: str = "") -> None:
+        self._local_networks = tuple(local_networks)
+        self._advertise = advertise
+
+    def shown(self, source: str, peer: str) -> str:
+        """The host that a peer is told, where `source` is the address that leads to it."""
+        if self._advertise:
+            address = ip_address(peer.partition("%")[0])
+            if not any(address in network for network in self._local_networks):
+                return bracketed(self._advertise)
+        return bracketed(source)
+
+
+class UDPFlow:
+    """The way to one UDP peer (see `pbx.sip.flow.Flow`)."""
+
+    __slots__ = ("_address", "_ancillary", "_transport", "host", "port", "remote", "source")
+
+    transport = "UDP"
+    reliable = False
+
+    def __init__(
+        self, transport: UDPTransport, address: SocketAddress, source: str, host: str, ancillary: list[Any]
+    ) -> None:
+        self._transport = transport
+        self._address = address
+        self._ancillary = ancillary
+        self.source = source
+        self.host = host
+        self.port = transport.port
+        self.remote: tuple[str, int] = (address[0], address[1])
+
+    def send(self, packet: bytes) -> None:
+        """Send one datagram; what the kernel refuses is counted and lost."""
+        self._transport.send(packet, self._address, self._ancillary)
+
+    def __repr__(self) -> str:
+        return f"<UDP {self.host}:{self.port} to {self.remote[0]}:{self.remote[1]}>"
+
+
+@implementer(IReadDescriptor)
+class UDPTransport:
+    """One UDP socket.
+
+    :param bound: the bound, non-blocking socket; in simulations, anything with its `sendto` and `getsockname`.
+    :param receiver: whom it tells.
+    :param addresses: which address a peer is told.
+    :param counts: what happened, by name.
+    """
+
+    def __init__(self, bound: Any, receiver: Receiver, addresses: Addresses, counts: Counter[str]) -> None:
+        self._socket = bound
+        self._receiver = receiver
+        self._addresses = addresses
+        self._counts = counts
+        self._flows: dict[tuple[SocketAddress, str], UDPFlow] = {}
+        name = bound.getsockname()
+        self.host: str = name[0]
+        self.port: int = name[1]
+        self.is_ipv6 = ":" in self.host
+        self.is_wildcard = self.host in ("0.0.0.0", "::")
+        if self.is_wildcard:
+            # The address that a datagram was sent to must be the one that its answer comes from.
+            if self.is_ipv6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            else:
+                bound.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._socket.fileno()  # type: ignore[no-any-return]
+
+    def logPrefix(self) -> str:
+        """What Twisted calls us in its log."""
+        return "SIP over UDP"
+
+    def connectionLost(self, reason: object) -> None:
+        """Twisted lets go of us."""
+        self._socket.close()
+
+    def doRead(self) -> None:
+        """Read what waits, up to a limit."""
+        receive, wildcard = self._socket, self.is_wildcard
+        for _ in range(_DATAGRAMS_AT_ONCE):
+            try:
+                if wildcard:
+                    packet, ancillary, _, address = receive.recvmsg(_LONGEST, 64)
+                    source = _destination(ancillary) or self.host
+                else:
+                    packet, address = receive.recvfrom(_LONGEST)
+                    source = self.host
+            except BlockingIOError:
+                return
+            except OSError:
+                self._counts["receive errors"] += 1  # an ICMP error of an earlier datagram
+                continue
+            self.datagram_received(packet, address, source)
+
+    def datagram_received(self, packet: bytes, address: SocketAddress, source: str = "") -> None:
+        """One datagram came.
+
+        :param address: the sender's socket address.
+        :param source: our address that it was sent to.
+        """
+        source = source or self.host
+        try:
+            message = parse(packet)
+        except BadRequest as fault:
+            flow = self._stamp(fault.request, address, source)
+            self._receiver.refuse(flow, fault.request, fault)
+            return
+        except Malformed:
+            self._counts["keep-alives" if not packet.strip(b"\r\n\0") else "malformed datagrams"] += 1
+            return
+        flow = self._stamp(message, address, source) if isinstance(message, Request) else self.flow(address, source)
+        self._receiver.message_received(flow, message)
+
+    def flow(self, address: SocketAddress, source: str = "") -> UDPFlow:
+        """The flow to a socket address.
+
+        :param source: our address to send from; "" for the one that leads there.
+        """
+        if not source:
+            source = _source_to(address, self.is_ipv6) if self.is_wildcard else self.host
+        key = (address, source)
+        flow = self._flows.get(key)
+        if flow is None:
+            if len(self._flows) >= _FLOWS_KEPT:
+                self._flows.clear()
+            ancillary = _source_option(source) if self.is_wildcard else []
+            flow = UDPFlow(self, address, source, self._addresses.shown(source, address[0]), ancillary)
+            self._flows[key] = flow
+        return flow
+
+    def send(self, packet: bytes, address: SocketAddress, ancillary: list[Any]) -> None:
+        """Send one datagram."""
+        try:
+            if ancillary:
+                self._socket.sendmsg((packet,), ancillary, 0, address)
+            else:
+                self._socket.sendto(packet, address)
+        except OSError:
+            self._counts["send errors"] += 1
+
+    def _stamp(self, request: Request, address: SocketAddress, source: str) -> UDPFlow:
+        """Write into the top Via where the request came from; return the flow of its responses (RFC 3581 4)."""
+        via = request.via
+        host, port = address[0], address[1]
+        given = via.parameters
+        behind_nat = "rport" in given
+        if behind_nat:
+            given["rport"] = str(port)
+        if behind_nat or via.host != bracketed(host):
+            given["received"] = host
+            for place, (key, name, value) in enumerate(request.fields):
+                if key == "via":
+                    values = elements(value) if "," in value else [value]
+                    request.fields[place] = (key, name, ", ".join([str(via), *values[1:]]))
+                    break
+        if not behind_nat and port != (via.port or SIP_PORT):
+            address = (host, via.port or SIP_PORT, *address[2:])
+        return self.flow(address, source)
+
+
+class Transports:
+    """All transports of one exchange: finds flows (see `pbx.sip.user_agent.Flows`)."""
+
+    def __init__(self) -> None:
+        self.all: list[UDPTransport] = []
+
+    def flow_to(self, uri: Uri) -> Flow | None:
+        """A flow to the host of a URI (RFC 3261 18.1.1), or None when there is no way to it."""
+        if uri.scheme != "sip" or (uri.parameters.get("transport") or "udp").lower() != "udp":
+            return None
+        try:
+            host = str(ip_address((uri.parameters.get("maddr") or uri.host).strip("[]")))
+        except ValueError:
+            return None
+        return self.flow_between("", 0, host, uri.port or SIP_PORT)
+
+    def flow_between(self, local_host: str, local_port: int, host: str, port: int) -> Flow | None:
+        """A flow to an address, from the local address where it is still ours, else from any."""
+        is_ipv6 = ":" in host
+        fitting = [transport for transport in self.all if transport.is_ipv6 == is_ipv6]
+        address = (host, port, 0, 0) if is_ipv6 else (host, port)
+        for transport in fitting:
+            if transport.port == local_port and transport.host == local_host:
+                return transport.flow(address)
+        for transport in fitting:
+            if transport.port == local_port and transport.is_wildcard and is_ours(local_host):
+                return transport.flow(address, local_host)
+        if not fitting:
+            return None
+        source = _source_to(address, is_ipv6)
+        for transport in fitting:
+            if transport.is_wildcard or transport.host == source:
+                return transport.flow(address)
+        return fitting[0].flow(address)
+
+
+def bracketed(host: str) -> str:
+    """A host as it is written in messages: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def is_ours(host: str) -> bool:
+    """Whether an address belongs to this machine."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _destination(ancillary: list[tuple[int, int, bytes]]) -> str:
+    for level, kind, content in ancillary:
+        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+            return socket.inet_ntoa(content[8:12])
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            return socket.inet_ntop(socket.AF_INET6, content[:16])
+    return ""
+
+
+def _source_option(source: str) -> list[Any]:
+    """The ancillary data that makes a datagram leave from one of our addresses."""
+    if source in ("0.0.0.0", "::"):
+        return []
+    if ":" in source:
+        content = socket.inet_pton(socket.AF_INET6, source.partition("%")[0]) + struct.pack("=I", 0)
+        return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, content)]
+    return [(socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4s", 0, socket.inet_aton(source), b"\0" * 4))]
+
+
+def _source_to(address: SocketAddress, is_ipv6: bool) -> str:
+    """Our address that leads to a peer: what the kernel's routing table says."""
+    with socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError:
+            return "::" if is_ipv6 else "0.0.0.0"
+        return str(probe.getsockname()[0])
