@@ -21,16 +21,11 @@ _EACH = re.compile(_PAIR, re.DOTALL)
 _COUNT = re.compile(r"[0-9A-Fa-f]{1,8}")
 
 
-def _md5(text: bytes) -> str:
+HASHES: dict[str, Callable[[bytes], str]] = {
+    "SHA-256": lambda text: sha256(text).hexdigest(),
     # Machines in FIPS mode refuse MD5 for security, and here it is no more than what old phones speak.
-    return md5(text, usedforsecurity=False).hexdigest()
-
-
-def _sha256(text: bytes) -> str:
-    return sha256(text).hexdigest()
-
-
-HASHES: dict[str, Callable[[bytes], str]] = {"SHA-256": _sha256, "MD5": _md5}
+    "MD5": lambda text: md5(text, usedforsecurity=False).hexdigest(),
+}
 """The hash of each algorithm that we speak, the strongest first."""
 
 
