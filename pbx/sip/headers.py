@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pbx.sip.errors import Malformed
 from pbx.sip.grammar import HOST, TOKEN, Parameters, is_token, number, parameters, parameters_text, quoted, unquoted
@@ -188,7 +188,7 @@ class Row(Generic[T]):
         return f"<Row {self.name}>"
 
 
-TABLE: dict[str, Row[object]] = {}
+TABLE: dict[str, Row[Any]] = {}
 """All rows by key."""
 
 ACCEPT = Row("Accept", parse_media_type, many=True)
