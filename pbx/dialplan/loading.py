@@ -27,7 +27,7 @@ def load(path: str | Path, known: Callable[[str], bool]) -> Plan[Any]:
     """
     file = str(path)
     tree, code = _compiled(file, _read(file))
-    for line, number in _extensions(tree):
+    for line, number in sorted(_extensions(tree)):
         if not known(number):
             raise Fault(file, line, f"unknown extension {number}", f"add it with `pbx extension add {number}`")
     plan = _executed(file, code).get("plan")
@@ -73,9 +73,14 @@ def _executed(file: str, code: CodeType) -> dict[str, Any]:
             sys.modules[MODULE] = before
         if isinstance(error, Fault):
             raise
-        words = traceback.format_exception_only(error)[0].strip()
-        raise Fault(file, _line_in(file, error.__traceback__), words, "correct the line") from None
+        raise Fault(file, _line_in(file, error.__traceback__), _words(error), "correct the line") from None
     return module.__dict__
+
+
+def _words(error: BaseException) -> str:
+    """The exception as Python says it; above a syntax error in an imported module stand its indented source lines."""
+    lines = traceback.format_exception_only(error)
+    return next(line for line in lines if not line.startswith(" ")).strip()
 
 
 def _line_in(file: str, trace: TracebackType | None) -> int:
@@ -99,7 +104,8 @@ def _extensions(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def _imported(tree: ast.Module) -> tuple[set[str], set[str]]:
     """Return the names under which the file has `ext`, and those under which it has `pbx.dialplan`."""
-    names, modules = set(), set()
+    names: set[str] = set()
+    modules: set[str] = set()
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module="pbx.dialplan", names=aliases):

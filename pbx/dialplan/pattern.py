@@ -1,8 +1,8 @@
 """Patterns of dialled numbers: literal characters and `<name:converter>`, as web frameworks write their routes.
 
 A pattern matches a whole number or nothing. Of two patterns that match the same number, the more specific one has the
-smaller `rank`: first those of fixed length, then those with `int`, then those with `any`; among these the longer, then
-the one that matches fewer numbers. A pattern whose numbers are all matched by another one never ranks behind it.
+smaller `rank`: one of fixed length before one with `int` or `any`, then the longer one, then the one that leaves less
+choice in its places. A pattern whose numbers are all matched by another one never ranks behind it.
 """
 
 from __future__ import annotations
@@ -116,12 +116,11 @@ class Pattern:
                         waiting.append((next_i, next_j, number + character))
         return None
 
-    def _rank(self) -> tuple[int, int, int]:
-        openness = max((2 if element.characters is None else 1) if element.open else 0 for element in self._elements)
-        numbers = 1
+    def _rank(self) -> tuple[bool, int, int]:
+        choice = 1
         for element in self._elements:
-            numbers *= _ALL_CHARACTERS if element.characters is None else len(element.characters)
-        return openness, -len(self._elements), numbers
+            choice *= _ALL_CHARACTERS if element.characters is None else len(element.characters)
+        return any(element.open for element in self._elements), -len(self._elements), choice
 
     def __repr__(self) -> str:
         return f"<Pattern {self.text}>"

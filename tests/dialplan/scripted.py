@@ -1,0 +1,96 @@
+"""A bridge that does nothing by itself: tests say what happens to the call, and see what the dialplan asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from pbx.dialplan.call import Bridge, CallUser
+from pbx.exchange.caller import Caller, Source
+from pbx.exchange.outcome import Outcome
+from pbx.exchange.target import Target
+
+
+class ScriptedBridge:
+    """One call.
+
+    :ivar done: what the dialplan asked for, in order, as tuples.
+    :ivar pending: the Deferred of the last `dial` or `echo`.
+    """
+
+    def __init__(
+        self, number: str = "600", source: Source = Source.INTERNAL, clock: Clock | None = None, id: str = "c1"
+    ) -> None:
+        self.id = id
+        self.clock = Clock() if clock is None else clock
+        self.caller = Caller("1001", "Alice", source)
+        self.number = number
+        self.answered = False
+        self.ended = False
+        self.last_outcome: Outcome | None = None
+        self.user: CallUser | None = None
+        self.done: list[tuple[Any, ...]] = []
+        self.pending: Deferred[Any] = Deferred()
+
+    def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
+        self.done.append(("dial", *map(str, targets), timeout))
+        self.pending = Deferred()
+        return self.pending
+
+    def answer(self) -> Deferred[None]:
+        self.done.append(("answer",))
+        self.answered = True
+        answered: Deferred[None] = Deferred()
+        answered.callback(None)
+        return answered
+
+    def echo(self) -> Deferred[None]:
+        self.done.append(("echo",))
+        self.answered = True
+        self.pending = Deferred()
+        return self.pending
+
+    def reject(self, status: int, reason: str | None) -> None:
+        self._end("reject", status, reason)
+
+    def redirect(self, uris: Sequence[str], status: int) -> None:
+        self._end("redirect", *uris, status)
+
+    def hang_up(self) -> None:
+        self._end("hang_up")
+
+    def plan_ended(self) -> None:
+        self._end("plan_ended")
+
+    def plan_failed(self) -> None:
+        self._end("plan_failed")
+
+    def leaves(self, reason: str = "hung up") -> None:
+        """The caller goes."""
+        self.ended = True
+        assert self.user is not None
+        self.user.caller_left(reason)
+
+    def ends(self, outcome: Outcome) -> None:
+        """What was dialled ends."""
+        self.last_outcome = outcome
+        self.pending.callback(outcome)
+
+    @property
+    def over(self) -> object:
+        """`plan_ended` or `plan_failed`: the last thing that happened, and it happened once."""
+        ends = [what for what, *_ in self.done if what.startswith("plan_")]
+        assert len(ends) == 1, self.done
+        assert self.done[-1] == (ends[0],)
+        assert not self.clock.getDelayedCalls()
+        return ends[0]
+
+    def _end(self, *what: object) -> None:
+        self.done.append(what)
+        self.ended = True
+
+
+_: type[Bridge] = ScriptedBridge
