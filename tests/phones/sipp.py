@@ -106,7 +106,9 @@ class Sipp:
 
     def media(self) -> list[tuple[int, str, int]]:
         """Of each call whose audio port is its own: that port, and where the other side wants audio sent."""
-        rows = [line.split() for line in (self.folder / "calls.log").read_text().splitlines()]
+        path = self.folder / "calls.log"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        rows = [line.split() for line in lines if line.endswith("\n")]
         streams = [(self._media_port + 4 * (int(number) - 1), ip, int(port)) for number, ip, port in rows]
         return [stream for stream in streams if stream[0] != self._media_port]
 

@@ -1,0 +1,59 @@
+"""`python -m bench`, which is `make bench`: prints what the machine is, then the figures, part by part."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from bench import calls, machine, messages, relay
+from tests.programs import PACKAGES
+
+PARTS = ("messages", "calls", "relay", "memory")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--rate", type=float, default=100, help="calls a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=30, help="how long that lasts (default: %(default)s)")
+    parser.add_argument("--warm", type=float, default=8, help="seconds of load before it (default: %(default)s)")
+    parser.add_argument("--relayed", type=int, default=100, help="calls with audio (default: %(default)s)")
+    parser.add_argument("--relay-seconds", type=float, default=10, help="of audio (default: %(default)s)")
+    parser.add_argument("--held", type=int, default=1000, help="calls that take memory (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=20, help="of parsing (default: %(default)s)")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    return given
+
+
+def main() -> int:
+    given = arguments()
+    parts = given.parts or list(PARTS)
+    print(f"machine   {machine.describe()}", flush=True)
+    if shutil.which("sipp") is None and parts != ["messages"]:
+        print(f"missing   sipp (Debian package {PACKAGES['sipp']}): without it there are only messages", flush=True)
+        parts = [part for part in parts if part == "messages"]
+    if machine.LOAD_CPU is not None:
+        os.sched_setaffinity(0, {machine.LOAD_CPU})
+    measure = {
+        "messages": lambda: messages.run(given.rounds),
+        "calls": lambda: calls.run(given.rate, given.seconds, given.warm),
+        "relay": lambda: relay.run(given.relayed, given.relay_seconds),
+        "memory": lambda: calls.run_held(given.held, 50),
+    }
+    failed = False
+    for part in parts:
+        try:
+            figure = measure[part]()
+        except AssertionError as failure:
+            failed = True
+            figure = f"FAILED: {failure}"
+        print(f"{part:<9} {figure}", flush=True)
+    return int(failed or parts != (given.parts or list(PARTS)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

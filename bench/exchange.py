@@ -1,0 +1,40 @@
+"""Starts a real exchange that forwards every call to one address: what a comparison with other servers runs.
+
+`python -m bench.exchange --listen IP:PORT --callee IP:PORT --folder FOLDER [--users N]` writes a configuration into
+the folder and then becomes `twistd pbx`, with the same pid. Users are user0, user1, ..., their passwords pw0, pw1, ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from tests.interop.exchange import Site
+
+PLAN = """
+from pbx.dialplan import Call, Plan, uri
+
+plan = Plan()
+
+
+@plan.anonymous("<number:any>")
+async def forward(call: Call, number: str) -> None:
+    await call.dial(uri(f"sip:{{number}}@{callee}"))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.exchange", description=__doc__)
+    parser.add_argument("--listen", required=True, metavar="IP:PORT", help="where it receives SIP")
+    parser.add_argument("--callee", required=True, metavar="IP:PORT", help="where every call goes")
+    parser.add_argument("--folder", required=True, type=Path, help="for configuration, database and log")
+    parser.add_argument("--users", type=int, default=0, help="how many may register (default: %(default)s)")
+    given = parser.parse_args()
+    site = Site(given.folder, PLAN.format(callee=given.callee), given.listen)
+    site.insert((f"user{n}", f"pw{n}") for n in range(given.users))
+    os.execv(site.argv[0], site.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What relaying a packet costs: calls set up by SIP, G.711 both ways, and the exchange's CPU time meanwhile."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+
+from bench.calls import CALLEE, CALLER, bench
+from bench.machine import Meter
+from bench.progress import Progress
+from tests.eventually import eventually
+
+_PACKET_SECONDS = 0.02
+_SAMPLES = 160
+_WARM = 2.0
+_RTP = struct.Struct("!BBHII")
+
+
+class Stream:
+    """One side of a call: sends to the relay, and counts what the relay sends to it.
+
+    :param ip: its own address.
+    :param port: its own port.
+    :param remote: where the relay wants its packets.
+    """
+
+    __slots__ = ("_count", "_ssrc", "socket")
+
+    def __init__(self, ip: str, port: int, remote: tuple[str, int]) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.socket.bind((ip, port))
+        self.socket.connect(remote)
+        self._ssrc = hash((ip, port)) & 0xFFFFFFFF
+        self._count = 0
+
+    def send(self) -> None:
+        """Sends the next 20 ms of u-law silence (RFC 3551 4.5.14)."""
+        count = self._count = self._count + 1
+        head = _RTP.pack(0x80, 0, count & 0xFFFF, _SAMPLES * count & 0xFFFFFFFF, self._ssrc)
+        self.socket.send(head + b"\xff" * _SAMPLES)
+
+
+class Load:
+    """All streams, sent evenly and received by one busy loop; it never sleeps, so that it adds no bursts of its own."""
+
+    def __init__(self, streams: list[Stream]) -> None:
+        self._streams = streams
+        self._by_number = {stream.socket.fileno(): stream.socket for stream in streams}
+        self._poll = select.epoll()
+        for number in self._by_number:
+            self._poll.register(number, select.EPOLLIN)
+        self.sent = self.received = 0
+
+    def run(self, seconds: float, progress: Progress) -> None:
+        """Sends for so long, and takes what comes back."""
+        gap = _PACKET_SECONDS / len(self._streams)
+        start = due = time.perf_counter()
+        turn = 0
+        while (now := time.perf_counter()) < start + seconds:
+            while due <= now:
+                self._streams[turn].send()
+                self.sent += 1
+                turn = (turn + 1) % len(self._streams)
+                due += gap
+                if not turn:
+                    progress.show(now - start)
+            self._receive()
+
+    def _receive(self) -> None:
+        for number, _ in self._poll.poll(0):
+            self._by_number[number].recv(2048)
+            self.received += 1
+
+    def close(self) -> None:
+        self._poll.close()
+        for stream in self._streams:
+            stream.socket.close()
+
+
+def run(calls: int, seconds: float) -> str:
+    """Packets relayed per CPU second, with `calls` calls of 100 packets a second each."""
+    rate = 50.0
+    lasting = calls / rate + _WARM + seconds + 10
+    # The first call's ports are SIPp's own, so there is one call more than is used.
+    with bench(calls + 1, lasting) as running, running.caller(calls + 1, rate, lasting) as caller:
+        with Progress("relay, calls up", calls) as progress:
+            sides = (caller, running.callee)
+            eventually(progress.until(lambda: min(len(side.media()) for side in sides)), within=calls / rate + 20)
+        streams = [Stream(CALLER, port, (ip, remote)) for port, ip, remote in caller.media()]
+        streams += [Stream(CALLEE, port, (ip, remote)) for port, ip, remote in running.callee.media()]
+        load = Load(streams)
+        try:
+            with Progress("relay, seconds", seconds) as progress:
+                load.run(_WARM, progress)
+                load.sent = load.received = 0
+                meter = Meter(running.exchange.pid)
+                load.run(seconds, progress)
+                _, cpu, stolen = meter.read()
+        finally:
+            load.close()
+        running.exchange.kill()
+    lost = max(0, load.sent - load.received)
+    return (
+        f"{load.received / cpu:,.0f} packets relayed per CPU second, {1e6 * cpu / load.received:.1f} µs each "
+        f"({calls} calls, {load.received / seconds:,.0f} packets/s, {lost} of {load.sent} lost; {stolen:.2f} s stolen)"
+    )
