@@ -34,6 +34,7 @@ class InboundSession(Session):
             self._negotiation.offer_received()
         self._transaction = transaction
         transaction.user = self
+        agent.sessions.add(self)
         agent.enter(self)
 
     def progress(self, status: int, sdp: bytes = b"", more: tuple[Field, ...] = ()) -> None:

@@ -60,6 +60,7 @@ class OutboundSession(Session):
         else:
             fields.append(NO_BODY)
         self._request = Request("INVITE", target, fields, sdp)
+        self._agent.sessions.add(self)
         transaction = self._agent.layer.request(self.flow, self._request, self)
         assert isinstance(transaction, InviteClientTransaction)
         self._invite = transaction
@@ -95,7 +96,8 @@ class OutboundSession(Session):
     def transaction_failed(self, method: str, status: int, reason: str) -> None:
         """One of our requests will have no final response."""
         if method == "INVITE" and self.state is not CONFIRMED:
-            self._rejected(status, reason, None)
+            # To who called it is the same whether nothing came back or nothing could be sent: the callee is not there.
+            self._rejected(408, reason, None)
         else:
             super().transaction_failed(method, status, reason)
 

@@ -120,7 +120,6 @@ class Session:
         self._acked = 0  # the number of our INVITE that `_ack` acknowledged
         self._ack = b""
         self._bye: tuple[Field, ...] | None = None  # a BYE that must wait for the ACK of our 2xx
-        agent.sessions.add(self)
 
     def take_fields(self) -> list[Field]:
         """The fields of the peer's last INVITE, response to INVITE, CANCEL or BYE; a second time there are none."""
@@ -131,6 +130,11 @@ class Session:
     def waiting(self) -> bool:
         """Whether an INVITE waits for `answer` or `reject`."""
         return self._transaction is not None
+
+    @property
+    def owes_ack(self) -> bool:
+        """Whether the peer's 2xx brought an offer that waits for `ack`."""
+        return self._owed != 0
 
     @property
     def may_offer(self) -> bool:

@@ -36,6 +36,9 @@ class Flows(Protocol):
     def flow_to(self, uri: Uri) -> Flow | None:
         """A flow to the host of a URI, or None when there is no way to it."""
 
+    def flow_between(self, local_host: str, local_port: int, host: str, port: int) -> Flow | None:
+        """A flow to an address, from the local address where it is still ours, else from any; None without a way."""
+
 
 class UserAgent:
     """The core of one exchange, UAC and UAS in one.

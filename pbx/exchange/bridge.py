@@ -1,0 +1,444 @@
+"""The bridge: one call's sessions and the relay between them (a B2BUA, RFC 7092).
+
+Below it are machines, above it coroutines.
+
+All that passes between the two sides is in the methods of `SessionUser` and in `crossing`; each side has its own
+Call-ID, tags, Contact and session description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pbx.exchange.caller import Caller
+from pbx.exchange.crossing import ENDS, INVITES, PROGRESS, crossing
+from pbx.exchange.destination import Destination
+from pbx.exchange.fork import Branch, Fork
+from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.target import Target
+from pbx.media.errors import NoPorts
+from pbx.media.relay import Relay
+from pbx.media.side import Side
+from pbx.sip.errors import InvalidState, Malformed
+from pbx.sip.grammar import quoted
+from pbx.sip.headers import CONTACT, Field
+from pbx.sip.inbound_session import InboundSession
+from pbx.sip.outbound_session import OutboundSession
+from pbx.sip.server_transaction import InviteServerTransaction
+from pbx.sip.session import EARLY, Agent, Session, SessionUser
+from pbx.sip.timers import Clock
+
+_log = Logger(namespace="pbx.call")
+
+
+class CallUser(Protocol):
+    """Whom a bridge tells of its caller: the driver of the call's coroutine."""
+
+    def caller_left(self, reason: str) -> None:
+        """The caller cancelled, hung up or was lost. Once; not when we ended the call ourselves."""
+
+
+class Board(Protocol):
+    """What a bridge needs of the exchange: the switchboard."""
+
+    @property
+    def agent(self) -> Agent: ...
+    @property
+    def relay(self) -> Relay: ...
+
+    def locate(self, target: Target) -> list[Destination] | Outcome:
+        """Where a target is rung; or the outcome when it cannot be."""
+
+    def call_ended(self, bridge: Bridge) -> None:
+        """The call is over."""
+
+
+class Bridge:
+    """One call.
+
+    :param transaction: the caller's INVITE.
+    :param caller: who calls.
+    :param number: what was dialled.
+    :raises Malformed: when the INVITE cannot make a session.
+    :ivar id: how logs and records name this call.
+    :ivar user: whom it tells; set by him.
+    :ivar answered: whether the caller has a 2xx.
+    :ivar ended: whether the caller's session is over.
+    :ivar last_outcome: of the last `dial`.
+    """
+
+    __slots__ = (
+        "_board",
+        "_crossing",
+        "_dialled",
+        "_early",
+        "_fork",
+        "_forwards",
+        "_offer",
+        "_outcome",
+        "_peer",
+        "_progress",
+        "_session",
+        "_side",
+        "answered",
+        "caller",
+        "ended",
+        "id",
+        "last_outcome",
+        "number",
+        "user",
+    )
+
+    def __init__(self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str) -> None:
+        request = transaction.request
+        flow = transaction.flow
+        self._forwards = request.max_forwards - 1
+        self._session = InboundSession(board.agent, transaction, self)
+        self._side: Side = board.relay.side(flow.source, flow.host, flow.remote[0])
+        self._offer, self._session.sdp = self._session.sdp, b""
+        self._crossing = crossing(self._session.take_fields(), INVITES)
+        self._board = board
+        self._fork: Fork | None = None
+        self._dialled: Deferred[Outcome] | None = None
+        self._outcome: Outcome | None = None  # of the branch that answered, until it ends
+        self._peer: Branch | None = None  # the branch that answered
+        self._early: Branch | None = None  # the branch whose early media the caller hears
+        self._progress = 0
+        self.id = board.agent.identifiers.token()
+        self.caller = caller
+        self.number = number
+        self.user: CallUser | None = None
+        self.answered = False
+        self.ended = False
+        self.last_outcome: Outcome | None = None
+        self._session.progress(100)
+
+    @property
+    def clock(self) -> Clock:
+        """The exchange's time."""
+        return self._board.agent.clock
+
+    # The dialplan's verbs
+
+    def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
+        """Ring all targets, connect the first that answers.
+
+        :param timeout: seconds to ring.
+        :returns: fires when the attempt failed, or when the callee has hung up.
+        :raises InvalidState: while another `dial` goes on.
+        """
+        if self._dialled is not None or self.ended:
+            raise InvalidState(f"dial in {self!r}")
+        dialled: Deferred[Outcome] = Deferred()
+        self._dialled = dialled
+        destinations: list[Destination] = []
+        lost: list[Outcome] = []
+        for target in targets:
+            if self._forwards < 0:
+                lost.append(Failed(483, "too many hops", by=target))
+                continue
+            found = self._board.locate(target)
+            if isinstance(found, list):
+                destinations.extend(found)
+            else:
+                lost.append(found)
+        self._fork = Fork(self, self.clock, lost)
+        self._fork.ring(destinations, timeout)
+        return dialled
+
+    def answer(self) -> Deferred[None]:
+        """Answer the caller; its media ends with us. Fires when the 200 is sent."""
+        if self.answered or self.ended:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._board.relay.end(self._side, self._offer or None).addCallbacks(
+            self._answer_ourselves, self._cannot_answer, callbackArgs=(done,)
+        )
+        return done
+
+    def echo(self) -> Deferred[None]:
+        """Answer, and send the caller's own voice back to it. Fires never: it lasts until the caller leaves."""
+        over: Deferred[None] = Deferred()
+        self.answer().addCallback(lambda _: self._board.relay.echo(self._side))
+        return over
+
+    def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = ()) -> None:
+        """Refuse the call, which is not answered yet."""
+        if self.ended:
+            return
+        self._finish()
+        self._session.reject(status, reason or "", more)
+
+    def redirect(self, uris: Sequence[str], status: int = 302) -> None:
+        """Tell the caller other addresses to call (RFC 3261 8.3, 21.3)."""
+        self.reject(status, None, tuple([CONTACT.field(f"<{uri}>") for uri in uris]))
+
+    def hang_up(self) -> None:
+        """End the call: with BYE where it was answered, with 480 where it was not."""
+        if self.ended:
+            return
+        if not self.answered:
+            self.reject(480)
+            return
+        self._finish()
+        self._session.hang_up()
+
+    def end(self, reason: str) -> None:
+        """End the call from outside the dialplan: an administrator, or the exchange that stops.
+
+        :param reason: in words.
+        """
+        last = self._session.hang_up if self.answered else lambda: self._session.reject(503)
+        self._end_with(last, reason)
+
+    def plan_ended(self) -> None:
+        """The coroutine is over: so is the call."""
+        if not self.ended and not self.answered and self.last_outcome is not None:
+            outcome = self.last_outcome
+            self.reject(outcome.status, outcome.text if isinstance(outcome, Failed) else None)
+        self.hang_up()
+
+    def plan_failed(self) -> None:
+        """The coroutine failed: end this one call."""
+        if self.answered:
+            self.hang_up()
+        else:
+            self.reject(500)
+
+    # The fork
+
+    def branch(self, destination: Destination, user: SessionUser) -> Branch:
+        """Make a branch to a destination."""
+        flow = destination.flow
+        session = OutboundSession(self._board.agent, user, flow, destination.neighbour)
+        return Branch(destination, session, self._board.relay.side(flow.source, flow.host, flow.remote[0]))
+
+    def offer(self, branch: Branch) -> Deferred[bytes]:
+        """The caller's offer, as that branch is to see it; b"" when the caller made none."""
+        if not self._offer:
+            return succeed(b"")
+        return self._board.relay.offer(self._side, branch.side, self._offer)
+
+    def invite(self, branch: Branch, sdp: bytes) -> None:
+        """Send the INVITE of a branch."""
+        destination = branch.destination
+        name = f"{quoted(self.caller.name)} " if self.caller.name else ""
+        user = f"{self.caller.number}@" if self.caller.number else ""
+        caller = f"{name}<sip:{user}{destination.flow.host}>"
+        branch.session.invite(destination.uri, caller, destination.callee, sdp, self._forwards, self._crossing)
+
+    def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
+        """Tell the caller, and let it hear the early media of the first callee that has some."""
+        if self.answered or self.ended:
+            return
+        more = crossing(branch.session.take_fields(), PROGRESS)
+        if sdp and self._offer and (self._early is None or self._early is branch):
+            self._early = branch
+            self._board.relay.answer(branch.side, self._side, sdp).addCallbacks(
+                lambda shown: self._tell_progress(status, shown, more),
+                lambda failure: self._tell_progress(status, b"", more),
+            )
+        else:
+            self._tell_progress(status, b"", more)
+
+    def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
+        """Connect the callee that answered."""
+        self._fork = None
+        self._peer = branch
+        self._outcome = outcome
+        more = crossing(branch.session.take_fields(), PROGRESS)
+        relay = self._board.relay
+        if self.answered or branch.session.owes_ack:
+            described = relay.offer(branch.side, self._side, sdp)
+        else:
+            described = relay.answer(branch.side, self._side, sdp)
+        described.addCallbacks(self._connect, self._cannot_connect, callbackArgs=(more,))
+
+    def fork_failed(self, outcome: Outcome) -> None:
+        """Nobody answered: it is the dialplan's turn."""
+        self._fork = None
+        self._early = None
+        self._dial_over(outcome)
+
+    def branch_ended(self, branch: Branch) -> None:
+        """A branch will not answer."""
+        if self._early is branch:
+            self._early = None
+        self._board.relay.close(branch.side)
+
+    def failed(self, failure: Failure) -> Outcome:
+        """The outcome of a branch to which the caller's media cannot be offered."""
+        status, words = _status_of(failure)
+        if status == 503 and not self.answered and not self.ended:
+            # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
+            self._end_with(lambda: self._session.reject(503), words)
+        return Failed(status, words)
+
+    # The sessions, once they are answered
+
+    def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
+        """A re-INVITE is under way."""
+
+    def session_answered(self, session: Session, sdp: bytes) -> None:
+        """A re-INVITE was taken, or the caller's ACK brought its answer: the other side gets it."""
+        other, relay = self._other(session), self._board.relay
+        if other is None:
+            relay.set_remote(self._side, sdp).addErrback(self._cannot_go_on)
+            return
+        mine, theirs = self._side_of(session), self._side_of(other)
+        if other.waiting:
+            described = relay.offer(mine, theirs, sdp) if session.owes_ack else relay.answer(mine, theirs, sdp)
+            described.addCallbacks(other.answer, self._cannot_renegotiate, errbackArgs=(other,))
+        elif other.owes_ack:
+            relay.answer(mine, theirs, sdp).addCallbacks(other.ack, self._cannot_connect)
+        else:
+            relay.answer(mine, theirs, sdp).addErrback(self._cannot_connect)
+
+    def session_rejected(self, session: Session, status: int, reason: str) -> None:
+        """A re-INVITE was refused: all is as it was, and the other side is told."""
+        other = self._other(session)
+        if other is not None and other.waiting:
+            self._board.relay.withdraw(self._side_of(session))
+            other.reject(status, reason)
+
+    def session_offered(self, session: Session, sdp: bytes) -> None:
+        """A re-INVITE came: the other side is asked (RFC 3261 14)."""
+        other, relay = self._other(session), self._board.relay
+        if other is None:
+            relay.end(self._side, sdp or None).addCallbacks(
+                session.answer, self._cannot_renegotiate, errbackArgs=(session,)
+            )
+        elif not other.may_offer:
+            session.reject(491)
+        elif not sdp:
+            other.offer(b"")
+        else:
+            relay.offer(self._side_of(session), self._side_of(other), sdp).addCallbacks(
+                other.offer, self._cannot_renegotiate, errbackArgs=(session,)
+            )
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """One side is gone: so is the other; the dialplan goes on when it was the callee."""
+        more = crossing(session.take_fields(), ENDS)
+        if session is self._session:
+            self._end_with(None, reason, more)
+            return
+        peer, self._peer = self._peer, None
+        outcome, self._outcome = self._outcome, None
+        if peer is not None and outcome is not None:
+            self._board.relay.close(peer.side)
+            if self._session.waiting and self.answered:
+                self._session.reject(487)
+            self._dial_over(outcome)
+
+    # Inside
+
+    def _tell_progress(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
+        news = status * 2 + bool(sdp)
+        if news != self._progress and self._session.state is EARLY:
+            self._progress = news
+            self._session.progress(status, sdp, more)
+
+    def _connect(self, sdp: bytes, more: tuple[Field, ...]) -> None:
+        """The callee answered, and this is its description for the caller."""
+        if self.ended or self._peer is None:
+            return
+        self._offer = b""
+        self._crossing = ()
+        if self.answered:
+            # The caller heard us so far, now it hears the callee: a new offer to it.
+            if self._session.may_offer:
+                self._session.offer(sdp)
+            return
+        self.answered = True
+        self._session.answer(sdp, more)
+
+    def _cannot_connect(self, failure: Failure) -> None:
+        """The two sides have no media in common, or none at all."""
+        status, words = _status_of(failure)
+        peer, self._peer = self._peer, None
+        self._outcome = None
+        if peer is not None:
+            peer.session.hang_up()
+            self._board.relay.close(peer.side)
+            self._dial_over(Failed(status, words, by=peer.destination.target))
+
+    def _cannot_go_on(self, failure: Failure) -> None:
+        """The answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
+        if not self.ended:
+            self._end_with(self._session.hang_up, _status_of(failure)[1])
+
+    def _cannot_renegotiate(self, failure: Failure, session: Session) -> None:
+        if session.waiting:
+            session.reject(*_status_of(failure))
+
+    def _answer_ourselves(self, sdp: bytes, done: Deferred[None]) -> None:
+        if not self.ended:
+            self.answered = True
+            self._session.answer(sdp)
+            done.callback(None)
+
+    def _cannot_answer(self, failure: Failure) -> None:
+        status, words = _status_of(failure)
+        if not self.ended:
+            self._end_with(lambda: self._session.reject(status, words), words)
+
+    def _end_with(self, last: Callable[[], Any] | None, reason: str, more: tuple[Field, ...] = ()) -> None:
+        """The call is over, and not because the dialplan said so."""
+        if self.ended:
+            return
+        self._finish(more)
+        if last is not None:
+            last()
+        if self.user is not None:
+            self.user.caller_left(reason)
+
+    def _finish(self, more: tuple[Field, ...] = ()) -> None:
+        """Let go of everything but the caller's session."""
+        self.ended = True
+        fork, self._fork = self._fork, None
+        peer, self._peer = self._peer, None
+        self._dialled = None
+        if fork is not None:
+            fork.give_up(more)
+        if peer is not None:
+            peer.session.hang_up(more)
+            self._board.relay.close(peer.side)
+        self._board.relay.close(self._side)
+        self._board.call_ended(self)
+
+    def _dial_over(self, outcome: Outcome) -> None:
+        self.last_outcome = outcome
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None:
+            dialled.callback(outcome)
+
+    def _other(self, session: Session) -> Session | None:
+        if session is not self._session:
+            return self._session
+        return self._peer.session if self._peer is not None else None
+
+    def _side_of(self, session: Session) -> Side:
+        if self._peer is not None and session is self._peer.session:
+            return self._peer.side
+        return self._side
+
+    def __repr__(self) -> str:
+        return f"<call {self.id}: {self.caller.number} to {self.number}{', ended' if self.ended else ''}>"
+
+
+def _status_of(failure: Failure) -> tuple[int, str]:
+    """The status and words of a failure of media."""
+    reason = failure.value
+    if isinstance(reason, Malformed):
+        return reason.status, reason.why
+    if isinstance(reason, NoPorts):
+        _log.warn("a call cannot have media: {why}", why=reason.why)
+        return 503, "no media port is left"
+    _log.failure("media failed", failure)
+    return 500, ""

@@ -1,0 +1,18 @@
+"""Which header fields cross the exchange from one side of a call to the other. All others stay where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pbx.sip.headers import Field
+
+INVITES = frozenset(
+    ("accept-language", "alert-info", "call-info", "in-reply-to", "organization", "priority", "subject", "user-to-user")
+)
+PROGRESS = frozenset(("alert-info", "call-info", "organization", "user-to-user"))
+ENDS = frozenset(("reason", "user-to-user"))
+
+
+def crossing(fields: Iterable[Field], allowed: frozenset[str]) -> tuple[Field, ...]:
+    """The fields that may cross, in their order."""
+    return tuple([field for field in fields if field[0] in allowed])

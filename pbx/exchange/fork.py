@@ -1,0 +1,209 @@
+"""A fork: several callees rung at once, the first to answer wins (RFC 3261 16.7, by a B2BUA).
+
+It ends once: with the branch that answered, or with the best outcome of all. The losers are told that the call was
+completed elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from pbx.exchange.destination import Destination
+from pbx.exchange.outcome import Attempt, NoAnswer, Outcome, best, outcome_of
+from pbx.exchange.target import Target
+from pbx.media.side import Side
+from pbx.sip.headers import REASON, Field
+from pbx.sip.outbound_session import OutboundSession
+from pbx.sip.session import Session, SessionUser
+from pbx.sip.timers import Clock, Timer
+
+ELSEWHERE = REASON.field('SIP;cause=200;text="Call completed elsewhere"')
+
+
+class Branch:
+    """One callee that is rung.
+
+    :ivar destination: where it is rung.
+    :ivar session: the session with it.
+    :ivar side: its media.
+    :ivar early: the session description of its last provisional response.
+    """
+
+    __slots__ = ("delay", "destination", "early", "session", "side")
+
+    def __init__(self, destination: Destination, session: OutboundSession, side: Side) -> None:
+        self.destination = destination
+        self.session = session
+        self.side = side
+        self.early = b""
+        self.delay: float | None = None  # seconds to the first sign of progress
+
+
+class ForkUser(SessionUser, Protocol):
+    """Whom a fork tells: the bridge."""
+
+    def branch(self, destination: Destination, user: SessionUser) -> Branch:
+        """Make a branch to a destination."""
+
+    def offer(self, branch: Branch) -> Deferred[bytes]:
+        """The caller's offer, as that branch is to see it."""
+
+    def invite(self, branch: Branch, sdp: bytes) -> None:
+        """Send the INVITE of a branch."""
+
+    def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
+        """A branch has a provisional response."""
+
+    def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
+        """A branch answered; its session is the bridge's now. The others are cancelled."""
+
+    def fork_failed(self, outcome: Outcome) -> None:
+        """No branch answered."""
+
+    def branch_ended(self, branch: Branch) -> None:
+        """A branch will not answer; its media can go."""
+
+    def failed(self, failure: Failure) -> Outcome:
+        """What it means that media failed."""
+
+
+class Fork:
+    """The ringing of all branches.
+
+    :param lost: outcomes of targets that could not even be rung.
+    :param timeout: seconds to ring.
+    """
+
+    __slots__ = ("_branches", "_clock", "_expiry", "_outcomes", "_over", "_started", "_starting", "_user")
+
+    def __init__(self, user: ForkUser, clock: Clock, lost: Sequence[Outcome]) -> None:
+        self._user = user
+        self._clock = clock
+        self._branches: list[Branch] = []
+        self._outcomes: list[Outcome] = list(lost)
+        self._expiry: Timer | None = None
+        self._starting = 0
+        self._started = clock.seconds()
+        self._over = False
+
+    def ring(self, destinations: Sequence[Destination], timeout: float) -> None:
+        """Ring them all.
+
+        :param timeout: seconds after which those that did not answer are given up.
+        """
+        self._expiry = self._clock.callLater(timeout, self._expired)
+        self._starting = len(destinations)
+        for destination in destinations:
+            branch = self._user.branch(destination, self)
+            self._branches.append(branch)
+            self._user.offer(branch).addCallbacks(
+                self._invite, self._not_offered, callbackArgs=(branch,), errbackArgs=(branch,)
+            )
+        if not destinations:
+            self._check()
+
+    def give_up(self, more: tuple[Field, ...] = ()) -> None:
+        """Cancel all branches: the caller left.
+
+        :param more: fields of the CANCELs.
+        """
+        self._end()
+        self._cancel(more)
+
+    def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
+        """A branch has a provisional response."""
+        branch = self._branch_of(session)
+        if branch.delay is None:
+            branch.delay = self._clock.seconds() - self._started
+        branch.early = sdp or branch.early
+        self._user.fork_progressed(branch, status, sdp)
+
+    def session_answered(self, session: Session, sdp: bytes) -> None:
+        """The first branch answered."""
+        branch = self._branch_of(session)
+        if branch.delay is None:
+            branch.delay = self._clock.seconds() - self._started
+        self._end()
+        self._branches.remove(branch)
+        attempt = self._attempt(branch, 200, "OK")
+        outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
+        session.user = self._user
+        self._cancel((ELSEWHERE,))
+        self._user.fork_answered(branch, sdp or branch.early, outcome)
+
+    def session_rejected(self, session: Session, status: int, reason: str) -> None:
+        """A branch refused."""
+        branch = self._branch_of(session)
+        self._branches.remove(branch)
+        # A redirection is forwarding, which this exchange does not follow by itself: nobody is there.
+        status = status if status >= 400 else 480
+        attempt = self._attempt(branch, status, reason)
+        self._outcomes.append(outcome_of(status, reason, by=branch.destination.target, attempts=(attempt,)))
+        self._user.branch_ended(branch)
+        if status >= 600:
+            # Nobody else is wanted either (RFC 3261 16.7 step 5).
+            self._end()
+            self._cancel(())
+        self._check()
+
+    def session_offered(self, session: Session, sdp: bytes) -> None:
+        """A branch cannot offer before it has answered."""
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """A branch ended what it never answered."""
+        self.session_rejected(session, 480, reason)
+
+    def _invite(self, sdp: bytes, branch: Branch) -> None:
+        self._starting -= 1
+        if not self._over:
+            self._user.invite(branch, sdp)
+
+    def _not_offered(self, failure: Failure, branch: Branch) -> None:
+        self._starting -= 1
+        if branch in self._branches:
+            self._branches.remove(branch)
+            self._user.branch_ended(branch)
+            self._outcomes.append(self._user.failed(failure))
+            self._check()
+
+    def _expired(self) -> None:
+        self._expiry = None
+        waiting = self._branches
+        for branch in waiting:
+            attempt = self._attempt(branch, 480, "no answer")
+            # Where nothing came back the phone may be gone; it rang for nobody all the same.
+            self._outcomes.append(NoAnswer(by=branch.destination.target, attempts=(attempt,)))
+        self._cancel(())
+        self._check()
+
+    def _check(self) -> None:
+        """Tell the user when no branch is left."""
+        if not self._branches and not self._starting:
+            self._end()
+            self._user.fork_failed(best(self._outcomes))
+
+    def _cancel(self, more: tuple[Field, ...]) -> None:
+        branches, self._branches = self._branches, []
+        for branch in branches:
+            branch.session.cancel(more)
+            self._user.branch_ended(branch)
+
+    def _end(self) -> None:
+        self._over = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def _attempt(self, branch: Branch, code: int, text: str) -> Attempt:
+        target: Target = branch.destination.target
+        return Attempt(target, code, text, branch.delay)
+
+    def _attempts(self) -> tuple[Attempt, ...]:
+        return tuple([attempt for outcome in self._outcomes for attempt in outcome.attempts])
+
+    def _branch_of(self, session: Session) -> Branch:
+        return next(branch for branch in self._branches if branch.session is session)

@@ -1,0 +1,137 @@
+"""The switchboard: every new call comes here. Who calls is decided once (docs/operating, "Who a caller is"), then the
+dialplan takes the call; and the dialplan's targets are turned into places to ring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pbx.exchange.authentication import Authenticator
+from pbx.exchange.bridge import Bridge
+from pbx.exchange.caller import Caller, Source
+from pbx.exchange.destination import Destination
+from pbx.exchange.directory import Directory
+from pbx.exchange.extension import Extension
+from pbx.exchange.outcome import Failed, Outcome, Unreachable
+from pbx.exchange.registrar import Registrar
+from pbx.exchange.target import ExtensionTarget, Target
+from pbx.media.relay import Relay
+from pbx.sip.errors import Refused
+from pbx.sip.headers import RETRY_AFTER
+from pbx.sip.message import Request
+from pbx.sip.server_transaction import InviteServerTransaction
+from pbx.sip.transaction_layer import ServerTransaction
+from pbx.sip.uri import parse_uri
+from pbx.sip.user_agent import UserAgent
+
+
+class Dialplan(Protocol):
+    """What decides about calls."""
+
+    def run(self, bridge: Bridge) -> None:
+        """Take a call."""
+
+
+class Switchboard:
+    """The calls of one exchange.
+
+    :param is_ours: whether a host, as it stands in a URI, is one of our domains or addresses.
+    :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
+    :ivar calls: the calls that are not over, by id.
+    :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
+    """
+
+    def __init__(
+        self,
+        agent: UserAgent,
+        relay: Relay,
+        directory: Directory,
+        authenticator: Authenticator,
+        registrar: Registrar,
+        dialplan: Dialplan,
+        is_ours: Callable[[str], bool],
+    ) -> None:
+        self.agent = agent
+        self.relay = relay
+        self.dialplan = dialplan
+        self.calls: dict[str, Bridge] = {}
+        self.draining: int | None = None
+        self._directory = directory
+        self._authenticator = authenticator
+        self._registrar = registrar
+        self._is_ours = is_ours
+        agent.exchange = self
+
+    def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
+        """A new call (RFC 3261 13.3.1).
+
+        :raises Refused: 503 while draining, 404 for domains that are not ours.
+        :raises Malformed: when the INVITE cannot make a session.
+        """
+        if self.draining is not None:
+            raise Refused(503, RETRY_AFTER.field(self.draining))
+        flow = transaction.flow
+        caller = self._caller_of(transaction, request)
+        if caller is None:
+            return
+        uri = request.uri
+        if not (self._is_ours(uri.host) or uri.host in (flow.host, flow.source)):
+            raise Refused(404)
+        bridge = Bridge(self, transaction, caller, uri.decoded_user)
+        self.calls[bridge.id] = bridge
+        self.dialplan.run(bridge)
+
+    def registering(self, transaction: ServerTransaction, request: Request) -> None:
+        """A REGISTER came."""
+        self._registrar.registering(transaction, request)
+
+    def locate(self, target: Target) -> list[Destination] | Outcome:
+        """Where a target is rung; or the outcome when it cannot be."""
+        if isinstance(target, ExtensionTarget):
+            return self._phones_of(target)
+        uri = parse_uri(target.uri)
+        flow = self.agent.flows.flow_to(uri)
+        if flow is None:
+            return Failed(408, f"no way to {uri.host}", by=target)
+        return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False)]
+
+    def call_ended(self, bridge: Bridge) -> None:
+        """A call is over."""
+        self.calls.pop(bridge.id, None)
+
+    def hang_up_all(self) -> None:
+        """End all calls."""
+        for bridge in list(self.calls.values()):
+            bridge.end("the exchange stops")
+
+    def _caller_of(self, transaction: InviteServerTransaction, request: Request) -> Caller | None:
+        """Who calls, or None when it has been asked to prove it."""
+        sender = request.sender()
+        flow = transaction.flow
+        host = sender.uri.host
+        if not (self._is_ours(host) or host in (flow.host, flow.source)):
+            return Caller(sender.uri.user, _printable(sender.display), Source.ANONYMOUS)
+        found = self._authenticator.identify(request, flow)
+        if isinstance(found, Extension):
+            return Caller(found.number, found.name, Source.INTERNAL)
+        transaction.respond(request.response(401, "", self.agent.identifiers.token(), found))
+        return None
+
+    def _phones_of(self, target: ExtensionTarget) -> list[Destination] | Outcome:
+        extension = self._directory.find(target.number)
+        if extension is None:
+            return Failed(404, "there is no such number", by=target)
+        destinations: list[Destination] = []
+        for binding in self._registrar.contacts(target.number) if extension.enabled else ():
+            flow = self.agent.flows.flow_between(
+                binding.local_host, binding.local_port, binding.remote_host, binding.remote_port
+            )
+            if flow is not None:
+                callee = f"<sip:{target.number}@{flow.host}>"
+                destinations.append(Destination(target, binding.contact, callee, flow, neighbour=True))
+        return destinations or Unreachable(by=target)
+
+
+def _printable(text: str) -> str:
+    return "".join([character for character in text if character.isprintable()])[:80]
