@@ -1,7 +1,7 @@
 """Who sent a request, proven by digest credentials (RFC 3261 22.1, RFC 7616, RFC 8760).
 
-Whoever fails learns nothing: an unknown user, a wrong password and a disabled extension get the same fresh challenge for
-the same work, one digest computation.
+Whoever fails learns nothing: an unknown user, a wrong password and a disabled extension get the same fresh challenge
+for the same work, one digest computation.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class Authenticator:
         for key, _, value in request.fields:
             if key == "authorization":
                 credentials = parse_credentials(value)
-                if credentials is None or credentials.realm != self._realm or credentials.algorithm not in HASHES:
+                if credentials is None or credentials.realm != self._realm:
+                    continue
+                if credentials.algorithm not in self._algorithms:
                     continue
                 if credentials.qop not in ("", "auth"):
                     raise Malformed(400, "qop is not auth")
@@ -93,11 +95,11 @@ class Authenticator:
 def _check_uri(signed: str, request: Request) -> None:
     """Credentials are for one resource (RFC 7616 3.4.6).
 
-    Port and parameters differ between what phones sign and what they send, and some programs (SIPp) sign the server only:
-    user, unless there is none, and host must be the Request-URI's.
+    Port and parameters differ between what phones sign and what they send, and some programs (SIPp) sign the server
+    only: host and user, unless there is none, must be the Request-URI's.
     """
     if signed == request.target:
         return
-    uri = parse_uri(signed)
-    if uri.host != request.uri.host or uri.decoded_user not in ("", request.uri.decoded_user):
+    uri, target = parse_uri(signed), request.uri
+    if (uri.host, uri.opaque) != (target.host, target.opaque) or uri.decoded_user not in ("", target.decoded_user):
         raise Malformed(400, "credentials for another URI")
