@@ -73,7 +73,7 @@ class Driver:
         self._expiry: Timer | None = None
         self._running = False
         self._refusals = 0
-        # What one call sets in a context variable (the decimal precision, say) is not seen by another one.
+        # What one call sets in a context variable is not seen by another one.
         self._run = copy_context().run
         self.left: str | None = None
 

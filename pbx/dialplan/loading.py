@@ -30,13 +30,19 @@ def load(path: str | Path, known: Callable[[str], bool]) -> Plan[Any]:
     for line, number in sorted(_extensions(tree)):
         if not known(number):
             raise Fault(file, line, f"unknown extension {number}", f"add it with `pbx extension add {number}`")
-    plan = _executed(file, code).get("plan")
-    if plan is None:
-        raise Fault(file, 1, "no global named plan", "write `plan = Plan()`")
-    if not isinstance(plan, Plan):
-        what = f"its global named plan is not a Plan but of type {type(plan).__name__}"
-        raise Fault(file, _line_of_plan(tree), what, "write `plan = Plan()`")
-    return plan
+    module = ModuleType(MODULE)
+    module.__file__ = file
+    before = sys.modules.get(MODULE)
+    sys.modules[MODULE] = module
+    try:
+        _execute(file, code, module)
+        return _plan_of(file, tree, module)
+    except Fault:
+        if before is None:
+            del sys.modules[MODULE]
+        else:
+            sys.modules[MODULE] = before
+        raise
 
 
 def _read(file: str) -> bytes:
@@ -58,23 +64,24 @@ def _compiled(file: str, source: bytes) -> tuple[ast.Module, CodeType]:
         raise Fault(file, 1, f"this is no Python source: {error}", "correct the file") from None
 
 
-def _executed(file: str, code: CodeType) -> dict[str, Any]:
-    module = ModuleType(MODULE)
-    module.__file__ = file
-    before = sys.modules.get(MODULE)
-    sys.modules[MODULE] = module
+def _execute(file: str, code: CodeType, module: ModuleType) -> None:
     try:
         exec(code, module.__dict__)
+    except Fault:
+        raise
     except BaseException as error:
         # Also SystemExit and KeyboardInterrupt: a dialplan does not end the exchange.
-        if before is None:
-            del sys.modules[MODULE]
-        else:
-            sys.modules[MODULE] = before
-        if isinstance(error, Fault):
-            raise
         raise Fault(file, _line_in(file, error.__traceback__), _words(error), "correct the line") from None
-    return module.__dict__
+
+
+def _plan_of(file: str, tree: ast.Module, module: ModuleType) -> Plan[Any]:
+    plan = module.__dict__.get("plan")
+    if isinstance(plan, Plan):
+        return plan
+    if plan is None:
+        raise Fault(file, 1, "no global named plan", "write `plan = Plan()`")
+    what = f"its global named plan is not a Plan but of type {type(plan).__name__}"
+    raise Fault(file, _line_of_plan(tree), what, "write `plan = Plan()`")
 
 
 def _words(error: BaseException) -> str:
