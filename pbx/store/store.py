@@ -1,0 +1,266 @@
+"""The database as the running server has it: read now and then, written behind, never waited for by a call.
+
+All of it happens in one thread beside the reactor's; what is not written yet is the backlog, which a database that
+fails keeps waiting but cannot lose. State is touched in the reactor's thread only; the other gets batches of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from typing import ParamSpec, Protocol, TypeVar
+
+import sqlalchemy as sa
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from pbx.exchange.binding import Binding
+from pbx.exchange.extension import Extension
+from pbx.store.database import reading, reason
+from pbx.store.schema import bindings, extensions, revision
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Seconds. Together with the commit itself a batch is in the file half a second after its oldest change.
+BATCH = 0.25
+POLL = 0.5
+RETRY = 1.0
+
+# What is wrong with one row; everything else is wrong with the database, and then the whole batch waits.
+_ROW_FAULTS = (sa.exc.IntegrityError, sa.exc.DataError, ValueError, OverflowError)
+_DATABASE_FAULTS = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError)
+
+Key = tuple[str, str]
+Batch = dict[Key, Binding | None]
+
+
+class Worker(Protocol):
+    """Where blocking work is done: outside of the reactor's thread, one piece after the other."""
+
+    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Do the work there and give its result here."""
+
+
+class StoreThread:
+    """The one thread that talks to the database. It dies with the process, whatever the database makes it wait for."""
+
+    def __init__(self, reactor: IReactorFromThreads) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(1, 1, "store")
+        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+
+    def start(self) -> None:
+        """Start it: after the last fork of the process."""
+        self._pool.start()
+
+    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Do the work in the thread and give its result in the reactor's."""
+        return deferToThreadPool(self._reactor, self._pool, work, *args, **kwargs)
+
+    def stop(self) -> None:
+        """End it and wait for that: only after `Store.close`, when it has nothing to do."""
+        self._pool.stop()
+
+
+class Store:
+    """What the exchange reads from the database and keeps in it.
+
+    :param database: from `open_database`; the store disposes of it.
+    """
+
+    def __init__(self, database: sa.Engine, clock: IReactorTime, worker: Worker) -> None:
+        self._log = Logger()
+        self._database = database
+        self._clock = clock
+        self._worker = worker
+        self._waiting: Batch = {}
+        self._writing: Batch = {}
+        self._timer: IDelayedCall | None = None
+        self._flushing: Deferred[None] | None = None
+        self._poll: IDelayedCall | None = None
+        self._seen: dict[str, int] = {}
+        self._failing: set[str] = set()
+        self._closed = False
+
+    @property
+    def backlog(self) -> int:
+        """How many bindings have changed and are not in the database yet."""
+        return len(self._waiting.keys() | self._writing.keys())
+
+    def extensions(self) -> Deferred[list[Extension]]:
+        """Read all extensions, the disabled ones too."""
+        return self._worker.run(read_extensions, self._database)
+
+    def bindings(self) -> Deferred[list[Binding]]:
+        """Read the bindings that have not expired."""
+        return self._worker.run(read_bindings, self._database, self._clock.seconds())
+
+    def keep(self, binding: Binding) -> None:
+        """Write this binding, new or changed, within half a second."""
+        self._change((binding.number, binding.contact), binding)
+
+    def forget(self, number: str, contact: str) -> None:
+        """Remove this binding, if it is there, within half a second."""
+        self._change((number, contact), None)
+
+    def _change(self, key: Key, binding: Binding | None) -> None:
+        self._waiting[key] = binding
+        if self._timer is None and (self._flushing is None or self._flushing.called):
+            self._timer = self._clock.callLater(BATCH, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._flushing = Deferred.fromCoroutine(self._write_waiting())
+
+    async def _write_waiting(self) -> None:
+        self._writing, self._waiting = self._waiting, {}
+        pause = BATCH
+        try:
+            refused = await self._worker.run(_write, self._database, self._writing)
+        except Exception as error:
+            # What has changed since is newer.
+            self._waiting = {**self._writing, **self._waiting}
+            self._failed("written", error)
+            pause = RETRY
+        else:
+            for sentence in refused:
+                self._log.warn("a binding cannot be stored, a restart will lose it: {sentence}", sentence=sentence)
+            self._worked("written")
+        self._writing = {}
+        if self._waiting and not self._closed:
+            self._timer = self._clock.callLater(pause, self._flush)
+
+    def watch(self, changed: Callable[[str], object]) -> None:
+        """Call `changed` with the name of each administrators' table: once soon, and whenever it has changed.
+
+        :param changed: may return a Deferred; when that fails, it is called again half a second later.
+        """
+        self._poll = self._clock.callLater(POLL, lambda: Deferred.fromCoroutine(self._look(changed)))
+
+    async def _look(self, changed: Callable[[str], object]) -> None:
+        try:
+            found = await self._worker.run(read_revisions, self._database)
+            for table, n in found.items():
+                if self._seen.get(table) != n and not self._closed:
+                    await maybeDeferred(changed, table)
+                    self._seen[table] = n
+        except Exception as error:
+            self._failed("read", error)
+        else:
+            self._worked("read")
+        if not self._closed:
+            self.watch(changed)
+
+    def _failed(self, done: str, error: Exception) -> None:
+        if done in self._failing:
+            return
+        self._failing.add(done)
+        if not isinstance(error, _DATABASE_FAULTS):
+            self._log.failure("a bug in what is done when the database is {done}", done=done)
+            return
+        self._log.warn(
+            "the database cannot be {done} ({reason}): {backlog} changes wait, and calls go on",
+            done=done,
+            reason=reason(error),
+            backlog=self.backlog,
+        )
+
+    def _worked(self, done: str) -> None:
+        if done in self._failing:
+            self._failing.remove(done)
+            self._log.info("the database can be {done} again", done=done)
+
+    async def close(self) -> None:
+        """Write what waits, once, and let go of the database; what cannot be written is lost, and the log says so."""
+        self._closed = True
+        for call in (self._timer, self._poll):
+            if call is not None and call.active():
+                call.cancel()
+        if self._flushing is not None:
+            await self._flushing
+        if self._waiting:
+            await self._write_waiting()
+        if self._waiting:
+            self._log.warn("lost, since the database cannot be written: {backlog} changes", backlog=self.backlog)
+        await self._worker.run(self._database.dispose)
+
+
+def read_extensions(database: sa.Engine) -> list[Extension]:
+    """Read all extensions; to be called where blocking is allowed."""
+    columns = [extensions.c[field.name] for field in dataclasses.fields(Extension)]
+    with reading(database) as connection:
+        rows = connection.execute(sa.select(*columns).order_by(extensions.c.number)).all()
+    return [
+        Extension(number, name, ha1_md5.lower(), ha1_sha256.lower(), enabled)
+        for number, name, ha1_md5, ha1_sha256, enabled in rows
+    ]
+
+
+def read_bindings(database: sa.Engine, now: float) -> list[Binding]:
+    """Read the bindings that last beyond `now`, seconds since 1970, and remove the others from the table."""
+    with database.begin() as connection:
+        orphaned = bindings.c.number.not_in(sa.select(extensions.c.number))
+        connection.execute(bindings.delete().where(sa.or_(bindings.c.expires_at <= now, orphaned)))
+        rows = connection.execute(sa.select(*_COLUMNS).order_by(bindings.c.number, bindings.c.registered_at)).all()
+    return [Binding(*row) for row in rows]
+
+
+def read_revisions(database: sa.Engine) -> dict[str, int]:
+    """Return how often each administrators' table has changed."""
+    with reading(database) as connection:
+        return {row.table: row.n for row in connection.execute(sa.select(revision))}
+
+
+_COLUMNS = [bindings.c[field.name] for field in dataclasses.fields(Binding)]
+
+_REMOVE = bindings.delete().where(
+    bindings.c.number == sa.bindparam("_number"), bindings.c.contact == sa.bindparam("_contact")
+)
+# From the extension's own row: a binding whose extension was removed meanwhile is no error, and not written either.
+_INSERT = bindings.insert().from_select(
+    [column.name for column in _COLUMNS],
+    sa.select(*(sa.bindparam(column.name, type_=column.type) for column in _COLUMNS)).where(
+        sa.exists().where(extensions.c.number == sa.bindparam("number", type_=sa.String))
+    ),
+)
+
+
+def _write(database: sa.Engine, batch: Batch) -> list[str]:
+    """Write the batch in one transaction; if a row spoils it, each row in its own, and say which ones were refused."""
+    try:
+        with database.begin() as connection:
+            _apply(connection, batch)
+    except _ROW_FAULTS:
+        refused = []
+        for key, binding in batch.items():
+            try:
+                with database.begin() as connection:
+                    _apply(connection, {key: binding})
+            except _ROW_FAULTS as error:
+                refused.append(f"{key[0]} at {key[1]!r}: {reason(error)}")
+        return refused
+    return []
+
+
+def _apply(connection: sa.Connection, batch: Batch) -> None:
+    rows = [_row(binding) for binding in batch.values() if binding is not None]
+    connection.execute(_REMOVE, [{"_number": _text(number), "_contact": _text(contact)} for number, contact in batch])
+    if rows:
+        connection.execute(_INSERT, rows)
+
+
+def _row(binding: Binding) -> dict[str, object]:
+    row = {column.name: getattr(binding, column.name) for column in _COLUMNS}
+    return {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _text(text: str) -> str:
+    """Return what SQL can hold: bytes of a phone's message that were not UTF-8 become visible escapes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

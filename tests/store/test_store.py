@@ -1,0 +1,375 @@
+"""pbx.store.store: written behind in batches, watched, and patient with a database that fails."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+
+from pbx.exchange.binding import Binding
+from pbx.exchange.extension import Extension
+from pbx.store import accounts, migration
+from pbx.store.database import open_database
+from pbx.store.store import Store, StoreThread
+
+NOW = 1_800_000_000.0
+
+
+def binding(number: str = "1001", contact: str = "sip:1001@127.0.0.1:5062", **changes: Any) -> Binding:
+    fields: dict[str, Any] = {
+        "number": number,
+        "contact": contact,
+        "q": 1.0,
+        "call_id": "a84b4c76e66710",
+        "cseq": 1,
+        "expires_at": NOW + 3600,
+        "transport": "UDP",
+        "local_host": "127.0.0.1",
+        "local_port": 5060,
+        "remote_host": "127.0.0.1",
+        "remote_port": 5062,
+        "user_agent": "baresip v1.0.0",
+        "registered_at": NOW,
+    }
+    return Binding(**{**fields, **changes})
+
+
+class House:
+    """A store on a real file, in virtual time, whose thread can be made to fail or to take its time."""
+
+    def __init__(self, path: Path) -> None:
+        url = f"sqlite:///{path}"
+        migration.upgrade(url)
+        self.path = path
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.fault: Exception | None = None
+        self.held: list[Callable[[], None]] | None = None
+        self.store = Store(open_database(url, patience=0.01), self.clock, self)
+        with closing(sqlite3.connect(path)) as file:
+            file.execute("INSERT INTO extensions (number) VALUES ('1001'), ('1002')")
+            file.commit()
+
+    def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        if self.fault is not None:
+            return fail(self.fault)
+        if self.held is None:
+            return maybeDeferred(work, *args, **kwargs)
+        later: Deferred[Any] = Deferred()
+        self.held.append(lambda: maybeDeferred(work, *args, **kwargs).chainDeferred(later))
+        return later
+
+    def sql(self, statement: str, *parameters: object) -> list[Any]:
+        with closing(sqlite3.connect(self.path)) as file:
+            rows = file.execute(statement, parameters).fetchall()
+            file.commit()
+            return rows
+
+    @property
+    def contacts(self) -> list[str]:
+        return [contact for (contact,) in self.sql("SELECT contact FROM bindings ORDER BY contact")]
+
+    def close(self) -> None:
+        closed = Deferred.fromCoroutine(self.store.close())
+        assert closed.called
+        assert self.clock.getDelayedCalls() == []
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path / "pbx.db")
+    yield house
+    house.store._database.dispose()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """Give the warnings and notes that are logged."""
+    found: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_level") in (LogLevel.info, LogLevel.warn):
+            found.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield found
+    globalLogPublisher.removeObserver(observe)
+
+
+def result(deferred: Deferred[Any]) -> Any:
+    found: list[Any] = []
+    deferred.addCallback(found.append)
+    return found[0]
+
+
+def test_extensions_are_read_in_order_disabled_ones_too(house: House) -> None:
+    house.sql("UPDATE extensions SET name = 'Bob', enabled = 0, ha1_md5 = 'AB' WHERE number = '1002'")
+    assert result(house.store.extensions()) == [
+        Extension("1001", "", "", ""),
+        Extension("1002", "Bob", "ab", "", enabled=False),
+    ]
+
+
+def test_kept_binding_comes_back_as_it_was(house: House) -> None:
+    house.store.keep(binding())
+    assert house.store.backlog == 1
+    assert house.contacts == []
+    house.clock.advance(0.5)
+    assert house.store.backlog == 0
+    assert result(house.store.bindings()) == [binding()]
+
+
+def test_only_the_last_change_of_a_contact_is_written(house: House) -> None:
+    house.store.keep(binding(cseq=1))
+    house.store.keep(binding(cseq=2))
+    house.store.keep(binding(contact="sip:gone@x"))
+    house.store.forget("1001", "sip:gone@x")
+    assert house.store.backlog == 2
+    house.clock.advance(0.5)
+    assert result(house.store.bindings()) == [binding(cseq=2)]
+    house.store.keep(binding(cseq=3, expires_at=NOW + 7200))
+    house.clock.advance(0.5)
+    assert result(house.store.bindings()) == [binding(cseq=3, expires_at=NOW + 7200)]
+
+
+def test_forgotten_binding_is_gone(house: House) -> None:
+    house.store.keep(binding())
+    house.store.keep(binding("1002"))
+    house.clock.advance(0.5)
+    house.store.forget("1001", binding().contact)
+    house.clock.advance(0.5)
+    assert result(house.store.bindings()) == [binding("1002")]
+
+
+def test_batch_is_one_transaction_half_a_second_after_its_oldest_change_at_most(house: House) -> None:
+    house.held = []
+    house.store.keep(binding(contact="sip:0@x"))
+    for n in range(1, 5):
+        house.clock.advance(0.125)
+        house.store.keep(binding(contact=f"sip:{n}@x"))
+    assert len(house.held) == 1
+
+
+def test_changes_made_while_a_batch_is_written_go_into_the_next(house: House) -> None:
+    house.held = []
+    house.store.keep(binding(cseq=1))
+    house.clock.advance(0.5)
+    house.store.keep(binding(cseq=2))
+    house.clock.advance(0.5)
+    assert len(house.held) == 1
+    assert house.store.backlog == 1
+    house.held.pop()()
+    house.clock.advance(0.5)
+    house.held.pop()()
+    assert house.store.backlog == 0
+    house.held = None
+    assert result(house.store.bindings()) == [binding(cseq=2)]
+
+
+def test_expired_bindings_are_dropped_from_the_table_when_read(house: House) -> None:
+    house.store.keep(binding(contact="sip:old@x", expires_at=NOW + 60))
+    house.store.keep(binding(contact="sip:new@x", expires_at=NOW + 61))
+    house.clock.advance(60)
+    assert [found.contact for found in result(house.store.bindings())] == ["sip:new@x"]
+    assert house.contacts == ["sip:new@x"]
+
+
+def test_bindings_without_an_extension_are_dropped_when_read(house: House) -> None:
+    house.store.keep(binding())
+    house.clock.advance(0.5)
+    # As an older SQLite shell or a restored table may leave it.
+    house.sql("DROP TRIGGER extensions_delete")
+    house.sql("DELETE FROM extensions")
+    assert result(house.store.bindings()) == []
+    assert house.contacts == []
+
+
+def test_binding_of_an_extension_removed_meanwhile_is_not_written_and_harms_nobody(house: House) -> None:
+    house.store.keep(binding("1001"))
+    house.store.keep(binding("1002"))
+    house.sql("DELETE FROM extensions WHERE number = '1001'")
+    house.clock.advance(0.5)
+    assert house.store.backlog == 0
+    assert result(house.store.bindings()) == [binding("1002")]
+
+
+def test_own_writes_are_no_administrators_change(house: House) -> None:
+    (before,) = house.sql("SELECT n FROM revision")
+    house.store.keep(binding())
+    house.clock.advance(0.5)
+    house.store.forget("1001", binding().contact)
+    house.clock.advance(0.5)
+    assert house.sql("SELECT n FROM revision") == [before]
+
+
+def test_bytes_that_are_not_utf8_are_stored_as_escapes(house: House) -> None:
+    house.store.keep(binding(user_agent=b"T\xe9l\xe9phone".decode("utf-8", "surrogateescape")))
+    house.clock.advance(0.5)
+    assert result(house.store.bindings()) == [binding(user_agent=r"T\xe9l\xe9phone")]
+
+
+def test_row_that_cannot_be_stored_does_not_hold_up_the_others(house: House, lines: list[str]) -> None:
+    house.store.keep(binding(contact="sip:huge@x", cseq=2**70))
+    house.store.keep(binding(contact="sip:fine@x"))
+    house.clock.advance(0.5)
+    assert house.store.backlog == 0
+    assert house.contacts == ["sip:fine@x"]
+    assert [line for line in lines if "sip:huge@x" in line and "restart will lose it" in line]
+
+
+def test_failing_database_keeps_the_backlog_and_logs_one_line_each_way(house: House, lines: list[str]) -> None:
+    house.fault = sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("disk I/O error"))
+    house.store.keep(binding(cseq=1))
+    house.store.keep(binding("1002"))
+    for _ in range(40):
+        house.clock.advance(0.25)
+    assert lines == ["the database cannot be written (disk I/O error): 2 changes wait, and calls go on"]
+    house.store.keep(binding(cseq=2))
+    assert house.store.backlog == 2
+    house.fault = None
+    for _ in range(8):
+        house.clock.advance(0.25)
+    assert lines[1:] == ["the database can be written again"]
+    assert house.store.backlog == 0
+    assert result(house.store.bindings()) == [binding(cseq=2), binding("1002")]
+
+
+def test_database_locked_by_another_process_is_tried_again(house: House, lines: list[str]) -> None:
+    with closing(sqlite3.connect(house.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        house.store.keep(binding())
+        house.clock.advance(0.5)
+        assert house.store.backlog == 1
+        other.execute("ROLLBACK")
+    house.clock.advance(1)
+    assert house.store.backlog == 0
+    assert ["database is locked" in line for line in lines] == [True, False]
+
+
+def test_watch_reports_every_table_once_and_then_changes_within_a_second(house: House) -> None:
+    seen: list[str] = []
+    house.store.watch(seen.append)
+    house.clock.advance(0.5)
+    assert seen == ["extensions"]
+    for _ in range(8):
+        house.clock.advance(0.5)
+    assert seen == ["extensions"]
+    house.sql("UPDATE extensions SET name = 'Ann' WHERE number = '1001'")
+    house.clock.advance(0.5)
+    assert seen == ["extensions", "extensions"]
+
+
+def test_change_made_by_the_command_is_seen(house: House) -> None:
+    seen: list[str] = []
+    house.store.watch(seen.append)
+    house.clock.advance(0.5)
+    database = open_database(f"sqlite:///{house.path}")
+    with database.begin() as connection:
+        accounts.add(connection, "1003", "Carol", "pbx", "secret")
+    database.dispose()
+    house.clock.advance(0.5)
+    assert seen == ["extensions", "extensions"]
+
+
+def test_change_that_could_not_be_taken_in_is_reported_again(house: House, lines: list[str]) -> None:
+    answers: list[Deferred[None]] = [fail(sa.exc.OperationalError("SELECT", {}, OSError("gone"))), succeed(None)]
+    seen: list[str] = []
+
+    def changed(table: str) -> Deferred[None]:
+        seen.append(table)
+        return answers.pop(0)
+
+    house.store.watch(changed)
+    for _ in range(6):
+        house.clock.advance(0.5)
+    assert seen == ["extensions", "extensions"]
+    assert [line.partition(" (")[0] for line in lines] == [
+        "the database cannot be read",
+        "the database can be read again",
+    ]
+
+
+def test_no_second_look_while_the_first_takes_its_time(house: House) -> None:
+    house.held = []
+    house.store.watch(lambda table: None)
+    for _ in range(10):
+        house.clock.advance(0.5)
+    assert len(house.held) == 1
+
+
+def test_bug_in_what_is_called_is_logged_with_its_traceback_and_the_watch_goes_on(
+    house: House, logged_errors: Callable[[], list[LogEvent]]
+) -> None:
+    house.store.watch(lambda table: 1 / 0)
+    for _ in range(10):
+        house.clock.advance(0.5)
+    (error,) = logged_errors()
+    assert error["log_failure"].check(ZeroDivisionError)
+    assert len(house.clock.getDelayedCalls()) == 1
+
+
+def test_close_writes_what_waits_and_leaves_no_timer(house: House) -> None:
+    house.store.watch(lambda table: None)
+    house.store.keep(binding())
+    house.close()
+    assert house.contacts == [binding().contact]
+
+
+def test_close_waits_for_the_batch_under_way_and_then_writes_the_rest(house: House) -> None:
+    house.held = []
+    house.store.keep(binding(contact="sip:1@x"))
+    house.clock.advance(0.5)
+    house.store.keep(binding(contact="sip:2@x"))
+    closed = Deferred.fromCoroutine(house.store.close())
+    while house.held:
+        assert not closed.called
+        house.held.pop(0)()
+    assert closed.called
+    assert house.contacts == ["sip:1@x", "sip:2@x"]
+    assert house.clock.getDelayedCalls() == []
+
+
+def test_close_on_a_dead_database_says_what_is_lost(house: House, lines: list[str]) -> None:
+    house.store.keep(binding())
+    with closing(sqlite3.connect(house.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        house.close()
+    assert lines[-1] == "lost, since the database cannot be written: 1 changes"
+
+
+def test_thread_does_the_work_elsewhere_and_answers_here() -> None:
+    here: queue.Queue[Callable[[], object]] = queue.Queue()
+
+    class Reactor:
+        def callFromThread(self, call: Callable[..., object], *args: object, **kwargs: object) -> None:
+            here.put(lambda: call(*args, **kwargs))
+
+    thread = StoreThread(Reactor())  # type: ignore[arg-type]
+    thread.start()
+    try:
+        answers: list[object] = []
+        for _ in range(3):
+            thread.run(threading.current_thread).addCallback(answers.append)
+        failure = thread.run(lambda: 1 / 0)
+        for _ in range(4):
+            here.get(timeout=10)()
+    finally:
+        thread.stop()
+    assert len(set(map(id, answers))) == 1
+    (worker,) = {answer for answer in answers if isinstance(answer, threading.Thread)}
+    assert worker is not threading.current_thread()
+    assert worker.daemon
+    assert not worker.is_alive()
+    caught: list[Any] = []
+    failure.addErrback(caught.append)
+    assert caught[0].check(ZeroDivisionError)
