@@ -218,6 +218,17 @@ class Transports:
 
     def __init__(self) -> None:
         self.all: list[UDPTransport] = []
+        self._local: set[str] = set()
+
+    def is_local(self, host: str) -> bool:
+        """Whether this is an address of this machine."""
+        if host in self._local:
+            return True
+        # Asked of the kernel each time while it is none: addresses come and go.
+        if _is_local(host):
+            self._local.add(host)
+            return True
+        return False
 
     def flow_to(self, uri: Uri) -> Flow | None:
         """A flow to the host of a URI (RFC 3261 18.1.1), or None when there is no way to it."""
@@ -238,7 +249,7 @@ class Transports:
             if transport.port == local_port and transport.host == local_host:
                 return transport.flow(address)
         for transport in fitting:
-            if transport.port == local_port and transport.is_wildcard and is_ours(local_host):
+            if transport.port == local_port and transport.is_wildcard and self.is_local(local_host):
                 return transport.flow(address, local_host)
         if not fitting:
             return None
@@ -254,14 +265,13 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def is_ours(host: str) -> bool:
-    """Whether an address belongs to this machine."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+def _is_local(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((host, 0))
-        except OSError:
-            return False
+    except (ValueError, OSError):
+        return False
     return True
 
 

@@ -1,0 +1,108 @@
+"""All parts of one exchange, put together: the one place where everything meets. Who starts it and what it runs on
+(a reactor and sockets, or a simulation) is decided elsewhere: `service` and `testing`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+from pbx.exchange.authentication import Authenticator
+from pbx.exchange.directory import Directory
+from pbx.exchange.extension import Extension
+from pbx.exchange.registrar import BindingStore, Registrar
+from pbx.exchange.switchboard import Dialplan, Switchboard
+from pbx.media.port import Sockets
+from pbx.media.relay import Relay
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.nonces import Nonces
+from pbx.sip.timers import Clock
+from pbx.sip.transaction_layer import TransactionLayer
+from pbx.sip.transport import Addresses, Transports, UDPTransport, bracketed
+from pbx.sip.user_agent import UserAgent
+
+CODECS = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
+
+
+class Exchange:
+    """One exchange.
+
+    :param clock: the time.
+    :param identifiers: where random identifiers come from.
+    :param sockets: where media ports come from.
+    :param store: what is told of bindings.
+    :param dialplan: what decides about calls.
+    :param realm: the realm of all accounts.
+    :param secret: signs nonces; at least 16 random bytes.
+    :param domains: the hosts of URIs that are ours beside the addresses we listen on.
+    :param codecs: the codecs offered onwards.
+    :param local_networks: the networks whose peers are not told `advertise`.
+    :param advertise: the host that peers outside them are told; "" for none.
+    :param expires: shortest, longest and default registration, in seconds.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        identifiers: Identifiers,
+        sockets: Sockets,
+        store: BindingStore,
+        dialplan: Dialplan,
+        *,
+        realm: str,
+        secret: bytes,
+        domains: Sequence[str] = (),
+        codecs: Sequence[str] = CODECS,
+        local_networks: Sequence[IPv4Network | IPv6Network] = (),
+        advertise: str = "",
+        expires: tuple[int, int, int] = (60, 7200, 3600),
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.transports = Transports()
+        self.layer = TransactionLayer(clock, identifiers)
+        self.agent = UserAgent(clock, identifiers, self.layer, self.transports)
+        self.relay = Relay(sockets, clock, codecs, identifiers)
+        self.directory = Directory()
+        authenticator = Authenticator(self.directory, Nonces(clock, secret), realm)
+        self.registrar = Registrar(self.directory, authenticator, clock, identifiers, store, self.is_ours, *expires)
+        self.switchboard = Switchboard(
+            self.agent, self.relay, self.directory, authenticator, self.registrar, dialplan, self.is_ours
+        )
+        self._addresses = Addresses(local_networks, advertise)
+        self._hosts = {host.lower() for host in (*domains, realm)} | ({bracketed(advertise)} if advertise else set())
+
+    def listen(self, bound: Any) -> UDPTransport:
+        """Take a bound UDP socket as one of our listeners."""
+        transport = UDPTransport(bound, self.layer, self._addresses, self.counts)
+        self.transports.all.append(transport)
+        return transport
+
+    def is_ours(self, host: str) -> bool:
+        """Whether a URI's host means this exchange: a domain, or an address that we listen on."""
+        if host in self._hosts:
+            return True
+        for transport in self.transports.all:
+            if bracketed(transport.host) == host or (
+                transport.is_wildcard and self.transports.is_local(host.strip("[]"))
+            ):
+                return True
+        return False
+
+    def replace_extensions(self, extensions: Sequence[Extension]) -> None:
+        """The extensions changed: those that went lose their bindings."""
+        for number in self.directory.replace(extensions):
+            self.registrar.remove(number)
+
+    def figures(self) -> dict[str, int]:
+        """How much of everything there is now; all but registrations and counts return to what they were."""
+        return {
+            "calls": len(self.switchboard.calls),
+            "sessions": len(self.agent.sessions),
+            "dialogs": self.agent.dialogs,
+            "transactions": len(self.layer),
+            "subscriptions": 0,
+            "media_ports": self.relay.ports_in_use,
+            "registrations": len(self.registrar),
+        }
