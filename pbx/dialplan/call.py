@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pbx.dialplan.driver import DrivenCall, Driver
+from pbx.exchange.bridge import CallUser
 from pbx.exchange.caller import Caller
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import ExtensionTarget, Target, UriTarget, uri
@@ -32,14 +33,6 @@ else:
 RING_LIMIT = 60.0  # seconds that `dial` rings
 
 log = Logger(namespace="dialplan")
-
-
-class CallUser(Protocol):
-    """Whom a bridge tells about its caller."""
-
-    def caller_left(self, reason: str) -> None:
-        """The caller cancelled, hung up or was lost. Once, and before a Deferred of the same bridge fires because of
-        it; not when we ended the call ourselves."""
 
 
 class Bridge(DrivenCall, Protocol):
