@@ -1,0 +1,252 @@
+"""Offer and answer (RFC 3264) as one in the middle reads them: what a description means to the relay, and what of it
+the other side may see. Values only; nothing of one side reaches the other but what the allow-lists here name.
+
+Every stream keeps its place. One that cannot be relayed is refused in place, with port 0, towards both sides alike.
+Audio is filtered by the configured codecs, in the order of whoever wrote it; video passes with all its formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+from pbx.media.rtp import Address
+from pbx.sip import sdp
+from pbx.sip.errors import Malformed
+from pbx.sip.sdp import Media, SessionDescription
+
+_KINDS = frozenset({"audio", "video"})
+_PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
+# Lines that may cross: with the payload type that they are about, and those about the stream as a whole.
+_PAYLOAD_LINES = frozenset({"a=rtpmap", "a=fmtp", "a=rtcp-fb"})
+_STREAM_LINES = frozenset({"a=ptime", "a=maxptime", "a=framerate", "a=label", "a=content", "b=AS", "b=TIAS"})
+# Formats that say nothing by themselves: a stream of these alone is no use to anybody.
+_SPEECHLESS = frozenset({"telephone-event", "cn"})
+_EVENTS = "telephone-event"
+_OWN_CODECS = frozenset({"pcmu", "pcma"})
+_OWN_OFFER = (
+    "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15",
+    "a=ptime:20", "a=sendrecv",
+)  # fmt: skip
+_HELD = frozenset({"0.0.0.0", "::"})  # RFC 3264 section 8.4: hold as RFC 2543 spelt it
+_PAYLOADS = frozenset(map(str, range(128)))
+_MOST_STREAMS = 4  # each costs four sockets: an offer must not be able to take the whole range
+
+
+@dataclass(slots=True)
+class Stream:
+    """One m-line, as far as the relay must remember it.
+
+    :param kind: "audio", "video", or whatever a refused one was.
+    :param profile: "RTP/AVP", for instance.
+    :param formats: its payload types; of an audio stream those that were let through.
+    :param codecs: the encodings let through, names in lower case; empty for video, where all are.
+    :param active: False when the stream is refused or removed.
+    :param rtp: where this side wants its RTP; None when it does not say (hold) or names no unicast IP address.
+    :param rtcp: where it wants its RTCP.
+    """
+
+    kind: str
+    profile: str
+    formats: tuple[str, ...]
+    codecs: tuple[str, ...] = ()
+    active: bool = False
+    rtp: Address | None = None
+    rtcp: Address | None = None
+
+
+def read_offer(body: bytes, allowed: Collection[str]) -> tuple[list[Stream], list[Media]]:
+    """Judge an offer. Returns its streams and the m-lines that the answerer may see, with ports still to be set.
+
+    :param allowed: the configured codecs' names in lower case.
+    :raises Malformed: 400 when it is no description, 488 when nothing of it can be relayed.
+    """
+    description = sdp.parse(body)
+    streams: list[Stream] = []
+    lines: list[Media] = []
+    for media in description.media:
+        stream = _stream(description, media)
+        if stream.active and media.kind == "audio":
+            _keep(stream, media, allowed)
+        if stream.active and sum(other.active for other in streams) == _MOST_STREAMS:
+            stream.active = False
+        streams.append(stream)
+        lines.append(_line(description, media, stream))
+    _require(description, streams)
+    return streams, lines
+
+
+def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], list[Media]]:
+    """Judge the answer to an offer. Returns its streams and the m-lines that the offerer may see.
+
+    One with fewer streams than the offer breaks RFC 3264 section 6, but clearly refuses what it leaves out.
+
+    :param asked: the offer's streams, as `read_offer` returned them.
+    :raises Malformed: 400 when it is no description, 488 when it does not fit the offer.
+    """
+    description = sdp.parse(body)
+    if len(description.media) > len(asked):
+        raise Malformed(488, "Answer has more streams than the offer")
+    streams, lines = [], []
+    for media, offered in zip(description.media, asked, strict=False):
+        if media.kind != offered.kind:
+            raise Malformed(488, "Answer has another kind of stream than the offer")
+        stream = _stream(description, media)
+        if stream.active and not offered.active:
+            stream.active = False
+        if stream.active and media.kind == "audio":
+            _keep(stream, media, offered.codecs)
+            if not stream.active:
+                raise Malformed(488, "Answer has no codec in common with the offer")
+        if media.port and offered.active and not stream.active:
+            raise Malformed(488, "Answer has another profile than the offer")
+        streams.append(stream)
+        lines.append(_line(description, media, stream))
+    for offered in asked[len(streams) :]:
+        streams.append(Stream(offered.kind, offered.profile, offered.formats))
+        lines.append(_refusal(offered))
+    return streams, lines
+
+
+def own_answer(body: bytes) -> tuple[list[Stream], list[Media]]:
+    """Answer an offer with media that we end ourselves: the first audio stream that has G.711, and keys if it has them.
+
+    :raises Malformed: 400 when it is no description, 488 when it offers no G.711.
+    """
+    description = sdp.parse(body)
+    streams: list[Stream] = []
+    lines: list[Media] = []
+    for media in description.media:
+        stream = _stream(description, media)
+        own: list[str] = []
+        if stream.active and media.kind == "audio" and not any(other.active for other in streams):
+            own = _own_choice(stream, media)
+        stream.active = bool(own)
+        streams.append(stream)
+        if own:
+            own.append(f"a={sdp.MIRRORED[description.direction(media)]}")
+            lines.append(Media(media.kind, media.port, media.profile, stream.formats, lines=tuple(own)))
+        else:
+            lines.append(_refusal(stream))
+    _require(description, streams)
+    return streams, lines
+
+
+def own_offer(shown: bytes) -> tuple[list[Stream], list[Media]]:
+    """Offer media that we end ourselves: PCMU, PCMA and keys (RFC 4733), 20 ms a packet.
+
+    :param shown: the description that this phone saw last, b"" when none: its streams keep their places, refused but
+        for one (RFC 3264 section 8).
+    """
+    streams = [Stream(m.kind, m.profile, m.formats) for m in (sdp.parse(shown).media if shown else ())]
+    place = next((place for place, stream in enumerate(streams) if stream.kind == "audio"), len(streams))
+    streams[place : place + 1] = [Stream("audio", "RTP/AVP", ("0", "8", "101"), ("pcmu", "pcma", _EVENTS), True)]
+    lines = [_refusal(stream) for stream in streams]
+    lines[place] = Media("audio", 1, "RTP/AVP", ("0", "8", "101"), lines=_OWN_OFFER)
+    return streams, lines
+
+
+def write(origin: str, host: str, lines: Iterable[Media]) -> bytes:
+    """The description that shows these m-lines at our address.
+
+    :param origin: user name, session id and version of the o-line (RFC 8866 section 5.2).
+    :param host: the address of ours that the reader is to send to, IPv6 without brackets.
+    """
+    where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
+    return sdp.serialise(SessionDescription(f"{origin} {where}", "-", where, ("t=0 0",), tuple(lines)))
+
+
+@lru_cache(maxsize=256)
+def second_bytes(formats: tuple[str, ...]) -> frozenset[int]:
+    """What an RTP packet's second byte may be (RFC 3550 section 5.1): these payload types, with marker and without."""
+    return frozenset({marked | int(payload) for payload in _PAYLOADS.intersection(formats) for marked in (0, 128)})
+
+
+def _stream(description: SessionDescription, media: Media) -> Stream:
+    """What the line says of itself: whether it is of a kind that we relay, and where it is to be sent."""
+    if media.port == 0 or media.kind not in _KINDS or media.profile not in _PROFILES:
+        return Stream(media.kind, media.profile, media.formats)
+    host = description.host(media)
+    rtcp_host, rtcp_port = media.rtcp or ("", media.port + 1)
+    rtp, rtcp = _address(host, media.port), _address(rtcp_host or host, rtcp_port)
+    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp)
+
+
+def _keep(stream: Stream, media: Media, allowed: Collection[str]) -> None:
+    """Leave in an audio stream only these codecs; refuse it when none of them carries speech.
+
+    Codecs are compared by name alone: phones write the rate of G.722 and the channels of Opus in several ways.
+    """
+    codecs = media.codecs()
+    kept = [payload for payload, codec in codecs.items() if codec.name in allowed and payload in _PAYLOADS]
+    names = tuple([codecs[payload].name for payload in kept])
+    if _SPEECHLESS.issuperset(names):
+        stream.active = False
+    else:
+        stream.formats, stream.codecs = tuple(kept), names
+
+
+def _own_choice(stream: Stream, media: Media) -> list[str]:
+    """Leave in an audio stream its first G.711 and its keys. Returns the lines that say so; none without G.711."""
+    codecs = media.codecs()
+    speech = next((payload for payload, codec in codecs.items() if codec.name in _OWN_CODECS), None)
+    if speech is None:
+        return []
+    keys = next((payload for payload, codec in codecs.items() if codec == (_EVENTS, 8000, 1)), None)
+    lines = [f"a=rtpmap:{speech} {codecs[speech].name.upper()}/8000"]
+    stream.formats, stream.codecs = (speech,), (codecs[speech].name,)
+    if keys is not None:
+        lines += [f"a=rtpmap:{keys} telephone-event/8000", f"a=fmtp:{keys} 0-15"]
+        stream.formats, stream.codecs = (speech, keys), (*stream.codecs, _EVENTS)
+    lines.append("a=ptime:20")
+    return lines
+
+
+def _line(description: SessionDescription, media: Media, stream: Stream) -> Media:
+    """The m-line that the other side may see. Its port says only whether the stream is refused."""
+    if not stream.active:
+        return _refusal(stream)
+    lines = []
+    for line in media.lines:
+        name, _, value = line.partition(":")
+        if name in _PAYLOAD_LINES:
+            payload = value.partition(" ")[0]
+            if payload in stream.formats or payload == "*":
+                lines.append(line)
+        elif name in _STREAM_LINES:
+            lines.append(line)
+    lines.append(f"a={description.direction(media)}")
+    host = description.host(media)
+    connection = f"IN {'IP6' if ':' in host else 'IP4'} {host}" if host in _HELD else ""
+    return Media(media.kind, media.port, media.profile, stream.formats, 1, connection, tuple(lines))
+
+
+def _refusal(stream: Stream) -> Media:
+    return Media(stream.kind, 0, stream.profile, stream.formats or ("0",))
+
+
+def _require(description: SessionDescription, streams: Sequence[Stream]) -> None:
+    """Refuse an offer of which nothing is left; when it offered audio, some audio must be left."""
+    asked = {media.kind for media in description.media if media.port}
+    left = {stream.kind for stream in streams if stream.active}
+    if asked and (not left or "audio" in asked - left):
+        raise Malformed(488, "No stream of the offer can be relayed")
+
+
+def _address(host: str, port: int) -> Address | None:
+    unicast = _unicast(host)
+    return (unicast, port) if unicast and port < 65536 else None
+
+
+@lru_cache(maxsize=1024)
+def _unicast(host: str) -> str:
+    """A unicast IP address as sockets spell it; "" for a name, for a group, for "nowhere"."""
+    family = AF_INET6 if ":" in host else AF_INET
+    try:
+        packed = inet_pton(family, host)
+    except (OSError, ValueError):
+        return ""
+    group = packed[0] == 0xFF or not any(packed) if family == AF_INET6 else packed[0] == 0 or packed[0] >= 224
+    return "" if group else inet_ntop(family, packed)

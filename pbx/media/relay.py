@@ -1,0 +1,194 @@
+"""The relay in Python: sides are joined in pairs, and offers and answers are rewritten so that both phones send to us.
+
+An offer is pending from `offer` until `answer` or `withdraw`. Only an answer changes what flows: the ports that a
+pending offer opened are idle, and whatever ends it without an answer leaves everything as it was.
+
+Results are Deferreds because another engine may be another process; here they have fired already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from pbx.media import description
+from pbx.media.errors import NoPorts
+from pbx.media.port import Sockets
+from pbx.media.side import Offer, Side, StreamFacts
+from pbx.sip.errors import InvalidState, Malformed
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.timers import Clock
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Relay:
+    """All media of the exchange.
+
+    Failures of its Deferreds: `Malformed` (400 or 488: the description's fault) and `NoPorts` (none left: 503).
+
+    :param sockets: where ports come from.
+    :param clock: the time.
+    :param codecs: the names of the audio codecs that may pass, in any case: "PCMA", "telephone-event", ...
+    :param identifiers: where session ids come from.
+    """
+
+    def __init__(self, sockets: Sockets, clock: Clock, codecs: Iterable[str], identifiers: Identifiers) -> None:
+        self._sockets = sockets
+        self._clock = clock
+        self._codecs = frozenset(map(str.lower, codecs))
+        self._identifiers = identifiers
+
+    @property
+    def ports_in_use(self) -> int:
+        """UDP ports bound at present; a call with sound alone has four."""
+        return self._sockets.in_use
+
+    def side(self, host: str, shown_host: str, signalling_host: str = "") -> Side:
+        """The media of a new session, without any port yet.
+
+        :param host: the local address to bind, IPv6 without brackets.
+        :param shown_host: what the phone is told to send to: the same, or what `advertise` says.
+        :param signalling_host: the host from which the phone's SIP comes. Behind a NAT its sound comes from there too.
+        """
+        session = int(self._identifiers.token()[:8], 16) & 0x7FFFFFFF  # some phones keep it in 32 bits
+        return Side(self._sockets, self._clock, host, shown_host.strip("[]"), signalling_host, session)
+
+    def offer(self, offerer: Side, answerer: Side, sdp: bytes) -> Deferred[bytes]:
+        """Pass an offer on: the first of a call, or a later one from either side. Returns what the answerer is to see.
+
+        One offerer may have several answerers at once (forking): its ports are the same for all of them. An offer to
+        the same answerer that is still pending is withdrawn.
+        """
+        return _fired(self._offer, offerer, answerer, sdp)
+
+    def answer(self, answerer: Side, offerer: Side, sdp: bytes) -> Deferred[bytes]:
+        """Pass an answer on and join the two sides. Returns it as the offerer is to see it.
+
+        It may come again, changed too (in a 183 and then in the 200): the last one counts.
+        """
+        return _fired(self._answer, answerer, offerer, sdp)
+
+    def withdraw(self, answerer: Side) -> None:
+        """The offer that is pending at a side came to nothing: everything is as it was before. No harm without one."""
+        offer = answerer.offer
+        if offer is not None and offer.pending:
+            self._settle(answerer, offer)
+            answerer.offer = None
+            self._trim(answerer, offer)
+
+    def end(self, side: Side, offer: bytes | None) -> Deferred[bytes]:
+        """Media that we end ourselves. Returns our answer, or, without an offer, our own offer (PCMU, PCMA, keys)."""
+        if offer is None:
+            return _fired(self._own_offer, side)
+        return _fired(self._own_answer, side, offer)
+
+    def set_remote(self, side: Side, answer: bytes) -> Deferred[None]:
+        """The answer to our own offer (RFC 3264; in an ACK, when the INVITE came without one)."""
+        return _fired(self._set_remote, side, answer)
+
+    def echo(self, side: Side) -> None:
+        """Send a phone its own sound back."""
+        side.join(side)
+
+    def join(self, side: Side, other: Side) -> None:
+        """Connect two sides whose descriptions are agreed upon. Who was connected to them before hears nothing more."""
+        side.join(other)
+
+    def statistics(self, side: Side) -> Deferred[tuple[StreamFacts, ...]]:
+        """The facts of each stream of a side, also after `close`."""
+        return succeed(side.statistics())
+
+    def close(self, side: Side) -> None:
+        """Release a side's ports. No harm if done before."""
+        if not side.closed:
+            self.withdraw(side)
+            side.close()
+
+    def _offer(self, offerer: Side, answerer: Side, sdp: bytes) -> bytes:
+        if offerer.closed or answerer.closed or offerer is answerer:
+            raise InvalidState(f"offer from {offerer} to {answerer}")
+        streams, lines = description.read_offer(sdp, self._codecs)
+        self.withdraw(answerer)
+        offerer.reserve(streams)
+        try:
+            answerer.reserve(streams)
+        except NoPorts:
+            offerer.trim()
+            raise
+        answerer.offer = Offer(offerer, streams)
+        offerer.open_offers += 1
+        answerer.open_offers += 1
+        return answerer.show(lines)
+
+    def _answer(self, answerer: Side, offerer: Side, sdp: bytes) -> bytes:
+        offer = answerer.offer
+        if offer is None or offer.offerer is not offerer or offerer.closed or answerer.closed:
+            raise InvalidState(f"answer from {answerer} to {offerer}")
+        streams, lines = description.read_answer(sdp, offer.streams)
+        offerer.reserve(streams)
+        self._settle(answerer, offer)
+        offerer.agree(offer.streams, streams)
+        answerer.agree(streams, offer.streams)
+        for asked, given in zip(offer.streams, streams, strict=True):
+            # What is refused stays so until the next offer: its ports go now.
+            asked.active = given.active
+        offerer.join(answerer)
+        self._trim(answerer, offer)
+        return offerer.show(lines)
+
+    def _own_offer(self, side: Side) -> bytes:
+        if side.closed:
+            raise InvalidState(f"end of {side}")
+        self.withdraw(side)
+        streams, lines = description.own_offer(side.shown)
+        side.reserve(streams)
+        side.offer = Offer(None, streams)
+        side.open_offers += 1
+        return side.show(lines)
+
+    def _own_answer(self, side: Side, sdp: bytes) -> bytes:
+        if side.closed:
+            raise InvalidState(f"end of {side}")
+        streams, lines = description.own_answer(sdp)
+        side.reserve(streams)
+        side.agree(streams, streams)
+        side.rejoin()
+        side.trim()
+        return side.show(lines)
+
+    def _set_remote(self, side: Side, sdp: bytes) -> None:
+        offer = side.offer
+        if offer is None or offer.offerer is not None or side.closed:
+            raise InvalidState(f"answer to {side}")
+        streams, _ = description.read_answer(sdp, offer.streams)
+        self._settle(side, offer)
+        side.agree(streams, offer.streams)
+        side.rejoin()
+        side.trim()
+
+    @staticmethod
+    def _settle(answerer: Side, offer: Offer) -> None:
+        """An offer is no longer pending."""
+        if offer.pending:
+            offer.pending = False
+            answerer.open_offers -= 1
+            if offer.offerer is not None:
+                offer.offerer.open_offers -= 1
+
+    @staticmethod
+    def _trim(answerer: Side, offer: Offer) -> None:
+        answerer.trim()
+        if offer.offerer is not None:
+            offer.offerer.trim()
+
+
+def _fired(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    """What `work` returns or how it fails, as a Deferred. Our own misuse is raised here and now."""
+    try:
+        return succeed(work(*args, **kwargs))
+    except (Malformed, NoPorts) as failure:
+        return fail(failure)

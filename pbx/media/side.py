@@ -1,0 +1,233 @@
+"""A side: the media of one SIP session, that is, the ports that face one phone and what that phone was told of them.
+
+A stream's port is opened when the stream is offered and stays until it is refused or removed, whatever the side is
+connected to meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pbx.media import description
+from pbx.media.description import Stream
+from pbx.media.errors import NoPorts
+from pbx.media.port import Port, Sockets
+from pbx.media.rtp import Address, Packet
+from pbx.sip.sdp import Media
+from pbx.sip.timers import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What is known of one stream of one side: for the call's record, and for whoever asks why nobody hears anything.
+
+    :param kind: "audio" or "video".
+    :param port: our RTP port that faces this phone.
+    :param signalled: where SDP said that it receives RTP; None when it named no IP address.
+    :param source: where its RTP comes from; None when none has come.
+    :param latched_at: when the first came from there, in the clock's seconds; 0 when none has come.
+    :param packets_in: RTP packets that came from the phone.
+    :param octets_in: their octets, headers included.
+    :param packets_out: RTP packets sent to it.
+    :param octets_out: their octets, headers included.
+    :param lost: RTP packets that the sequence numbers of those that came show to be missing.
+    :param garbage: datagrams that were neither RTP nor RTCP, or of a payload type that nobody offered.
+    :param strange: RTP and RTCP from addresses that are not the phone's.
+    """
+
+    kind: str
+    port: int
+    signalled: Address | None
+    source: Address | None
+    latched_at: float
+    packets_in: int
+    octets_in: int
+    packets_out: int
+    octets_out: int
+    lost: int
+    garbage: int
+    strange: int
+
+
+class Offer:
+    """The last offer that was made to a side.
+
+    :ivar offerer: the side that made it; None when it is our own.
+    :ivar streams: its streams; those that an answer refused are no longer active.
+    :ivar pending: whether it is neither answered nor withdrawn. An answered one is kept: the answer may come again.
+    """
+
+    __slots__ = ("offerer", "pending", "streams")
+
+    def __init__(self, offerer: Side | None, streams: Sequence[Stream]) -> None:
+        self.offerer = offerer
+        self.streams = streams
+        self.pending = True
+
+
+class Side:
+    """One SIP session's media. Made and changed by the relay alone; others keep it and hand it back.
+
+    :param sockets: where ports come from.
+    :param clock: the time.
+    :param host: the local address that its ports are bound to.
+    :param shown_host: the address of ours that this phone sends to.
+    :param signalling_host: the host from which this phone's SIP comes, "" when not known.
+    :param session: the session id for o= (RFC 8866 section 5.2).
+    :ivar ports: by the m-line's position; None where a stream is refused.
+    :ivar other: the side that it is connected to: itself for an echo, None for nobody.
+    :ivar offer: the last offer made to it.
+    :ivar open_offers: how many pending offers it has made or been made.
+    :ivar shown: the description that this phone saw last.
+    """
+
+    __slots__ = (
+        "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
+        "open_offers", "other", "ports", "shown",
+    )  # fmt: skip
+
+    def __init__(
+        self, sockets: Sockets, clock: Clock, host: str, shown_host: str, signalling_host: str, session: int
+    ) -> None:
+        self.ports: list[Port | None] = []
+        self.other: Side | None = None
+        self.offer: Offer | None = None
+        self.open_offers = 0
+        self.closed = False
+        self.shown = b""
+        self._sockets = sockets
+        self._clock = clock
+        self._host = host
+        self._shown_host = shown_host
+        self._signalling_host = signalling_host
+        self._session = session
+        self._version = 0
+
+    def __repr__(self) -> str:
+        return f"<Side {self._shown_host} {[port and port.number for port in self.ports]}>"
+
+    def reserve(self, streams: Sequence[Stream]) -> None:
+        """Open a port for each active stream that has none.
+
+        :raises NoPorts: when one cannot be had; none is opened then.
+        """
+        ports = self.ports
+        ports.extend([None] * (len(streams) - len(ports)))
+        try:
+            for place, stream in enumerate(streams):
+                if stream.active and ports[place] is None:
+                    ports[place] = Port(stream.kind, self._sockets, self._host, self._clock, self._signalling_host)
+        except NoPorts:
+            self.trim()
+            raise
+
+    def agree(self, own: Sequence[Stream], theirs: Sequence[Stream]) -> None:
+        """Offer and answer agree.
+
+        :param own: what this side's phone said of each stream.
+        :param theirs: what it was told, by the other phone or by us.
+        """
+        for port, mine, other in zip(self.ports, own, theirs, strict=False):
+            if port is None:
+                continue
+            if mine.active and other.active:
+                second_bytes = description.second_bytes(mine.formats + other.formats)
+                port.agree(self._reachable(mine.rtp), self._reachable(mine.rtcp), second_bytes)
+            else:
+                port.agreed = False
+
+    def trim(self) -> None:
+        """Release the ports of streams that are not agreed upon, unless a pending offer may still want them."""
+        if self.open_offers == 0:
+            for place, port in enumerate(self.ports):
+                if port is not None and not port.agreed:
+                    port.close()
+                    self.ports[place] = None
+
+    def show(self, lines: Sequence[Media]) -> bytes:
+        """The description with these m-lines at our ports, for this phone.
+
+        The o-line's version rises whenever the text differs from what the phone saw last (RFC 3264 section 8).
+        """
+        for line, port in zip(lines, self.ports, strict=False):
+            if line.port and port is not None:
+                line.port = port.number
+        text = self._described(lines)
+        if text != self.shown:
+            self._version += 1
+            self.shown = self._described(lines)
+        return self.shown
+
+    def join(self, other: Side) -> None:
+        """What comes in at this side goes out at the other, stream by stream, and back. The other may be itself."""
+        self.part()
+        other.part()
+        self.other, other.other = other, self
+        for mine, theirs in zip(self.ports, other.ports, strict=False):
+            if mine is None or theirs is None or not (mine.agreed and theirs.agreed):
+                continue
+            if mine is theirs:
+                mine.sink = Echo(mine)
+            elif mine.kind == theirs.kind:
+                mine.sink, theirs.sink = theirs, mine
+
+    def rejoin(self) -> None:
+        """Connect again what it is connected to, since its ports have changed."""
+        if self.other is not None:
+            self.join(self.other)
+
+    def part(self) -> None:
+        """Connect it to nobody."""
+        if self.other is not None:
+            for port in self.ports + self.other.ports:
+                if port is not None:
+                    port.sink = None
+            self.other.other = None
+            self.other = None
+
+    def close(self) -> None:
+        """Release all ports. What they counted stays readable."""
+        self.part()
+        self.closed = True
+        for port in self.ports:
+            if port is not None:
+                port.close()
+
+    def statistics(self) -> tuple[StreamFacts, ...]:
+        """The facts of each stream that it has, or had when it was closed."""
+        return tuple([_facts(port) for port in self.ports if port is not None])
+
+    def _described(self, lines: Sequence[Media]) -> bytes:
+        return description.write(f"- {self._session} {self._version}", self._shown_host, lines)
+
+    def _reachable(self, address: Address | None) -> Address | None:
+        """None for an address of the other IP family: what this side is bound to cannot send there."""
+        return address if address is not None and (":" in address[0]) == (":" in self._host) else None
+
+
+class Echo:
+    """A sink that sends a phone its own RTP back.
+
+    The synchronisation source is changed: a phone that finds its own in what it receives takes that for a loop and
+    drops it (RFC 3550 section 8.2). Its RTCP speaks of the source that this is no longer, so it ends here.
+    """
+
+    __slots__ = ("_port",)
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+
+    def send_rtp(self, packet: Packet) -> None:
+        self._port.send_rtp(bytes(packet[:8]) + bytes([octet ^ 0xFF for octet in packet[8:12]]) + packet[12:])
+
+    def send_rtcp(self, packet: Packet) -> None:
+        pass
+
+
+def _facts(port: Port) -> StreamFacts:
+    latch = port.latch
+    return StreamFacts(
+        port.kind, port.number, latch.signalled, latch.source, latch.since, port.packets_in, port.octets_in,
+        port.packets_out, port.octets_out, port.lost, port.garbage, port.strange,
+    )  # fmt: skip

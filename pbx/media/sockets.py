@@ -1,0 +1,224 @@
+"""RTP and RTCP sockets: pairs out of a range of ports, and one reader that empties all of them. Decides nothing.
+
+The sockets are in an epoll set of their own, so that for the reactor all of them are one descriptor: a packet costs no
+dispatch of the reactor's, and a port no registration. Under load it wakes once a millisecond and takes what came
+meanwhile in one batch, which costs half of waking for each packet; of the time that sound may take it is a hundredth.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pbx.media.errors import NoPorts
+from pbx.media.rtp import Address, Packet
+from pbx.sip.timers import Timer
+
+BATCH = 256  # packets before others, SIP above all, get their turn
+PAUSE = 0.001  # seconds between two batches under load
+_BUFFER = 65536  # no datagram is longer, so none is ever cut off
+
+
+class Receiver(Protocol):
+    """Who is told of what arrives. The packet lies in a buffer that the next one overwrites."""
+
+    def rtp_received(self, packet: Packet, source: Address) -> None: ...
+    def rtcp_received(self, packet: Packet, source: Address) -> None: ...
+
+
+class Reactor(Protocol):
+    """As much of the reactor as is needed here."""
+
+    def addReader(self, reader: Any) -> Any: ...
+    def removeReader(self, reader: Any) -> Any: ...
+    def seconds(self) -> float: ...
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> Timer: ...
+
+
+class Pair:
+    """A bound even port for RTP and the odd one above it for RTCP.
+
+    :ivar number: RTP's port.
+    """
+
+    __slots__ = ("_sockets", "host", "number", "receiver", "rtcp", "rtp")
+
+    def __init__(
+        self, sockets: MediaSockets, host: str, number: int, rtp: socket.socket, rtcp: socket.socket, receiver: Receiver
+    ) -> None:
+        self._sockets = sockets
+        self.host = host
+        self.number = number
+        self.rtp = rtp
+        self.rtcp = rtcp
+        self.receiver = receiver
+
+    def close(self) -> None:
+        """Release both ports. Nothing is received afterwards."""
+        self._sockets.release(self)
+
+
+@implementer(IReadDescriptor)
+class MediaSockets:
+    """All RTP and RTCP sockets of the exchange.
+
+    :param reactor: Twisted's.
+    :param ports: the range of UDP ports, both ends possible; an even one and the odd one above it make a pair.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Reactor, ports: range) -> None:
+        self._reactor = reactor
+        self._first = ports.start + ports.start % 2
+        self._count = (ports.stop - self._first) // 2
+        self._epoll = select.epoll()
+        self._rtp: dict[int, Pair] = {}
+        self._rtcp: dict[int, Pair] = {}
+        self._taken: dict[str, set[int]] = {}
+        self._next: dict[str, int] = {}
+        self._buffer = bytearray(_BUFFER)
+        self._view = memoryview(self._buffer)
+        self._woken = 0.0
+        self._timer: Timer | None = None  # set while we do not wait to be told
+        reactor.addReader(self)
+
+    @property
+    def in_use(self) -> int:
+        """UDP ports bound at present."""
+        return 2 * sum(map(len, self._taken.values()))
+
+    def open(self, host: str, receiver: Receiver) -> Pair:
+        """Bind the next free pair of the range; one that was released comes round again last.
+
+        :param host: the local address, IPv6 without brackets.
+        :raises NoPorts: when none is free, no descriptor is left or the address is not this machine's.
+        """
+        taken = self._taken.setdefault(host, set())
+        place = self._next.get(host, 0)
+        for _ in range(self._count):
+            number = self._first + 2 * place
+            place = (place + 1) % self._count
+            if number in taken:
+                continue
+            sockets = _bound_pair(host, number)
+            if sockets is not None:
+                self._next[host] = place
+                taken.add(number)
+                pair = Pair(self, host, number, *sockets, receiver)
+                for descriptors, one in zip((self._rtp, self._rtcp), sockets, strict=True):
+                    descriptor = one.fileno()
+                    descriptors[descriptor] = pair
+                    self._epoll.register(descriptor, select.EPOLLIN)
+                return pair
+        raise NoPorts(f"all RTP ports of {host} are in use")
+
+    def release(self, pair: Pair) -> None:
+        """Close a pair's sockets."""
+        for descriptors, one in ((self._rtp, pair.rtp), (self._rtcp, pair.rtcp)):
+            self._forget(descriptors, one.fileno())
+            one.close()
+        self._taken[pair.host].remove(pair.number)
+
+    def fileno(self) -> int:
+        """The descriptor that is readable while any socket is."""
+        return self._epoll.fileno()
+
+    def logPrefix(self) -> str:
+        """How the reactor calls us in its log."""
+        return "media"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor ends."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading. The pairs that are open still have to be closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._reactor.removeReader(self)
+        self._epoll.close()
+
+    def doRead(self) -> None:
+        """Some sockets are readable."""
+        now = self._reactor.seconds()
+        if now < self._woken + 2 * PAUSE:
+            self._reactor.removeReader(self)
+            self._timer = self._reactor.callLater(PAUSE, self._look)
+        self._woken = now
+        self._drain()
+
+    def _look(self) -> None:
+        """The pause is over. When nothing has come meanwhile, wait to be told again."""
+        taken = self._drain()
+        self._woken = self._reactor.seconds()
+        if taken:
+            self._timer = self._reactor.callLater(PAUSE if taken < BATCH else 0, self._look)
+        else:
+            self._timer = None
+            self._reactor.addReader(self)
+
+    def _drain(self) -> int:
+        """Take what has come, a batch at most. Returns how many packets that was."""
+        poll, rtp, rtcp, buffer, view = self._epoll.poll, self._rtp.get, self._rtcp.get, self._buffer, self._view
+        left = BATCH
+        while left > 0 and (ready := poll(0, left)):
+            left -= len(ready)
+            for descriptor, _ in ready:
+                if (pair := rtp(descriptor)) is not None:
+                    one, receive = pair.rtp, pair.receiver.rtp_received
+                elif (pair := rtcp(descriptor)) is not None:
+                    one, receive = pair.rtcp, pair.receiver.rtcp_received
+                else:
+                    continue  # closed by what an earlier packet of this batch brought about
+                try:
+                    size, source = one.recvfrom_into(buffer)
+                except OSError:
+                    continue
+                try:
+                    receive(view[:size], source)
+                except Exception:
+                    # A bug in one receiver must not end the reader of all: that one is deaf from now on.
+                    self.log.failure("receiver of RTP port {port} failed and is cut off", port=pair.number)
+                    self._forget(self._rtp, descriptor)
+                    self._forget(self._rtcp, descriptor)
+        return BATCH - left
+
+    def _forget(self, descriptors: dict[int, Pair], descriptor: int) -> None:
+        # Closing alone would not do: a child process may hold a copy of the descriptor until it calls exec.
+        if descriptors.pop(descriptor, None) is not None and not self._epoll.closed:
+            self._epoll.unregister(descriptor)
+
+
+def _bound_pair(host: str, number: int) -> tuple[socket.socket, socket.socket] | None:
+    """Sockets bound to a port and the one above it; None when somebody else has one of them."""
+    bound: list[socket.socket] = []
+    try:
+        for port in (number, number + 1):
+            bound.append(_socket(host))
+            bound[-1].bind((host, port))
+    except OSError as error:
+        for one in bound:
+            one.close()
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise NoPorts(f"cannot bind an RTP port of {host}: {error.strerror}") from error
+    return bound[0], bound[1]
+
+
+def _socket(host: str) -> socket.socket:
+    # The default receive buffer holds seconds of one call: more would only deliver sound that is too late.
+    if ":" not in host:
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    one = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return one

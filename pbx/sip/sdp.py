@@ -1,0 +1,251 @@
+"""Session descriptions (RFC 8866) as offer/answer needs them (RFC 3264). A value: text in, text out, nothing judged.
+
+`parse` is total: any bytes become a `SessionDescription` or `Malformed(400)`. Lines that nobody here reads are kept, in
+their order, so that `parse(serialise(x)) == x`; what may be passed on to somebody else is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from pbx.sip.errors import Malformed
+
+SENDRECV, SENDONLY, RECVONLY, INACTIVE = "sendrecv", "sendonly", "recvonly", "inactive"
+MIRRORED = {SENDRECV: SENDRECV, SENDONLY: RECVONLY, RECVONLY: SENDONLY, INACTIVE: INACTIVE}
+_DIRECTION_LINES = {f"a={direction}": direction for direction in MIRRORED}
+
+
+class Codec(NamedTuple):
+    """What an `a=rtpmap` says (RFC 8866 section 6.6). Two are equal when they mean the same encoding.
+
+    :param name: the encoding's name in lower case, since it is compared without case.
+    :param rate: RTP clock rate in Hz.
+    :param channels: audio channels; 1 when the line does not say.
+    """
+
+    name: str
+    rate: int
+    channels: int = 1
+
+
+# RFC 3551 section 6, tables 4 and 5: payload types that need no a=rtpmap.
+STATIC_PAYLOADS = {
+    "0": Codec("pcmu", 8000), "3": Codec("gsm", 8000), "4": Codec("g723", 8000), "5": Codec("dvi4", 8000),
+    "6": Codec("dvi4", 16000), "7": Codec("lpc", 8000), "8": Codec("pcma", 8000), "9": Codec("g722", 8000),
+    "10": Codec("l16", 44100, 2), "11": Codec("l16", 44100), "12": Codec("qcelp", 8000), "13": Codec("cn", 8000),
+    "14": Codec("mpa", 90000), "15": Codec("g728", 8000), "16": Codec("dvi4", 11025), "17": Codec("dvi4", 22050),
+    "18": Codec("g729", 8000), "25": Codec("celb", 90000), "26": Codec("jpeg", 90000), "28": Codec("nv", 90000),
+    "31": Codec("h261", 90000), "32": Codec("mpv", 90000), "33": Codec("mp2t", 90000), "34": Codec("h263", 90000),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Media:
+    """One m-line and the lines under it (RFC 8866 section 5.14).
+
+    :param kind: "audio", "video", "image", ...
+    :param port: 0 to 65535; 0 refuses or removes the stream (RFC 3264 section 6).
+    :param profile: the transport protocol, "RTP/AVP" for instance.
+    :param formats: for RTP the payload types, most preferred first.
+    :param count: the number after the port's slash.
+    :param connection: this stream's own c-line, "IN IP4 192.0.2.1"; "" when the session's counts.
+    :param lines: all other lines under it, "a=ptime:20" for instance, in their order.
+    """
+
+    kind: str
+    port: int
+    profile: str
+    formats: tuple[str, ...]
+    count: int = 1
+    connection: str = ""
+    lines: tuple[str, ...] = ()
+
+    def codecs(self) -> dict[str, Codec]:
+        """The encoding of each payload type in `formats`, in their order; one that nothing explains is left out."""
+        mapped = {}
+        for line in self.lines:
+            if line.startswith("a=rtpmap:"):
+                payload, _, encoding = line[9:].partition(" ")
+                mapped[payload] = _codec(encoding)
+        found = {}
+        for payload in self.formats:
+            codec = mapped[payload] if payload in mapped else STATIC_PAYLOADS.get(payload)
+            if codec is not None:
+                found[payload] = codec
+        return found
+
+    def attribute(self, name: str) -> str | None:
+        """The value of the first `a=name:value` line, "" for a bare `a=name`, None when there is neither."""
+        return _attribute(self.lines, name)
+
+    def format_parameters(self, payload: str) -> str:
+        """What `a=fmtp` says of a payload type; "" when nothing."""
+        prefix = f"a=fmtp:{payload} "
+        return next((line[len(prefix) :].strip() for line in self.lines if line.startswith(prefix)), "")
+
+    @property
+    def ptime(self) -> int | None:
+        """Milliseconds of sound that the phone wants in a packet (RFC 8866 section 6.4)."""
+        value = (_attribute(self.lines, "ptime") or "").strip()
+        return int(value) if _is_number(value, 4) else None
+
+    @property
+    def rtcp(self) -> tuple[str, int] | None:
+        """What `a=rtcp` says (RFC 3605): host, "" for the stream's own, and port. None when it says nothing of use."""
+        words = (_attribute(self.lines, "rtcp") or "").split()
+        if not words or not _is_number(words[0], 5) or not 0 < int(words[0]) < 65536:
+            return None
+        return (words[3] if len(words) == 4 else "", int(words[0]))
+
+
+@dataclass(slots=True)
+class SessionDescription:
+    """A whole description.
+
+    :param origin: the value of the o-line (RFC 8866 section 5.2).
+    :param name: the value of the s-line, "-" for none.
+    :param connection: the session's c-line, "IN IP4 192.0.2.1"; "" when each stream has its own.
+    :param lines: the session's other lines, in their order.
+    :param media: the streams; an answer has as many as the offer, in the same order (RFC 3264 section 6).
+    """
+
+    origin: str
+    name: str
+    connection: str
+    lines: tuple[str, ...]
+    media: tuple[Media, ...]
+
+    def host(self, media: Media) -> str:
+        """The address, or name, to which a stream of this description is to be sent; "" when it is not IP."""
+        words = (media.connection or self.connection).split()
+        return words[2].partition("/")[0] if words[:1] == ["IN"] else ""
+
+    def direction(self, media: Media) -> str:
+        """Its own direction, or the session's, or "sendrecv" (RFC 8866 section 6.7)."""
+        for line in media.lines + self.lines:
+            if line in _DIRECTION_LINES:
+                return _DIRECTION_LINES[line]
+        return SENDRECV
+
+
+def parse(body: bytes) -> SessionDescription:
+    """Read a description. Line ends may be CR LF or LF alone (RFC 8866 section 5); empty lines are skipped.
+
+    :raises Malformed: 400, when it is none.
+    """
+    text = body.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    if "\r" in text or "\0" in text:
+        raise Malformed(400, "SDP with a stray CR or NUL")
+    rows = text.split("\n")
+    if rows[0] != "v=0":
+        raise Malformed(400, "SDP does not begin with v=0")
+    origin = name = None
+    session = _Section()
+    section, sections = session, []
+    for row in rows[1:]:
+        kind = row[:2]
+        if kind == "a=":
+            section.lines.append(row)
+        elif kind == "m=":
+            section = _Section(row)
+            sections.append(section)
+        elif kind == "c=" and not section.connection:
+            section.connection = _connection(row[2:])
+        elif kind == "o=" and origin is None:
+            origin = row[2:]
+        elif kind == "s=" and name is None:
+            name = row[2:]
+        elif kind[1:] == "=":
+            section.lines.append(row)
+        elif row:
+            raise Malformed(400, "SDP line is not of the form x=value")
+    if origin is None:
+        raise Malformed(400, "SDP without o=")
+    media = tuple([_media(section, session.connection) for section in sections])
+    return SessionDescription(origin, "-" if name is None else name, session.connection, tuple(session.lines), media)
+
+
+def serialise(description: SessionDescription) -> bytes:
+    """Write a description, lines ended by CR LF, the c-line at its place (RFC 8866 section 9)."""
+    rows = ["v=0", f"o={description.origin}", f"s={description.name}"]
+    _write(rows, description.connection, description.lines)
+    for media in description.media:
+        count = f"/{media.count}" if media.count != 1 else ""
+        rows.append(f"m={media.kind} {media.port}{count} {media.profile} {' '.join(media.formats)}")
+        _write(rows, media.connection, media.lines)
+    rows.append("")
+    return "\r\n".join(rows).encode("utf-8", "surrogateescape")
+
+
+class _Section:
+    """The lines of the session, or of one stream, while they are collected."""
+
+    __slots__ = ("connection", "lines", "row")
+
+    def __init__(self, row: str = "") -> None:
+        self.row = row
+        self.connection = ""
+        self.lines: list[str] = []
+
+
+def _media(section: _Section, session_connection: str) -> Media:
+    words = section.row[2:].split()
+    if len(words) < 3:
+        raise Malformed(400, "SDP m= line is too short")
+    number, slash, count = words[1].partition("/")
+    if not _is_number(number, 5) or int(number) > 65535 or (slash and not _is_number(count, 5)):
+        raise Malformed(400, "SDP m= line without a port")
+    port = int(number)
+    if port and len(words) == 3:
+        raise Malformed(400, "SDP m= line without a format")
+    if port and not section.connection and not session_connection:
+        raise Malformed(400, "SDP without c= for a stream")
+    return Media(
+        words[0], port, words[2], tuple(words[3:]), int(count) if slash else 1, section.connection, tuple(section.lines)
+    )
+
+
+def _connection(value: str) -> str:
+    if len(value.split()) != 3:
+        raise Malformed(400, "SDP c= line is not of three words")
+    return value
+
+
+def _write(rows: list[str], connection: str, lines: tuple[str, ...]) -> None:
+    """Append a section's lines; c= comes after i=, u=, e= and p=."""
+    if connection:
+        first = 0
+        while first < len(lines) and lines[first][0] in "iuep":
+            first += 1
+        rows += lines[:first]
+        rows.append(f"c={connection}")
+        rows += lines[first:]
+    else:
+        rows += lines
+
+
+def _attribute(lines: tuple[str, ...], name: str) -> str | None:
+    prefix = f"a={name}:"
+    for line in lines:
+        if line.startswith(prefix):
+            return line[len(prefix) :]
+        if line == prefix[:-1]:
+            return ""
+    return None
+
+
+@lru_cache(maxsize=512)
+def _codec(encoding: str) -> Codec | None:
+    """The value of "opus/48000/2"; None when it is not one."""
+    name, _, rest = encoding.strip().partition("/")
+    rate, _, channels = rest.partition("/")
+    if not name or not _is_number(rate, 9):
+        return None
+    return Codec(name.lower(), int(rate), int(channels) if _is_number(channels, 3) else 1)
+
+
+def _is_number(text: str, longest: int) -> bool:
+    """Whether it is of 1 to `longest` ASCII digits; `int` alone accepts signs, spaces and the digits of all scripts."""
+    return 0 < len(text) <= longest and text.isascii() and text.isdigit()
