@@ -1,7 +1,7 @@
 """A network in memory: datagrams between simulated sockets, on a virtual clock, with the faults of a real one.
 
-Every datagram is delayed, and may be lost, doubled or overtaken: at random (seeded) or exactly the n-th one. Every one is
-kept, so that a failing test can show what happened.
+Every datagram is delayed, and may be lost, doubled or overtaken: at random (seeded) or exactly the n-th one. Every one
+is kept, so that a failing test can show what happened.
 """
 
 from __future__ import annotations

@@ -1,0 +1,175 @@
+"""A simulated exchange with its phones: the real one, on a virtual clock and a network in memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from pbx.exchange.binding import Binding
+from pbx.exchange.extension import Extension
+from pbx.exchange.switchboard import Dialplan
+from pbx.media.errors import NoPorts
+from pbx.media.port import Port
+from pbx.sip.digest import ha1
+from pbx.sip.identifiers import Identifiers
+from pbx.testing.clock import VirtualClock
+from pbx.testing.network import Network, SimulatedSocket
+from pbx.testing.phone import Phone
+from pbx.wiring import Exchange
+
+REALM = "pbx"
+HOST = "10.0.0.1"
+SIP_PORT = 5060
+LAST_WORDS = 128.0  # seconds after which no timer of a finished call may be left
+
+
+class MemoryStore:
+    """Keeps bindings as the database would.
+
+    :ivar rows: by number and contact.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Binding] = {}
+
+    def keep(self, binding: Binding) -> None:
+        """A binding is new or was refreshed."""
+        self.rows[binding.number, binding.contact] = binding
+
+    def forget(self, number: str, contact: str) -> None:
+        """A binding has ended."""
+        self.rows.pop((number, contact), None)
+
+
+class SimulatedPair:
+    """An RTP and an RTCP socket side by side (`pbx.media.port.Pair`)."""
+
+    def __init__(self, sockets: SimulatedSockets, host: str, number: int, receiver: Port) -> None:
+        self.number = number
+        self.rtp: SimulatedSocket = sockets.network.bind(host, number)
+        self.rtcp: SimulatedSocket = sockets.network.bind(host, number + 1)
+        self.rtp.receiver = receiver.rtp_received
+        self.rtcp.receiver = receiver.rtcp_received
+        self._sockets = sockets
+
+    def close(self) -> None:
+        """Release both."""
+        self.rtp.close()
+        self.rtcp.close()
+        self._sockets.in_use -= 2
+
+
+class SimulatedSockets:
+    """Where media ports come from (`pbx.media.port.Sockets`).
+
+    :param pairs: how many there are.
+    """
+
+    def __init__(self, network: Network, pairs: int = 5000) -> None:
+        self.network = network
+        self.in_use = 0
+        self._pairs = pairs
+        self._next = 10_000
+
+    def open(self, host: str, receiver: Port) -> SimulatedPair:
+        """Bind a pair."""
+        if self.in_use >= 2 * self._pairs:
+            raise NoPorts("all simulated media ports are in use")
+        self.in_use += 2
+        self._next += 2
+        return SimulatedPair(self, host, self._next, receiver)
+
+
+class SimulatedExchange:
+    """One exchange with one plan, and the phones on its network.
+
+    :param plan: the dialplan.
+    :param accounts: password by number.
+    :param pairs: how many media port pairs there are.
+    :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`.
+    """
+
+    def __init__(
+        self, plan: Dialplan, accounts: Mapping[str, str], *, host: str = HOST, pairs: int = 5000, **faults: Any
+    ) -> None:
+        self.clock = VirtualClock()
+        # Sound is never lost: RTP does not mend it, and a test that wants to hear nothing says so itself.
+        self.network = Network(self.clock, counted=is_sip, **faults)
+        self.store = MemoryStore()
+        self.host = host
+        self.phones: list[Phone] = []
+        source = random.Random(1)
+        self.exchange = Exchange(
+            self.clock,
+            Identifiers(source.randbytes),
+            SimulatedSockets(self.network, pairs),
+            self.store,
+            plan,
+            realm=REALM,
+            secret=source.randbytes(32),
+        )
+        bound = self.network.bind(host, SIP_PORT)
+        transport = self.exchange.listen(bound)
+        bound.receiver = transport.datagram_received
+        self._accounts = dict(accounts)
+        self.exchange.replace_extensions(
+            [
+                Extension(
+                    number,
+                    f"Phone {number}",
+                    ha1("MD5", number, REALM, password),
+                    ha1("SHA-256", number, REALM, password),
+                )
+                for number, password in accounts.items()
+            ]
+        )
+
+    def phone(self, number: str, *, host: str = "", register: bool = True, **features: Any) -> Phone:
+        """Put a phone on the network, registered unless told otherwise.
+
+        :param number: its extension; one without an account is a stranger.
+        :param features: see `Phone`.
+        """
+        host = host or f"10.0.1.{len(self.phones) + 1}"
+        password = self._accounts.get(number, "")
+        phone = Phone(self.clock, self.network, number, password, host, (self.host, SIP_PORT), **features)
+        self.phones.append(phone)
+        if register:
+            phone.registers()
+            self.advance(0.25)
+        return phone
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+
+    def talk(self, one: Phone, other: Phone) -> bool:
+        """Let both say a tone for half a second: whether each hears the other, and not itself."""
+        calls = [one.call, other.call]
+        assert calls[0] is not None and calls[1] is not None
+        for call, tone in zip(calls, (440.0, 600.0), strict=True):
+            assert call is not None
+            call.sound.forgets()
+            call.sound.says(tone, 0.5)
+        self.advance(0.75)
+        return calls[0].sound.hears(600.0) and calls[1].sound.hears(440.0)
+
+    def assert_idle(self) -> None:
+        """Let the last timers pass; then nothing of any call may be left, here or in the phones."""
+        self.advance(LAST_WORDS)
+        figures = self.exchange.figures()
+        left = {name: figure for name, figure in figures.items() if figure and name != "registrations"}
+        assert not left, f"left behind: {left}\n{self.network.ladder()}"
+        for phone in self.phones:
+            assert not phone.agent.sessions, f"{phone!r} has {phone.agent.sessions}\n{self.network.ladder()}"
+            assert not len(phone.layer), f"{phone!r} has transactions\n{self.network.ladder()}"
+        self.exchange.registrar.stop()
+        assert not self.clock.pending, f"timers left: {self.clock.pending}"
+        media = [address for address in self.network.bound if address[1] != SIP_PORT]
+        assert not media, f"ports left: {media}"
+
+
+def is_sip(packet: bytes) -> bool:
+    """Whether a datagram is SIP: all that is not RTP or RTCP, whose first two bits are 10."""
+    return not packet or packet[0] & 0xC0 != 0x80

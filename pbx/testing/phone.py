@@ -1,0 +1,379 @@
+"""A simulated phone: a complete SIP endpoint on the stack of the exchange, scripted by a test in its user's words.
+
+    alice.invites("1002"); bob.answers(); alice.hangs_up()
+
+What a person would see and hear is in its properties; what it sends is decided by the real transactions and sessions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+from pbx.sip import sdp
+from pbx.sip.digest import Challenge, parse_challenge
+from pbx.sip.flow import Flow, contact_of
+from pbx.sip.headers import AUTHORIZATION, CALL_ID, CONTACT, CSEQ, EXPIRES, FROM, MAX_FORWARDS, TO, Field
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.inbound_session import InboundSession
+from pbx.sip.message import NO_BODY, Request, Response
+from pbx.sip.outbound_session import OutboundSession
+from pbx.sip.server_transaction import InviteServerTransaction
+from pbx.sip.session import EARLY, Session
+from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
+from pbx.sip.transport import Addresses, Transports, UDPTransport
+from pbx.sip.user_agent import UserAgent
+from pbx.testing.clock import VirtualClock
+from pbx.testing.network import Address, Network
+from pbx.testing.sound import Sound
+
+SIP_PORT = 5060
+FIRST_MEDIA_PORT = 20_000
+
+
+class PhoneCall:
+    """One call of a phone, as its user sees it.
+
+    :ivar state: "calling", "early" (it rings at the other end), "ringing" (here), "talking", "over".
+    :ivar status: the last final status that came for our INVITE; 0 when none came.
+    :ivar progress: the provisional statuses that came, in order.
+    :ivar ended_by: "us", "them", or "" while it goes on.
+    :ivar why: the words that came with the end.
+    """
+
+    def __init__(self, phone: Phone, sound: Sound) -> None:
+        self.sound = sound
+        self.session: Session | None = None
+        self.state = "calling"
+        self.status = 0
+        self.progress: list[int] = []
+        self.ended_by = ""
+        self.why = ""
+        self.held = False
+        self._phone = phone
+        self._version = 0
+        self._offered = False
+
+    def describe(self, direction: str = "sendrecv") -> bytes:
+        """A session description of ours."""
+        self._version += 1
+        host = self._phone.host
+        return (
+            f"v=0\r\no=- 1 {self._version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+            f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))} 101\r\n"
+            f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={direction}\r\n"
+        ).encode()
+
+    def take(self, description: bytes) -> None:
+        """Send where a description of the other side says."""
+        if description:
+            session = sdp.parse(description)
+            line = session.media[0]
+            self.sound.target = (session.host(line), line.port) if line.port else None
+            self.held = session.direction(line) in ("sendonly", "inactive")
+
+    # What the session tells (pbx.sip.session.SessionUser)
+
+    def session_progressed(self, session: Session, status: int, description: bytes) -> None:
+        """It rings, or there is early media."""
+        self.state = "early"
+        self.progress.append(status)
+        self.take(description)
+
+    def session_answered(self, session: Session, description: bytes) -> None:
+        """They answered; or the ACK of our 2xx brought their answer."""
+        self.state = "talking"
+        self.status = 200
+        self.take(description)
+        if session.owes_ack:
+            session.ack(self.describe())
+
+    def session_rejected(self, session: Session, status: int, reason: str) -> None:
+        """They refused."""
+        self.status = status
+        if session.state.value == "confirmed":
+            return
+        if status == 401 and self._phone.retries(self, session):
+            return
+        self.over("them", reason)
+
+    def session_offered(self, session: Session, description: bytes) -> None:
+        """A re-INVITE."""
+        self.take(description)
+        session.answer(self.describe("recvonly" if self.held else "sendrecv"))
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """They hung up, or gave up."""
+        self.why = next((value for key, _, value in session.take_fields() if key == "reason"), reason)
+        self.over("them", self.why)
+
+    def over(self, by: str, why: str = "") -> None:
+        """The call is over."""
+        self.state = "over"
+        self.ended_by = by
+        self.why = why
+        self.sound.close()
+
+
+class Phone:
+    """One phone.
+
+    :param number: its extension.
+    :param host: its address on the network.
+    :param exchange: the exchange's address, where it registers and sends its calls.
+    :param payload_types: the codecs it speaks, as static RTP payload types.
+    :ivar call: its latest call; None before the first.
+    :ivar registered: whether its last REGISTER was taken.
+    """
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        network: Network,
+        number: str,
+        password: str,
+        host: str,
+        exchange: Address,
+        payload_types: tuple[int, ...] = (0, 8),
+    ) -> None:
+        source = random.Random(f"{number} {host}")
+        identifiers = Identifiers(source.randbytes)
+        self.number = number
+        self.host = host
+        self.payload_types = payload_types
+        self.password = password
+        self.registered = False
+        self.register_status = 0
+        self.call: PhoneCall | None = None
+        self.busy = False
+        self.silent = False
+        self.layer = TransactionLayer(clock, identifiers)
+        transports = Transports()
+        self.agent = UserAgent(clock, identifiers, self.layer, transports)
+        self.agent.exchange = self
+        self._clock = clock
+        self._network = network
+        self._identifiers = identifiers
+        self._domain = exchange[0]
+        self._socket = network.bind(host, SIP_PORT)
+        transport = UDPTransport(self._socket, self.layer, Addresses(), Counter())
+        transports.all.append(transport)
+        self._socket.receiver = lambda packet, source: (
+            None if self.silent else transport.datagram_received(packet, source)
+        )
+        self.flow: Flow = transport.flow(exchange)
+        self._call_id = identifiers.token()
+        self._cseq = 0
+        self._media_port = FIRST_MEDIA_PORT
+        self._challenge: Challenge | None = None
+        self._count = 0
+
+    # What its user does
+
+    def registers(self, expires: int = 3600, contact: str = "") -> None:
+        """Register, or with 0 unregister.
+
+        :param expires: seconds.
+        :param contact: another Contact value than the phone's own address.
+        """
+        self._send_register(expires, contact or contact_of(self.flow))
+
+    def invites(
+        self, number: str, *, offer: bool = True, forwards: int = 70, more: tuple[Field, ...] = ()
+    ) -> PhoneCall:
+        """Dial.
+
+        :param offer: whether the INVITE carries an offer.
+        :param forwards: Max-Forwards.
+        :param more: further fields of the INVITE.
+        """
+        call = PhoneCall(self, self._sound())
+        call._offered = offer
+        self.call = call
+        self._invite(call, number, forwards, more)
+        return call
+
+    def answers(self) -> None:
+        """Pick up."""
+        call = self._current()
+        session = call.session
+        assert isinstance(session, InboundSession)
+        if session.sdp:
+            call.take(session.sdp)
+        call.state = "talking"
+        session.answer(call.describe())
+
+    def declines(self, status: int = 603) -> None:
+        """Press the red button while it rings."""
+        call = self._current()
+        assert call.session is not None
+        call.session.reject(status)
+        call.over("us")
+
+    def sends_early_media(self, status: int = 183) -> None:
+        """Say something before answering."""
+        call = self._current()
+        session = call.session
+        assert isinstance(session, InboundSession)
+        call.take(session.sdp)
+        session.progress(status, call.describe())
+
+    def hangs_up(self) -> None:
+        """Hang up; before the answer, give up."""
+        call = self._current()
+        session = call.session
+        if isinstance(session, OutboundSession) and session.state is EARLY:
+            session.cancel()
+        elif session is not None:
+            session.hang_up()
+        call.over("us")
+
+    def holds(self) -> None:
+        """Put the other side on hold."""
+        self._offer_again("sendonly")
+
+    def resumes(self) -> None:
+        """Take it back."""
+        self._offer_again("sendrecv")
+
+    def vanishes(self) -> None:
+        """Lose the network: nothing arrives any more."""
+        self.silent = True
+
+    # What its user sees and hears
+
+    @property
+    def ringing(self) -> bool:
+        """Whether it rings."""
+        return self.call is not None and self.call.state == "ringing"
+
+    @property
+    def hears_ringing(self) -> bool:
+        """Whether it says that it rings at the other end."""
+        return self.call is not None and self.call.state == "early"
+
+    @property
+    def talking(self) -> bool:
+        """Whether it is in an answered call."""
+        return self.call is not None and self.call.state == "talking"
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call goes on."""
+        return self.call is None or self.call.state == "over"
+
+    # What the user agent tells (pbx.sip.user_agent.Exchange)
+
+    def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
+        """A call came in."""
+        if not self.idle or self.busy:
+            transaction.respond(request.response(486, "", self._identifiers.token()))
+            return
+        call = PhoneCall(self, self._sound())
+        session = InboundSession(self.agent, transaction, call)
+        call.session = session
+        call.state = "ringing"
+        self.call = call
+        session.progress(180)
+
+    def registering(self, transaction: ServerTransaction, request: Request) -> None:
+        """A phone is no registrar."""
+        transaction.respond(request.response(405, "", self._identifiers.token()))
+
+    def retries(self, call: PhoneCall, session: Session) -> bool:
+        """Dial again with credentials, where the refusal asked for some and there were none."""
+        if self._challenge is not None and self._count:
+            return False
+        self._take_challenge(session.take_fields())
+        if self._challenge is None:
+            return False
+        self._invite(call, *self._dialled)
+        return True
+
+    # Inside
+
+    def _invite(self, call: PhoneCall, number: str, forwards: int, more: tuple[Field, ...]) -> None:
+        self._dialled = (number, forwards, more)
+        target = f"sip:{number}@{self._domain}"
+        session = OutboundSession(self.agent, call, self.flow, neighbour=True)
+        call.session = session
+        credentials = self._credentials("INVITE", target)
+        description = call.describe() if call._offered else b""
+        me = f"<sip:{self.number}@{self._domain}>"
+        session.invite(target, me, f"<{target}>", description, forwards, (*more, *credentials))
+
+    def _offer_again(self, direction: str) -> None:
+        call = self._current()
+        assert call.session is not None
+        call.session.offer(call.describe(direction))
+
+    def _current(self) -> PhoneCall:
+        assert self.call is not None, f"{self.number} has no call"
+        return self.call
+
+    def _sound(self) -> Sound:
+        self._media_port += 2
+        return Sound(self._network, self._clock, self.host, self._media_port, int(self._identifiers.token()[:8], 16))
+
+    def _send_register(self, expires: int, contact: str) -> None:
+        self._cseq += 1
+        target = f"sip:{self._domain}"
+        me = f"<sip:{self.number}@{self._domain}>"
+        fields = [
+            FROM.field(f"{me};tag={self._identifiers.token()}"),
+            TO.field(me),
+            CALL_ID.field(self._call_id),
+            CSEQ.field(f"{self._cseq} REGISTER"),
+            CONTACT.field(contact),
+            EXPIRES.field(expires),
+            MAX_FORWARDS.field(70),
+            *self._credentials("REGISTER", target),
+            NO_BODY,
+        ]
+        challenged = self._challenge is not None
+
+        def answered(response: Response) -> None:
+            self.register_status = response.status
+            if response.status == 401 and (
+                not challenged or "stale=true" in (response.first("www-authenticate") or "")
+            ):
+                self._take_challenge(response.fields)
+                self._send_register(expires, contact)
+            else:
+                self.registered = response.status == 200 and expires > 0
+
+        self.layer.request(self.flow, Request("REGISTER", target, fields), _Once(answered))
+
+    def _take_challenge(self, fields: list[Field]) -> None:
+        challenges = [parse_challenge(value) for key, _, value in fields if key == "www-authenticate"]
+        self._challenge = next((one for one in challenges if one is not None and one.answerable), None)
+        self._count = 0
+
+    def _credentials(self, method: str, target: str) -> tuple[Field, ...]:
+        if self._challenge is None:
+            return ()
+        self._count += 1
+        cnonce = self._identifiers.token()
+        return (
+            AUTHORIZATION.field(
+                self._challenge.answer(self.number, self.password, method, target, cnonce, self._count)
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<phone {self.number} at {self.host}: {self.call.state if self.call else 'idle'}>"
+
+
+class _Once:
+    """The user of one request: takes its final response."""
+
+    def __init__(self, answered: Callable[[Response], None]) -> None:
+        self._answered = answered
+
+    def response_received(self, response: Response) -> None:
+        if response.status >= 200:
+            self._answered(response)
+
+    def transaction_failed(self, method: str, status: int, reason: str) -> None:
+        """Nobody answered: the phone stays as it is."""

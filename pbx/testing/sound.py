@@ -1,0 +1,93 @@
+"""The sound of a simulated phone: it says tones in G.711 over RTP, and knows which tones it heard."""
+
+from __future__ import annotations
+
+import math
+import struct
+from functools import cache
+
+from pbx.media import rtp
+from pbx.media.g711 import RATE, ULAW
+from pbx.testing.clock import VirtualClock
+from pbx.testing.network import Address, Network
+
+FRAME = 160  # samples: 20 ms
+LONGEST_HEARD = 500  # frames kept: 10 s
+PCMU = 0
+_AMPLITUDE = 9000
+_ENOUGH = 0.8  # share of the power that a tone must have
+
+
+class Sound:
+    """One RTP stream, both ways, and the RTCP port beside it.
+
+    :param port: the even port to bind.
+    :ivar payloads: what came, one entry a packet, the latest last.
+    """
+
+    def __init__(self, network: Network, clock: VirtualClock, host: str, port: int, ssrc: int) -> None:
+        self.port = port
+        self.payloads: list[bytes] = []
+        self.target: Address | None = None
+        self._clock = clock
+        self._socket = network.bind(host, port)
+        self._control = network.bind(host, port + 1)
+        self._socket.receiver = self._received
+        self._ssrc = ssrc
+        self._sequence = 0
+        self._open = True
+
+    def says(self, frequency: float, seconds: float) -> None:
+        """Say a tone from now on.
+
+        :param frequency: Hz.
+        :param seconds: how long, in steps of 20 ms.
+        """
+        for number in range(round(seconds * 50)):
+            self._clock.callLater(number * 0.02, self._send, _frame(frequency, number % 50))
+
+    def hears(self, frequency: float) -> bool:
+        """Whether what came last (at most 10 s) is that tone, for the most part."""
+        if not self.payloads:
+            return False
+        samples = struct.unpack(f"<{FRAME * len(self.payloads)}h", ULAW.decode(b"".join(self.payloads)))
+        return _share(samples, frequency) >= _ENOUGH
+
+    def forgets(self) -> None:
+        """Forget what was heard."""
+        self.payloads.clear()
+
+    def close(self) -> None:
+        """Give the ports back."""
+        self._open = False
+        self._socket.close()
+        self._control.close()
+
+    def _send(self, payload: bytes) -> None:
+        if self._open and self.target is not None:
+            self._sequence += 1
+            packet = rtp.build(PCMU, self._sequence, self._sequence * FRAME, self._ssrc, payload)
+            self._socket.sendto(packet, self.target)
+
+    def _received(self, packet: bytes, source: Address) -> None:
+        head = rtp.header(packet)
+        if head is not None and head.payload_type == PCMU:
+            self.payloads.append(packet[rtp.SMALLEST_RTP :].ljust(FRAME, b"\xff")[:FRAME])
+            del self.payloads[:-LONGEST_HEARD]
+
+
+@cache
+def _frame(frequency: float, number: int) -> bytes:
+    first = number * FRAME
+    wave = [round(_AMPLITUDE * math.sin(2 * math.pi * frequency * at / RATE)) for at in range(first, first + FRAME)]
+    return ULAW.encode(struct.pack(f"<{FRAME}h", *wave))
+
+
+def _share(samples: tuple[int, ...], frequency: float) -> float:
+    """The share of the power that one frequency has (Goertzel's algorithm), 0.0 to 1.0."""
+    factor = 2 * math.cos(2 * math.pi * frequency / RATE)
+    before, last = 0.0, 0.0
+    for sample in samples:
+        before, last = last, sample + factor * last - before
+    power = sum(sample * sample for sample in samples)
+    return 2 * (last * last + before * before - factor * last * before) / (len(samples) * power) if power else 0.0
