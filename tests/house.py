@@ -47,6 +47,7 @@ TABLE = {
     "pbx.sip.transport": EDGES,
     "pbx.media": MACHINES,
     "pbx.media.dtmf": VALUES,
+    "pbx.media.errors": VALUES,
     "pbx.media.g711": VALUES,
     "pbx.media.rtp": VALUES,
     "pbx.media.wav": VALUES,
@@ -64,9 +65,11 @@ TABLE = {
     "pbx.cli": SHELL,
     "pbx.config": SHELL,
     "pbx.control": SHELL,
+    "pbx.log": SHELL,
     "pbx.options": SHELL,
     "pbx.service": SHELL,
     "pbx.testing": SHELL,
+    "pbx.wiring": SHELL,
 }
 
 # `pbx` itself is the package's docstring and its version; that is no roof for files that nobody has placed.

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from twisted.application.service import ServiceMaker
 
-exchange = ServiceMaker("pbx", "pbx.service", "The PBX you program in Python.", "pbx")
+exchange = ServiceMaker("pbx", "pbx.service", "The PBX you program in Python.", "pbx")  # type: ignore[no-untyped-call]
