@@ -66,7 +66,9 @@ class Sound:
     def _send(self, payload: bytes) -> None:
         if self._open and self.target is not None:
             self._sequence += 1
-            packet = rtp.build(PCMU, self._sequence, self._sequence * FRAME, self._ssrc, payload)
+            packet = rtp.build(
+                payload, payload_type=PCMU, sequence=self._sequence, timestamp=self._sequence * FRAME, ssrc=self._ssrc
+            )
             self._socket.sendto(packet, self.target)
 
     def _received(self, packet: bytes, source: Address) -> None:
