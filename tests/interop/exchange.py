@@ -31,9 +31,6 @@ drain = {drain}
 [database]
 url = "sqlite:///pbx.db"
 
-[media]
-ports = "{ports}"
-
 [dialplan]
 file = "dialplan.py"
 
@@ -53,17 +50,14 @@ class Site:
     :param folder: made here, with a migrated database.
     :param dialplan: the text of its dialplan.
     :param address: "address:port" at which it listens.
-    :param ports: the range of its media ports, as in the configuration.
     :param drain: seconds that SIGTERM waits for calls to end.
     """
 
-    def __init__(
-        self, folder: Path, dialplan: str, address: str, *, ports: str = "10000-13999", drain: float = 30
-    ) -> None:
+    def __init__(self, folder: Path, dialplan: str, address: str, *, drain: float = 30) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.config = folder / "pbx.toml"
-        self.config.write_text(_CONFIG.format(realm=REALM, address=address, ports=ports, drain=drain))
+        self.config.write_text(_CONFIG.format(realm=REALM, address=address, drain=drain))
         (folder / "dialplan.py").write_text(dialplan)
         self.argv = [str(_PROGRAMS / "twistd"), "-n", "--pidfile=", "pbx", "--config", str(self.config)]
         self.command("db", "upgrade")
