@@ -11,13 +11,13 @@ from urllib.parse import unquote
 from pbx.sip.errors import Malformed
 from pbx.sip.grammar import HOST, Parameters, parameters_text
 
-_USER = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]|%[0-9A-Fa-f]{2})+"
-_SECRET = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,]|%[0-9A-Fa-f]{2})*"
-_VALUE = r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})+"
+# No part may match case-insensitively: Python would then take the Kelvin sign for a k.
+_USER = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]++|%[0-9A-Fa-f]{2})++"
+_SECRET = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|%[0-9A-Fa-f]{2})*+"
+_VALUE = r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})++"
 _SIP = re.compile(
-    rf"(sips?):(?:({_USER})(?::({_SECRET}))?@)?({HOST})(?::([0-9]{{1,5}}))?((?:;{_VALUE}(?:={_VALUE})?)*)"
-    rf"(?:\?([A-Za-z0-9\-_.!~*'()\[\]/?:+$%&=]+))?",
-    re.IGNORECASE,
+    rf"([Ss][Ii][Pp][Ss]?):(?:({_USER})(?::({_SECRET}))?@)?({HOST})(?::([0-9]{{1,5}}))?((?:;{_VALUE}(?:={_VALUE})?)*+)"
+    rf"(?:\?([A-Za-z0-9\-_.!~*'()\[\]/?:+$%&=]+))?"
 )
 _OTHER = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*):([!-;=?-~]+)")
 
