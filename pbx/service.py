@@ -1,0 +1,393 @@
+"""The service that `twistd pbx` runs: here the parts meet, and nothing but this is global.
+
+Whatever can fail fails in `makeService`, before the reactor runs: one line on standard error, exit status 1, and
+nothing left half done. After that there is one way to start and three signals to end or to reload.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import ILogObserver, Logger
+from twisted.python import usage
+from twisted.python.components import Componentized
+
+from pbx import __version__, config
+from pbx.config import Config
+from pbx.control import Control, ControlSocket
+from pbx.dialplan import loading
+from pbx.faults import Fault
+from pbx.log import Output
+from pbx.media.sockets import MediaSockets
+from pbx.options import Listener
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.timers import Clock, Timer
+from pbx.store import opening
+from pbx.store.database import open_database
+from pbx.store.store import Store, StoreThread
+from pbx.wiring import Exchange
+
+RECEIVE_BUFFER = 4 << 20  # bytes: a second of registrations after a power cut, while Python is busy elsewhere
+HANG_UP = 1.0  # seconds for BYE and its answer
+LAST_WRITE = 0.5  # seconds for what the database has not got yet
+LOOK = 0.0625  # seconds between two looks whether the calls have ended
+
+
+class Options(usage.Options):
+    """What stands after `twistd pbx`."""
+
+    synopsis = "Usage: twistd -n --pidfile= pbx [--config FILE]"
+    optParameters = [["config", "c", None, "The configuration. [default: $PBX_CONFIG, ./pbx.toml, /etc/pbx/pbx.toml]"]]
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        """Parse, and say what is wrong in one line: left alone, twistd prints its whole usage text and no remedy."""
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except usage.UsageError as error:
+            raise SystemExit(str(Fault("", 0, f"twistd pbx: {error}", "see `twistd pbx --help`"))) from None
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        print(f"pbx {__version__}")
+        raise SystemExit(0)
+
+
+def makeService(options: Options) -> PBX:
+    """Check everything that an administrator can get wrong, and return what twistd is to start."""
+    from twisted.internet import reactor
+
+    try:
+        return PBX(config.load(config.find(options["config"])), reactor, to_stdout=_to_stdout(options))
+    except Fault as fault:
+        raise SystemExit(str(fault)) from None
+
+
+def _to_stdout(options: Options) -> bool:
+    """Whether the log is ours to write; `twistd --logfile`, `--syslog` and a daemon keep Twisted's own."""
+    twistd: Any = options.parent
+    if twistd is None:
+        return True
+    return bool(twistd["nodaemon"]) and twistd["logfile"] in {None, "-"} and not twistd.get("syslog")
+
+
+class PBX(Service):
+    """One exchange on real sockets.
+
+    :param config: what the administrator has decided.
+    :param reactor: Twisted's.
+    :param to_stdout: whether the log goes where `[log]` says, and not where twistd was told to write it.
+    :raises Fault: something of it cannot be done; nothing is left behind then.
+    :ivar exchange: there once started.
+    """
+
+    log = Logger()
+
+    def __init__(self, config: Config, reactor: Any, to_stdout: bool = True) -> None:
+        self.config = config
+        self.reactor = reactor
+        # twistd may go to another folder before the first SIGHUP.
+        self._file = Path(config.path).absolute()
+        self._output = Output(sys.stdout, config.log.format, config.log.level)
+        self._to_stdout = to_stdout
+        with ExitStack() as opened:
+            self._sockets: list[socket.socket] = []
+            for listener in config.sip.listen:
+                with config.blaming("sip.listen"):
+                    self._sockets.append(opened.enter_context(bind_udp(listener)))
+            with config.blaming("database.url"):
+                numbers = opening.numbers(config.database.url)
+            self._plan = loading.load(config.dialplan.file, numbers.__contains__)
+            with config.blaming("control.socket"):
+                self._control = ControlSocket(config.control.socket)
+                opened.callback(self._control.close)
+            with config.blaming("database.url"):
+                self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds())
+            self._opened = opened.pop_all()
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application. Twisted asks it for an observer of the log before the first line is written."""
+        if self._to_stdout and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._output)  # type: ignore[no-untyped-call]
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+    def startService(self) -> None:
+        """Start all parts on the sockets that are bound already; nothing here can fail any more."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._started = self.reactor.seconds()
+        self._warn_of_descriptors(raise_descriptor_limit())
+        self._thread = StoreThread(self.reactor)
+        self._thread.start()
+        self.store = Store(open_database(self.config.database.url, patience=1), self.reactor, self._thread)
+        self.exchange = self._wired()
+        self._transports = [self.exchange.listen(bound) for bound in self._sockets]
+        for transport in self._transports:
+            self.reactor.addReader(transport)
+        self.store.watch(self._table_changed)
+        commands: dict[str, Callable[..., object]] = {"status": self.status, "registrations": self.registrations}
+        self._control_port: IListeningPort = self.reactor.adoptStreamPort(
+            self._control.socket.fileno(), socket.AF_UNIX, Control(commands, self.reactor)
+        )
+        self._ending = Ending(self.reactor, self, self.config.sip.drain, self._stop_reactor)
+        self.reactor.callWhenRunning(self._running)
+
+    def _wired(self) -> Exchange:
+        """Return the exchange with all that the database holds."""
+        sip, registrar = self.config.sip, self.config.registrar
+        exchange = Exchange(
+            self.reactor,
+            Identifiers(),
+            MediaSockets(self.reactor, self.config.media.ports),
+            self.store,
+            self._plan,
+            realm=sip.realm,
+            secret=os.urandom(32),
+            domains=self.config.domains,
+            codecs=self.config.media.codecs,
+            local_networks=sip.local_networks,
+            advertise=sip.advertise,
+            expires=(registrar.min_expires, registrar.max_expires, registrar.default_expires),
+        )
+        extensions, bindings = self._contents
+        exchange.replace_extensions(extensions)
+        exchange.registrar.restore(bindings)
+        return exchange
+
+    def _running(self) -> None:
+        # Twisted has just set its own, which exit with 143 and log a traceback at the second signal.
+        self._on(signal.SIGINT, self._ending.interrupt)
+        self._on(signal.SIGTERM, self._ending.terminate)
+        self._on(signal.SIGHUP, self.reload)
+        for listener in self.listeners:
+            self.log.info("listening on {listener}", listener=listener)
+        self.log.info("pbx ready", always=True)
+
+    def _on(self, number: signal.Signals, react: Callable[[], None]) -> None:
+        # A signal interrupts any line of Python, and the reactor may be asleep: callFromThread copes with both.
+        signal.signal(number, lambda *_: self.reactor.callFromThread(react))
+
+    def _table_changed(self, table: str) -> Deferred[None]:
+        return self.store.extensions().addCallback(self.exchange.replace_extensions)
+
+    @property
+    def listeners(self) -> list[str]:
+        """Where we listen, as it could stand in the configuration, with the ports that are really taken."""
+        return [str(Listener("UDP", *bound.getsockname()[:2])) for bound in self._sockets]
+
+    @property
+    def busy(self) -> int:
+        """How many calls there are, or ends of calls that a phone has not confirmed yet."""
+        figures = self.exchange.figures()
+        return figures["calls"] + figures["sessions"]
+
+    def refuse_calls(self, seconds: int) -> None:
+        """Answer new calls with 503 from now on, and tell the callers to try again in so many seconds."""
+        self.exchange.switchboard.draining = seconds
+
+    def hang_up_all(self) -> None:
+        """Send BYE, or whatever ends them, to all calls."""
+        self.exchange.switchboard.hang_up_all()
+
+    def status(self) -> list[dict[str, object]]:
+        """Return one row: what `pbx status` shows."""
+        return [
+            {
+                "version": __version__,
+                "uptime": int(self.reactor.seconds() - self._started),
+                "listeners": self.listeners,
+                **self.exchange.figures(),
+                "timers": self._timers(),
+                "backlog": self.store.backlog,
+                "drops": dict(self.exchange.counts),
+            }
+        ]
+
+    def _timers(self) -> int:
+        """Count the timers of calls and registrations: not those of the database's watch and of this very question."""
+        others = ("pbx.store.", "pbx.service", "twisted.")
+        functions = (call.func for call in self.reactor.getDelayedCalls())
+        return sum(not getattr(function, "__module__", "").startswith(others) for function in functions)
+
+    def registrations(self, number: str | None = None) -> list[dict[str, object]]:
+        """Return a row for each binding, or for each of one extension: what `pbx registrations` shows."""
+        now = self.reactor.seconds()
+        return [
+            {
+                "number": binding.number,
+                "contact": binding.contact,
+                "transport": binding.transport,
+                "address": f"{binding.remote_host}:{binding.remote_port}",
+                "expires_in": int(binding.expires_at - now),
+                "registered_at": datetime.fromtimestamp(binding.registered_at, UTC).isoformat(timespec="seconds"),
+                "user_agent": binding.user_agent,
+            }
+            for binding in self.exchange.registrar.bindings()
+            if number in {None, binding.number}
+        ]
+
+    def reload(self) -> None:
+        """Take the dialplan and the log level anew; if anything is wrong with them, say so and keep all as it was."""
+        try:
+            new = config.load(self._file)
+            plan = loading.load(new.dialplan.file, lambda number: self.exchange.directory.find(number) is not None)
+        except Fault as fault:
+            self.log.error("nothing reloaded: {fault}", fault=str(fault))
+            return
+        self.exchange.switchboard.dialplan = plan
+        self._output.level = new.log.level
+        parts = ("domains", "sip", "registrar", "database", "media", "control")
+        waiting = [part for part in parts if getattr(new, part) != getattr(self.config, part)]
+        self.log.info("reloaded{waiting}", waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "")
+
+    def _warn_of_descriptors(self, limit: int) -> None:
+        ports = len(self.config.media.ports)
+        if limit < ports + 100:
+            self.log.warn(
+                "{limit} open files are allowed, enough for {calls} calls at once; `ulimit -n {wanted}` allows for all",
+                limit=limit,
+                calls=max(0, limit - 100) // 4,
+                wanted=ports + 100,
+            )
+
+    def _stop_reactor(self) -> None:
+        try:
+            self.reactor.stop()
+        except ReactorNotRunning:
+            pass
+
+    async def _closed(self) -> None:
+        await maybeDeferred(self._control_port.stopListening)
+        for transport in self._transports:
+            self.reactor.removeReader(transport)
+        self.exchange.registrar.stop()
+        self._opened.close()
+        try:
+            await Deferred.fromCoroutine(self.store.close()).addTimeout(LAST_WRITE, self.reactor)
+        except TimeoutError:
+            self.log.warn("the database takes too long: {backlog} changes are lost", backlog=self.store.backlog)
+        else:
+            self._thread.stop()
+
+    def stopService(self) -> Deferred[None]:
+        """Close everything; the reactor waits for that."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._closed())
+
+
+class Calls(Protocol):
+    """What has to end before the process may."""
+
+    @property
+    def busy(self) -> int:
+        """How many calls there are."""
+
+    def refuse_calls(self, seconds: int) -> None:
+        """Take no new ones; callers may try again in so many seconds."""
+
+    def hang_up_all(self) -> None:
+        """End those that there are."""
+
+
+class Ending:
+    """How the exchange ends: it drains, it hangs up, it finishes; each once, and a signal may skip the first two.
+
+    :param drain: seconds that `terminate` waits for calls to end by themselves.
+    :param finish: called at last, once.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: Clock, calls: Calls, drain: float, finish: Callable[[], object]) -> None:
+        self._clock = clock
+        self._calls = calls
+        self._drain = drain
+        self._finish = finish
+        self._next: Callable[[], None] = self.terminate
+        self._timer: Timer | None = None
+        self._until = 0.0
+
+    def terminate(self) -> None:
+        """SIGTERM: let the calls end by themselves for a while; the second time, as `interrupt`."""
+        if self._next != self.terminate:
+            self.interrupt()
+            return
+        self.log.info("SIGTERM: {busy} calls have {seconds:g} s to end", busy=self._calls.busy, seconds=self._drain)
+        self._calls.refuse_calls(max(1, round(self._drain)))
+        self._wait(self._drain, self.interrupt)
+
+    def interrupt(self) -> None:
+        """SIGINT: end all calls now; the second time, do not wait for the phones to say that they know."""
+        if self._next == self._finished:
+            self._finished()
+            return
+        self._calls.refuse_calls(1)
+        self._calls.hang_up_all()
+        self._wait(HANG_UP, self._finished)
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        """Wait for the last call to end, but not longer than this, before the next step."""
+        self._next = then
+        self._until = self._clock.seconds() + seconds
+        if self._timer is None:
+            self._look()
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._calls.busy and self._clock.seconds() < self._until:
+            self._timer = self._clock.callLater(LOOK, self._look)
+        else:
+            self._next()
+
+    def _finished(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._finish()
+
+
+def bind_udp(listener: Listener) -> socket.socket:
+    """Return a bound, non-blocking socket.
+
+    :raises Fault: the address is not ours, or the port is taken or privileged.
+    """
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        if family == socket.AF_INET6:
+            # "udp:[::]:5060" can then stand beside "udp:0.0.0.0:5060".
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
+        bound.bind(socket.getaddrinfo(listener.host, listener.port, family, socket.SOCK_DGRAM, 0, flags)[0][4])
+    except OSError as error:
+        bound.close()
+        what, remedy = {
+            errno.EADDRINUSE: ("is taken", "stop the program that has it, or listen elsewhere"),
+            errno.EADDRNOTAVAIL: ("is no address of this machine", "listen on one that is, or on 0.0.0.0"),
+            errno.EACCES: ("needs root", "listen on a port above 1023"),
+        }.get(error.errno or 0, (f"cannot be used: {error.strerror}", "listen elsewhere"))
+        raise Fault("", 0, f"{listener} {what}", remedy) from error
+    return bound
+
+
+def raise_descriptor_limit() -> int:
+    """Allow this process as many open files as it may have, and return how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
