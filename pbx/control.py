@@ -60,11 +60,12 @@ class ControlSocket:
         self.socket.listen(CONNECTIONS)
 
     def close(self) -> None:
-        """Close the socket and remove its file, unless that is another server's by now."""
-        self.socket.close()
+        """Remove the file, unless that is another server's by now, and close the socket."""
+        # In this order: as long as the socket answers, no other server puts its own in this place.
         with suppress(OSError):
             if os.lstat(self.path).st_ino == self._file:
                 os.unlink(self.path)
+        self.socket.close()
 
 
 def _make_way(path: Path) -> None:
