@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -128,14 +128,13 @@ class Exchange(Site):
         process = self.process = Process(self.argv, log, cpu=self._cpu)
 
         def ready() -> bool:
-            assert process.status is None, f"the exchange did not start\n{process.tail()}"
             return process.output().count("pbx ready") > said
 
         try:
-            eventually(ready, within=20)
-        except AssertionError as failure:
-            failure.add_note(process.tail())
-            raise
+            eventually(lambda: ready() or process.status is not None, within=20)
+            assert ready()
+        except AssertionError:
+            raise AssertionError(f"the exchange did not start\n{process.tail()}") from None
 
     def ask(self, *words: str) -> list[dict[str, Any]]:
         """The rows that a `pbx` command prints with `--json`."""
@@ -153,25 +152,33 @@ class Exchange(Site):
         names = ("calls", "sessions", "dialogs", "transactions", "media_ports", "timers")
         return {name: status[name] for name in names}
 
+    def settled(self) -> dict[str, int]:
+        """Waits until no transaction is left, and returns the figures."""
+        return self._reaches("no transactions", lambda figures: figures["transactions"] == 0)
+
     def comes_back(self, before: dict[str, int]) -> None:
-        """Waits until `figures` are what they were, for as long as transactions may last: 64*T1 and 2 s more.
+        """Waits until the figures are what they were."""
+        self._reaches(str(before), before.__eq__)
 
-        :raises AssertionError: they are not.
+    def _reaches(self, wanted: str, condition: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+        """Waits for as long as a transaction may last, 64*T1, and 2 s more.
+
+        :raises AssertionError: the figures are not as wanted; the message has what they are.
         """
-        due = 0.0
+        figures, due = self.figures(), 0.0
 
-        def back() -> bool:
-            nonlocal due
+        def reached() -> bool:
+            nonlocal figures, due
             # Each question starts an interpreter: once a second is enough.
-            if time.monotonic() < due:
-                return False
-            due = time.monotonic() + 1
-            return self.figures() == before
+            if time.monotonic() >= due:
+                figures, due = self.figures(), time.monotonic() + 1
+            return condition(figures)
 
         try:
-            eventually(back, within=34)
+            eventually(reached, within=34)
         except AssertionError:
-            assert self.figures() == before
+            raise AssertionError(f"wanted: {wanted}; there are {figures}") from None
+        return figures
 
     def registrations(self) -> list[dict[str, Any]]:
         """`pbx registrations`: one row for each binding."""
