@@ -11,6 +11,8 @@ from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, Agent, Session, S
 from pbx.sip.timers import T1, Timer
 from pbx.sip.transaction_layer import ServerTransaction
 
+FIRST_CSEQ = 1
+
 
 class OutboundSession(Session):
     """A session asked for by us.
@@ -48,7 +50,7 @@ class OutboundSession(Session):
             FROM.field(f"{caller};tag={identifiers.token()}"),
             TO.field(callee),
             CALL_ID.field(identifiers.token()),
-            CSEQ.field("1 INVITE"),
+            CSEQ.field(f"{FIRST_CSEQ} INVITE"),
             CONTACT.field(contact_of(self.flow)),
             MAX_FORWARDS.field(forwards),
             ALLOWED,
@@ -80,7 +82,7 @@ class OutboundSession(Session):
 
     def response_received(self, response: Response) -> None:
         """A response to one of our requests came."""
-        if response.cseq_method != "INVITE" or self._request is None or response.cseq != self._request.cseq:
+        if response.cseq_method != "INVITE" or response.cseq != FIRST_CSEQ:
             super().response_received(response)
         elif response.status < 200:
             self._progressed(response)
@@ -169,16 +171,17 @@ class OutboundSession(Session):
 
     def _take_dialog(self, response: Response) -> None:
         assert self._request is not None
-        if self.dialog is None or self.dialog.remote_tag != response.to_tag:
-            if self.dialog is not None:
-                self._agent.leave(self)
-            self.dialog = Dialog.as_uac(self._request, response, self.flow)
-            self._agent.enter(self)
-        else:
-            self.dialog.routes = Dialog.as_uac(self._request, response, self.flow).routes  # RFC 3261 13.2.2.4
-            self.dialog.refresh(response)
-        if not self._neighbour or self.dialog.routes:
-            self._agent.direct(self.dialog)
+        old = self.dialog
+        dialog = Dialog.as_uac(self._request, response, self.flow)
+        if old is None or old.key != dialog.key:
+            self._agent.leave(self)
+        elif old.next_hop == dialog.next_hop:
+            # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
+            dialog.flow = old.flow
+        self.dialog = dialog
+        self._agent.enter(self)
+        if (old is None or old.next_hop != dialog.next_hop) and not (self._neighbour and not dialog.routes):
+            self._agent.direct(dialog)
 
     def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
         super()._bye_received(transaction, request)

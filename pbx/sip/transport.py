@@ -171,11 +171,11 @@ class UDPTransport:
 
         :param source: our address to send from; "" for the one that leads there.
         """
-        if not source:
-            source = _source_to(address, self.is_ipv6) if self.is_wildcard else self.host
         key = (address, source)
         flow = self._flows.get(key)
         if flow is None:
+            if not source:
+                source = _source_to(address, self.is_ipv6) if self.is_wildcard else self.host
             if len(self._flows) >= _FLOWS_KEPT:
                 self._flows.clear()
             ancillary = _source_option(source) if self.is_wildcard else []
@@ -192,6 +192,7 @@ class UDPTransport:
                 self._socket.sendto(packet, address)
         except OSError:
             self._counts["send errors"] += 1
+            self._flows.clear()  # the way there may be another one now
 
     def _stamp(self, request: Request, address: SocketAddress, source: str) -> UDPFlow:
         """Write into the top Via where the request came from; return the flow of its responses (RFC 3581 4)."""
@@ -245,6 +246,8 @@ class Transports:
         is_ipv6 = ":" in host
         fitting = [transport for transport in self.all if transport.is_ipv6 == is_ipv6]
         address = (host, port, 0, 0) if is_ipv6 else (host, port)
+        if len(fitting) == 1 and not fitting[0].is_wildcard:
+            return fitting[0].flow(address)
         for transport in fitting:
             if transport.port == local_port and transport.host == local_host:
                 return transport.flow(address)
