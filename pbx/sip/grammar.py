@@ -10,69 +10,63 @@ import re
 from pbx.sip.errors import Malformed
 
 Parameters = dict[str, str | None]
-"""Parameters by lower-case name, in the order received; None where there is no `=`; quoted strings keep their quotes."""
+"""Parameters by lower-case name, in the order received; None where there is no `=`; quoted strings with their quotes."""
 
+# No part may match case-insensitively: Python would then take the Kelvin sign for a k.
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
 HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9\-.]*))"
 QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 is_token = re.compile(TOKEN).fullmatch
 
-_PIECE = re.compile(rf"{QUOTED}|<[^>]*>|[^\"<]", re.DOTALL)
+# Possessive quantifiers (`*+`, `++`) wherever no second way of matching may be tried: else one hostile datagram keeps a
+# parser busy for minutes.
+_ELEMENT = re.compile(rf'(?:[^"<,]++|{QUOTED}|<[^>]*+>)*+', re.DOTALL)
 _PARAMETER = re.compile(
-    rf"[ \t]*({TOKEN})[ \t]*(?:=[ \t]*({QUOTED}|\[[0-9A-Fa-f:.]+\]|[^\s\";,<>]+))?[ \t]*", re.DOTALL
+    rf";\s*+({TOKEN})\s*+(?:=\s*+({QUOTED}|\[[0-9A-Fa-f:.]++\]|[^\s\";,<>]++)\s*+)?+", re.ASCII | re.DOTALL
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def split(text: str, separator: str) -> list[str]:
-    """Split at a one-character separator, except inside quoted strings and angle brackets.
+def elements(text: str) -> list[str]:
+    """Split a comma-separated list (RFC 3261 7.3.1); empty elements are left out.
 
     :raises Malformed: 400 when a quoted string or an angle bracket is not closed.
     """
-    if '"' not in text and (separator not in text or "<" not in text):
-        return text.split(separator)
-    pieces: list[str] = []
-    start = position = 0
-    while position < len(text):
-        found = _PIECE.match(text, position)
-        if found is None:
-            raise Malformed(400, "unclosed quoted string or angle bracket")
-        if found[0] == separator:
-            pieces.append(text[start:position])
-            start = found.end()
-        position = found.end()
-    pieces.append(text[start:])
-    return pieces
-
-
-def elements(text: str) -> list[str]:
-    """Split a comma-separated list (RFC 3261 7.3.1); empty elements are left out."""
     if "," not in text:
         text = text.strip()
         return [text] if text else []
-    return [piece for piece in (part.strip() for part in split(text, ",")) if piece]
+    pieces: list[str] = []
+    start = 0
+    while start <= len(text):
+        found = _ELEMENT.match(text, start)
+        assert found is not None  # for it matches nothing at all, too
+        piece, end = found[0].strip(), found.end()
+        if piece:
+            pieces.append(piece)
+        if text[end : end + 1] not in ",":
+            raise Malformed(400, "unclosed quoted string or angle bracket")
+        start = end + 1
+    return pieces
 
 
 def parameters(text: str) -> Parameters:
     """Parse `;name=value;name` (the text starts with the semicolon or is empty).
 
-    :raises Malformed: 400 when it is not a list of parameters or a name comes twice.
+    :raises Malformed: 400 when it is no list of parameters or a name comes twice.
     """
-    if not text:
-        return {}
     found: Parameters = {}
-    pieces = split(text, ";")
-    if pieces[0].strip():
-        raise Malformed(400, "parameters start with a semicolon")
-    for piece in pieces[1:]:
-        match = _PARAMETER.fullmatch(piece)
+    position = 0
+    while position < len(text):
+        match = _PARAMETER.match(text, position)
         if match is None:
             raise Malformed(400, "malformed parameter")
-        name = match[1].lower()
+        name, value = match.groups()
+        name = name.lower()
         if name in found:
             raise Malformed(400, f"parameter {name} comes twice")
-        found[name] = match[2]
+        found[name] = value
+        position = match.end()
     return found
 
 

@@ -11,20 +11,32 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from pbx.sip.errors import Malformed
-from pbx.sip.grammar import HOST, TOKEN, Parameters, is_token, number, parameters, parameters_text, quoted, unquoted
+from pbx.sip.grammar import (
+    HOST,
+    QUOTED,
+    TOKEN,
+    Parameters,
+    is_token,
+    number,
+    parameters,
+    parameters_text,
+    quoted,
+    unquoted,
+)
 from pbx.sip.uri import Uri, parse_uri
 
 T = TypeVar("T")
 Field = tuple[str, str, str]
 """One header field: (key, name, value); the key is the lower-case long form, name and value are as received."""
 
-_ADDRESS = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([^"<>]*?))\s*<([^<>]*)>\s*(;.*)?', re.DOTALL)
-_BARE = re.compile(r"\s*([^;?<>\"\s]+)\s*(;.*)?", re.DOTALL)
-_DISPLAY = re.compile(r"[A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*")
+_ADDRESS = re.compile(rf"\s*+(?:({QUOTED})|([^\"<>]*+))\s*+<([^<>]*+)>\s*+(;.*)?", re.ASCII | re.DOTALL)
+_BARE = re.compile(r"\s*+([^;?<>\"\s]++)\s*+(;.*)?", re.ASCII | re.DOTALL)
+_DISPLAY = re.compile(r"[A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*+")
 _VIA = re.compile(
-    rf"\s*SIP\s*/\s*2\.0\s*/\s*({TOKEN})\s+({HOST})\s*(?::\s*([0-9]{{1,5}}))?\s*(;.*)?", re.IGNORECASE | re.DOTALL
+    rf"\s*+[Ss][Ii][Pp]\s*+/\s*+2\.0\s*+/\s*+({TOKEN})\s++({HOST})\s*+(?::\s*+([0-9]{{1,5}})\s*+)?+(;.*)?",
+    re.ASCII | re.DOTALL,
 )
-_CSEQ = re.compile(rf"\s*([0-9]{{1,10}})\s+({TOKEN})\s*")
+_CSEQ = re.compile(rf"\s*+([0-9]{{1,10}})\s++({TOKEN})\s*+", re.ASCII)
 
 
 class Address:

@@ -11,7 +11,6 @@ from urllib.parse import unquote
 from pbx.sip.errors import Malformed
 from pbx.sip.grammar import HOST, Parameters, parameters_text
 
-# No part may match case-insensitively: Python would then take the Kelvin sign for a k.
 _USER = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]++|%[0-9A-Fa-f]{2})++"
 _SECRET = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|%[0-9A-Fa-f]{2})*+"
 _VALUE = r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})++"
