@@ -86,10 +86,11 @@ class Dialog:
     @classmethod
     def as_uac(cls, request: Request, response: Response, flow: Flow) -> Dialog:
         """The dialog that a response to our request makes (RFC 3261 12.1.2)."""
+        # What identifies it, the response repeats from the request (RFC 3261 8.2.6.2).
         remote = response.first("to") or ""
         local = request.first("from") or ""
-        dialog = cls(request.call_id, local, request.from_tag, remote, response.to_tag, flow)
-        dialog.local_cseq = request.cseq
+        dialog = cls(response.call_id, local, response.from_tag, remote, response.to_tag, flow)
+        dialog.local_cseq = response.cseq
         dialog.routes = tuple(reversed(_route_set(response)))
         # A 1xx need not carry a Contact; until one comes the peer is where we called it.
         dialog.remote_target = _contact(response) or request.target

@@ -235,9 +235,8 @@ class Transports:
         """A flow to the host of a URI (RFC 3261 18.1.1), or None when there is no way to it."""
         if uri.scheme != "sip" or (uri.parameters.get("transport") or "udp").lower() != "udp":
             return None
-        try:
-            host = str(ip_address((uri.parameters.get("maddr") or uri.host).strip("[]")))
-        except ValueError:
+        host = (uri.parameters.get("maddr") or uri.host).strip("[]")
+        if not _is_address(host):
             return None
         return self.flow_between("", 0, host, uri.port or SIP_PORT)
 
@@ -268,12 +267,21 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def _is_local(host: str) -> bool:
+def _is_address(host: str) -> bool:
     try:
-        ip_address(host.partition("%")[0])
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def _is_local(host: str) -> bool:
+    if not _is_address(host.partition("%")[0]):
+        return False
+    try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((host, 0))
-    except (ValueError, OSError):
+    except OSError:
         return False
     return True
 
