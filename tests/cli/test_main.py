@@ -1,0 +1,115 @@
+"""pbx.cli.main: exit status 0, 1 or 2, and one sentence for whatever goes wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pbx import __version__
+from tests.cli.command import Pbx
+
+
+def test_version(pbx: Pbx) -> None:
+    done = pbx("--version")
+    assert (done.status, done.out, done.err) == (0, f"pbx {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), ["db", "extension", "status", "registrations", "$PBX_CONFIG, ./pbx.toml, /etc/pbx/pbx.toml"]),
+        (("db",), ["upgrade", "current", "check", "backup"]),
+        (("extension",), ["add", "list", "show", "set", "remove", "within a second"]),
+        (("extension", "add"), ["NUMBER", "--name", "--password", "--generate", "--json", "asked for twice"]),
+        (("status",), ["--json", "running server"]),
+        (("registrations",), ["[NUMBER]", "--json"]),
+    ],
+)
+def test_help_helps(pbx: Pbx, arguments: tuple[str, ...], words: list[str]) -> None:
+    done = pbx(*arguments, "--help")
+    assert (done.status, done.err) == (0, "")
+    text = " ".join(done.out.split())
+    assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--bogus",), "pbx: No such option '--bogus'; see `pbx --help`"),
+        (("call",), "pbx: No such command 'call'; see `pbx --help`"),
+        (("extension", "add"), "pbx extension add: Missing argument 'NUMBER'; see `pbx extension add --help`"),
+        (("db", "upgrade", "now"), "pbx db upgrade: Got unexpected extra argument (now); see `pbx db upgrade --help`"),
+        (("--config",), "pbx: Option '--config' requires an argument; see `pbx --help`"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(pbx: Pbx, arguments: tuple[str, ...], sentence: str) -> None:
+    done = pbx(*arguments)
+    assert (done.status, done.sentence) == (2, sentence)
+
+
+@pytest.mark.parametrize("arguments", [(), ("db",), ("extension",)])
+def test_command_without_a_command_shows_its_help_and_fails(pbx: Pbx, arguments: tuple[str, ...]) -> None:
+    done = pbx(*arguments)
+    assert (done.status, done.out) == (2, "")
+    assert "Commands:" in done.err
+
+
+def test_without_any_configuration_it_says_where_it_looked(
+    pbx: Pbx, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if Path("/etc/pbx/pbx.toml").exists():
+        pytest.skip("this machine has /etc/pbx/pbx.toml")
+    monkeypatch.delenv("PBX_CONFIG")
+    monkeypatch.chdir(tmp_path)
+    done = pbx("db", "upgrade")
+    assert done.status == 1
+    assert done.sentence == (
+        "no configuration: $PBX_CONFIG is not set and there is neither ./pbx.toml nor /etc/pbx/pbx.toml; "
+        "name the file with --config FILE"
+    )
+
+
+def test_configuration_that_is_wrong_is_said_with_its_line(pbx: Pbx, folder: Path) -> None:
+    (folder / "pbx.toml").write_text("# ours\n[sip]\ndrain = 'long'\n")
+    done = pbx("extension", "list")
+    assert done.status == 1
+    assert done.sentence.startswith(f'{folder}/pbx.toml:3: [sip] drain is "long", not a number')
+
+
+def test_config_option_wins_over_the_environment(pbx: Pbx, folder: Path) -> None:
+    (folder / "other.toml").write_text('[database]\nurl = "sqlite:///other.db"\n')
+    assert pbx("--config", f"{folder}/other.toml", "db", "upgrade").status == 0
+    assert (folder / "other.db").exists()
+    assert not (folder / "pbx.db").exists()
+
+
+def test_program_ends_quietly_when_its_reader_has_seen_enough(upgraded: Pbx) -> None:
+    program = Path(sys.executable).parent / "pbx"
+    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    reader.wait(timeout=30)
+    done = subprocess.run(
+        [program, "extension", "list", "--json"], stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert reader.stdin
+    reader.stdin.close()
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_name_that_the_terminal_cannot_show_is_shown_escaped(upgraded: Pbx) -> None:
+    assert upgraded("extension", "add", "1001", "--name", "Žofie", "--generate").status == 0
+    program = Path(sys.executable).parent / "pbx"
+    plain = {"PYTHONIOENCODING": "latin-1", "PATH": "", "PBX_CONFIG": os.environ["PBX_CONFIG"]}
+    done = subprocess.run([program, "extension", "list"], capture_output=True, text=True, env=plain, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\u017dofie" in done.stdout
+
+
+def test_help_does_not_wait_for_sqlalchemy_and_twisted() -> None:
+    slow = ("sqlalchemy", "alembic", "twisted")
+    script = f"import sys, pbx.cli.main; print([name for name in {slow} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
