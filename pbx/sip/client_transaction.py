@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pbx.sip.flow import Flow
 from pbx.sip.message import Request, Response
-from pbx.sip.timers import T1, T2, TIMER_B, TIMER_D, TIMER_F, TIMER_K, TIMER_M, Clock, Timer
+from pbx.sip.timers import T1, T2, TIMER_B, TIMER_D, TIMER_F, TIMER_K, TIMER_M, Clock, Timer, left
 
 
 class State(Enum):
@@ -133,16 +133,15 @@ class InviteClientTransaction:
             self._expiry.cancel()
             self._expiry = None
         self.state = state
+        self._packet = b""
         if lasting:
             self._expiry = self._clock.callLater(lasting, self._expired)
-        if state is not PROCEEDING:
-            self._packet = b""
         if state is TERMINATED or lasting == 0:
             self.state = TERMINATED
             self._ended(self)
 
     def __repr__(self) -> str:
-        return f"<INVITE client transaction {self.branch} {self.state.value}>"
+        return f"<INVITE client transaction {self.branch} {self.state.value}{left(self._expiry, self._clock)}>"
 
 
 class NonInviteClientTransaction:
@@ -222,4 +221,4 @@ class NonInviteClientTransaction:
             self._ended(self)
 
     def __repr__(self) -> str:
-        return f"<{self.method} client transaction {self.branch} {self.state.value}>"
+        return f"<{self.method} client transaction {self.branch} {self.state.value}{left(self._expiry, self._clock)}>"

@@ -12,7 +12,7 @@ from typing import Protocol
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow
 from pbx.sip.message import Request, Response
-from pbx.sip.timers import T1, T2, TIMER_H, TIMER_I, TIMER_J, TIMER_L, Clock, Timer
+from pbx.sip.timers import T1, T2, TIMER_H, TIMER_I, TIMER_J, TIMER_L, Clock, Timer, left
 
 Key = tuple[str, ...]
 """What a server transaction is found by (RFC 3261 17.2.3)."""
@@ -127,7 +127,7 @@ class InviteServerTransaction:
             self._ended(self)
 
     def __repr__(self) -> str:
-        return f"<INVITE server transaction {self.key[0]} {self.state.value}>"
+        return f"<INVITE server transaction {self.key[0]} {self.state.value}{left(self._expiry, self._clock)}>"
 
 
 class NonInviteServerTransaction:
@@ -191,4 +191,4 @@ class NonInviteServerTransaction:
         self._ended(self)
 
     def __repr__(self) -> str:
-        return f"<{self.request.method} server transaction {self.key[0]} {self.state.value}>"
+        return f"<{self.request.method} server transaction {self.key[0]} {self.state.value}{left(self._expiry, self._clock)}>"

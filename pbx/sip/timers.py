@@ -24,7 +24,13 @@ TIMER_M = 64 * T1  # INVITE client: further 2xx are passed up (RFC 6026 7.2)
 
 
 class Timer(Protocol):
-    """One call that a clock will make."""
+    """One call that a clock will make.
+
+    :ivar time: when, by the clock's seconds.
+    """
+
+    @property
+    def time(self) -> float: ...
 
     def cancel(self) -> None:
         """Do not make it. Only for calls not yet made."""
@@ -38,3 +44,8 @@ class Clock(Protocol):
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> Timer:
         """Call it in so many seconds."""
+
+
+def left(timer: Timer | None, clock: Clock) -> str:
+    """How long a timer still runs, as the `repr` of a machine says it; "" where none runs."""
+    return "" if timer is None else f", {timer.time - clock.seconds():.1f} s left"
