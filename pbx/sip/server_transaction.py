@@ -76,25 +76,24 @@ class InviteServerTransaction:
             self._enter(CONFIRMED, 0 if self.flow.reliable else TIMER_I)
 
     def respond(self, response: Response) -> None:
-        """Send a response. In state accepted the user sends its 2xx again here (RFC 6026 7.1).
+        """Send a response. That a 2xx is sent again is its user's business (RFC 3261 13.3.1.4): see `answer`.
 
-        :raises InvalidState: when a final response other than that 2xx went before.
+        :raises InvalidState: when a final response went before.
         """
         status = response.status
-        if self.state is PROCEEDING:
-            packet = bytes(response)
-            if status < 200:
-                self._packet = packet
-            elif status < 300:
-                self._enter(ACCEPTED, TIMER_L)
-            else:
-                self._enter(COMPLETED, TIMER_H)
-                self._packet = packet
-                if not self.flow.reliable:
-                    self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)  # timer G
-            self.flow.send(packet)
-        else:
+        if self.state is not PROCEEDING:
             raise InvalidState(f"{status} sent in {self!r}")
+        packet = bytes(response)
+        if status < 200:
+            self._packet = packet
+        elif status < 300:
+            self._enter(ACCEPTED, TIMER_L)
+        else:
+            self._enter(COMPLETED, TIMER_H)
+            self._packet = packet
+            if not self.flow.reliable:
+                self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)  # timer G
+        self.flow.send(packet)
 
     def transport_failed(self) -> None:
         """The flow is gone: nobody is left to answer (RFC 3261 17.2.4)."""
@@ -162,19 +161,18 @@ class NonInviteServerTransaction:
 
         :raises InvalidState: when a final response went before.
         """
-        if self.state is TRYING or self.state is PROCEEDING:
-            packet = self._packet = bytes(response)
-            if response.status < 200:
-                self.state = PROCEEDING
-            elif self.flow.reliable:
-                self.state = TERMINATED
-                self._ended(self)
-            else:
-                self.state = COMPLETED
-                self._expiry = self._clock.callLater(TIMER_J, self._expired)
-            self.flow.send(packet)
-        else:
+        if self.state is not TRYING and self.state is not PROCEEDING:
             raise InvalidState(f"{response.status} sent in {self!r}")
+        packet = self._packet = bytes(response)
+        if response.status < 200:
+            self.state = PROCEEDING
+        elif self.flow.reliable:
+            self.state = TERMINATED
+            self._ended(self)
+        else:
+            self.state = COMPLETED
+            self._expiry = self._clock.callLater(TIMER_J, self._expired)
+        self.flow.send(packet)
 
     def transport_failed(self) -> None:
         """The flow is gone: nobody is left to answer (RFC 3261 17.2.4)."""
@@ -191,4 +189,5 @@ class NonInviteServerTransaction:
         self._ended(self)
 
     def __repr__(self) -> str:
-        return f"<{self.request.method} server transaction {self.key[0]} {self.state.value}{left(self._expiry, self._clock)}>"
+        rest = left(self._expiry, self._clock)
+        return f"<{self.request.method} server transaction {self.key[0]} {self.state.value}{rest}>"

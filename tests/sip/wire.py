@@ -1,4 +1,4 @@
-"""What the tests of the machines share: a flow that writes down what is sent through it and when, and plain messages."""
+"""What the tests of the machines share: a flow that writes down what is sent through it, and plain messages."""
 
 from __future__ import annotations
 
