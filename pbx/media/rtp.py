@@ -66,7 +66,7 @@ def is_rtcp(packet: Packet) -> bool:
     return len(packet) >= SMALLEST_RTCP and packet[0] >> 6 == VERSION and 192 <= packet[1] <= 223
 
 
-def build(payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, marker: bool = False) -> bytes:
+def build(payload: bytes, payload_type: int, sequence: int, timestamp: int, ssrc: int, marker: bool = False) -> bytes:
     """Make an RTP packet without CSRCs, extension or padding. Sequence and timestamp wrap around by themselves."""
     second = payload_type | (0x80 if marker else 0)
     return _FIXED.pack(VERSION << 6, second, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload

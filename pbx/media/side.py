@@ -139,7 +139,7 @@ class Side:
 
     def trim(self) -> None:
         """Release the ports of streams that are not agreed upon, unless a pending offer may still want them."""
-        if self.open_offers == 0:
+        if self.open_offers == 0 and not self.closed:
             for place, port in enumerate(self.ports):
                 if port is not None and not port.agreed:
                     port.close()

@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import select
+import socket
+from collections.abc import Callable, Iterator
+from math import cos, pi, sin
+from typing import Any
+
+import pytest
+from twisted.internet.epollreactor import EPollReactor
+
+from pbx.media import rtp
+from pbx.media.errors import NoPorts
+from pbx.media.g711 import ALAW, RATE, ULAW, Law
+from pbx.media.relay import Relay
+from pbx.media.rtp import Address, Packet
+from pbx.media.side import Side
+from pbx.media.sockets import BATCH, PAUSE, MediaSockets
+from pbx.sip.identifiers import Identifiers
+from pbx.testing.clock import VirtualClock
+from tests.counts import count
+from tests.media.network import port, result
+
+HOST = "127.0.0.1"
+PORTS = range(21000, 21100)
+
+
+class Turns(VirtualClock):
+    """A reactor that takes one turn when it is told to. Loopback delivers at once, so nothing has to be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: set[MediaSockets] = set()
+
+    def addReader(self, reader: MediaSockets) -> None:
+        self.readers.add(reader)
+
+    def removeReader(self, reader: MediaSockets) -> None:
+        self.readers.discard(reader)
+
+    def turn(self) -> None:
+        """One millisecond: timers, then what is readable."""
+        self.advance(PAUSE)
+        for reader in list(self.readers):
+            if select.select([reader], [], [], 0)[0]:
+                reader.doRead()
+
+
+class Tape:
+    """A receiver that keeps everything."""
+
+    def __init__(self) -> None:
+        self.rtp: list[tuple[bytes, Address]] = []
+        self.rtcp: list[tuple[bytes, Address]] = []
+
+    def rtp_received(self, packet: Packet, source: Address) -> None:
+        self.rtp.append((bytes(packet), source))
+
+    def rtcp_received(self, packet: Packet, source: Address) -> None:
+        self.rtcp.append((bytes(packet), source))
+
+
+@pytest.fixture
+def turns() -> Turns:
+    return Turns()
+
+
+@pytest.fixture
+def sockets(turns: Turns) -> Iterator[MediaSockets]:
+    sockets = MediaSockets(turns, PORTS)
+    yield sockets
+    sockets.close()
+    assert sockets.in_use == 0
+    assert not turns.readers
+
+
+@pytest.fixture
+def phone() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind((HOST, 0))
+        phone.setblocking(False)
+        yield phone
+
+
+def heard(phone: socket.socket) -> list[bytes]:
+    """All that has come to a phone."""
+    packets = []
+    while True:
+        try:
+            packets.append(phone.recv(65536))
+        except BlockingIOError:
+            return packets
+
+
+# Ports
+
+
+@pytest.mark.parametrize(
+    ("ports", "numbers"),
+    [
+        (range(21000, 21004), [21000, 21002]),
+        (range(21001, 21004), [21002]),
+        (range(21000, 21003), [21000]),
+        (range(21000, 21001), []),
+    ],
+)
+def test_pairs_are_an_even_port_and_the_odd_one_above_within_the_range(ports: range, numbers: list[int]) -> None:
+    sockets = MediaSockets(Turns(), ports)
+    pairs = [sockets.open(HOST, Tape()) for _ in numbers]
+    assert [(pair.number, pair.rtp.getsockname()[1], pair.rtcp.getsockname()[1]) for pair in pairs] == [
+        (number, number, number + 1) for number in numbers
+    ]
+    with pytest.raises(NoPorts):
+        sockets.open(HOST, Tape())
+    assert sockets.in_use == 2 * len(numbers)
+    for pair in pairs:
+        pair.close()
+    sockets.close()
+
+
+def test_a_released_pair_comes_round_again_last(sockets: MediaSockets) -> None:
+    numbers = []
+    for _ in range(len(PORTS) // 2 + 1):
+        pair = sockets.open(HOST, Tape())
+        numbers.append(pair.number)
+        pair.close()
+    assert numbers == [*range(21000, 21100, 2), 21000]
+
+
+def test_each_local_address_has_the_whole_range(sockets: MediaSockets) -> None:
+    pairs = [sockets.open(host, Tape()) for host in (HOST, "127.0.0.2")]
+    assert [pair.number for pair in pairs] == [21000, 21000]
+    for pair in pairs:
+        pair.close()
+
+
+@pytest.mark.parametrize("taken", [21000, 21001])
+def test_ports_that_somebody_else_has_are_passed_over(sockets: MediaSockets, taken: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, taken))
+        pair = sockets.open(HOST, Tape())
+        assert pair.number == 21002
+        pair.close()
+
+
+def test_an_address_that_is_not_ours_has_no_ports(sockets: MediaSockets) -> None:
+    with pytest.raises(NoPorts, match=r"192\.0\.2\.1"):
+        sockets.open("192.0.2.1", Tape())
+
+
+def test_without_descriptors_there_are_no_ports_and_nothing_is_left_open(sockets: MediaSockets) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare[0] + 1, before[1]))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+            while True:
+                spare.append(os.dup(0))
+        os.close(spare.pop())
+        with pytest.raises(NoPorts, match=os.strerror(errno.EMFILE)):
+            sockets.open(HOST, Tape())
+        spare.append(os.dup(0))  # the one that was free, and not enough, is free again
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for descriptor in spare:
+            os.close(descriptor)
+    sockets.open(HOST, Tape()).close()
+
+
+def test_nothing_is_left_of_many_pairs(sockets: MediaSockets) -> None:
+    sockets.open(HOST, Tape()).close()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(count(500, 10_000)):
+        pairs = [sockets.open(HOST, Tape()) for _ in range(4)]
+        for pair in pairs:
+            pair.close()
+    assert (len(os.listdir("/proc/self/fd")), sockets.in_use) == (before, 0)
+
+
+# Packets
+
+
+def test_rtp_and_rtcp_are_told_apart_by_their_sockets(
+    sockets: MediaSockets, turns: Turns, phone: socket.socket
+) -> None:
+    tape = Tape()
+    pair = sockets.open(HOST, tape)
+    phone.sendto(b"sound", (HOST, pair.number))
+    phone.sendto(b"report", (HOST, pair.number + 1))
+    turns.turn()
+    assert tape.rtp == [(b"sound", phone.getsockname())]
+    assert tape.rtcp == [(b"report", phone.getsockname())]
+    pair.rtp.sendto(b"answer", phone.getsockname())
+    assert heard(phone) == [b"answer"]
+    pair.close()
+
+
+def test_ipv6_works_alike(sockets: MediaSockets, turns: Turns) -> None:
+    tape = Tape()
+    pair = sockets.open("::1", tape)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as phone:
+        phone.bind(("::1", 0))
+        phone.sendto(b"sound", ("::1", pair.number))
+        turns.turn()
+        assert tape.rtp == [(b"sound", phone.getsockname())]
+    pair.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 1472, 65507])
+def test_no_datagram_is_cut_off(sockets: MediaSockets, turns: Turns, phone: socket.socket, size: int) -> None:
+    tape = Tape()
+    pair = sockets.open(HOST, tape)
+    phone.sendto(bytes(size), (HOST, pair.number))
+    turns.turn()
+    assert [len(packet) for packet, _ in tape.rtp] == [size]
+    pair.close()
+
+
+def test_a_flood_is_taken_in_batches(sockets: MediaSockets, turns: Turns, phone: socket.socket) -> None:
+    tapes = [Tape() for _ in range(16)]
+    pairs = [sockets.open(HOST, tape) for tape in tapes]
+    for _ in range(40):
+        for pair in pairs:
+            phone.sendto(b"sound", (HOST, pair.number))
+    turns.turn()
+    assert sum(len(tape.rtp) for tape in tapes) == BATCH
+    turns.turn()
+    turns.turn()
+    assert sum(len(tape.rtp) for tape in tapes) == 640
+    for pair in pairs:
+        pair.close()
+
+
+def test_under_load_it_looks_once_a_millisecond_until_nothing_comes(
+    sockets: MediaSockets, turns: Turns, phone: socket.socket
+) -> None:
+    tape = Tape()
+    pair = sockets.open(HOST, tape)
+    for number in range(1, 10):
+        phone.sendto(b"sound", (HOST, pair.number))
+        turns.turn()
+        assert len(tape.rtp) == number
+        assert bool(turns.readers) == (number == 1)
+    turns.turn()
+    assert turns.readers
+    assert not turns.pending
+    pair.close()
+
+
+def test_a_pair_closed_by_an_earlier_packet_of_the_batch_receives_nothing(
+    sockets: MediaSockets, turns: Turns, phone: socket.socket
+) -> None:
+    class Closing(Tape):
+        def rtp_received(self, packet: Packet, source: Address) -> None:
+            super().rtp_received(packet, source)
+            for pair in pairs:
+                pair.close()
+
+    tapes = [Closing(), Closing()]
+    pairs = [sockets.open(HOST, tape) for tape in tapes]
+    for pair in pairs:
+        phone.sendto(b"sound", (HOST, pair.number))
+    turns.turn()
+    assert sorted(len(tape.rtp) for tape in tapes) == [0, 1]
+
+
+def test_a_receiver_that_fails_is_cut_off_and_the_others_go_on(
+    sockets: MediaSockets, turns: Turns, phone: socket.socket, logged_errors: Callable[[], list[dict[str, object]]]
+) -> None:
+    class Failing(Tape):
+        def rtp_received(self, packet: Packet, source: Address) -> None:
+            raise ZeroDivisionError
+
+    tape = Tape()
+    failing, pair = sockets.open(HOST, Failing()), sockets.open(HOST, tape)
+    for _ in range(3):
+        for number in (failing.number, pair.number):
+            phone.sendto(b"sound", (HOST, number))
+        turns.turn()
+    (error,) = logged_errors()
+    assert error["port"] == failing.number
+    assert len(tape.rtp) == 3
+    failing.close()
+    pair.close()
+
+
+# The relay on real sockets
+
+
+def description(phone: socket.socket, payload_type: int) -> bytes:
+    host, number = phone.getsockname()
+    head = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+    return f"{head}m=audio {number} RTP/AVP {payload_type}\r\n".encode()
+
+
+def tone(law: Law, frequency: int, packet: int) -> bytes:
+    """The packet's 20 ms of a tone."""
+    samples = (
+        round(9000 * sin(2 * pi * frequency * sample / RATE)) for sample in range(160 * packet, 160 * packet + 160)
+    )
+    return law.encode(b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples))
+
+
+def loudest(law: Law, sound: bytes, frequencies: list[int]) -> int:
+    """Which of the frequencies has most of the power (Goertzel)."""
+    pcm = memoryview(law.decode(sound)).cast("h")
+
+    def power(frequency: int) -> float:
+        turn = 2 * cos(2 * pi * frequency / RATE)
+        last = before = 0.0
+        for sample in pcm:
+            last, before = sample + turn * last - before, last
+        return last * last + before * before - turn * last * before
+
+    return max(frequencies, key=power)
+
+
+@pytest.mark.parametrize(("law", "payload_type"), [(ULAW, 0), (ALAW, 8)])
+def test_a_tone_is_heard_in_each_direction(sockets: MediaSockets, turns: Turns, law: Law, payload_type: int) -> None:
+    relay = Relay(sockets, turns, ["PCMU", "PCMA"], Identifiers())
+    sides: list[Side] = [relay.side(HOST, HOST), relay.side(HOST, HOST)]
+    phones = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in sides]
+    for phone in phones:
+        phone.bind((HOST, 0))
+        phone.setblocking(False)
+    result(relay.offer(sides[0], sides[1], description(phones[0], payload_type)))
+    result(relay.answer(sides[1], sides[0], description(phones[1], payload_type)))
+    tones = [440, 1000]
+    for number in range(50):
+        for phone, side, frequency in zip(phones, sides, tones, strict=True):
+            packet = rtp.build(tone(law, frequency, number), payload_type, number, 160 * number, frequency)
+            phone.sendto(packet, (HOST, port(side).number))
+        turns.turn()
+    turns.turn()
+    for phone, frequency in zip(phones, reversed(tones), strict=True):
+        packets = heard(phone)
+        phone.close()
+        assert [rtp.header(packet).sequence for packet in packets] == list(range(50))  # type: ignore[union-attr]
+        assert loudest(law, b"".join(packet[12:] for packet in packets), [*tones, 697, 1633]) == frequency
+    for side in sides:
+        assert [facts.lost for facts in result(relay.statistics(side))] == [0]
+        relay.close(side)
+
+
+def test_it_works_in_twisteds_own_reactor(phone: socket.socket) -> None:
+    reactor: Any = EPollReactor()  # type: ignore[no-untyped-call]
+
+    class Asking(Tape):
+        def rtp_received(self, packet: Packet, source: Address) -> None:
+            super().rtp_received(packet, source)
+            if len(self.rtp) < 100:
+                reactor.callLater(0, phone.sendto, b"sound", (HOST, pair.number))
+            else:
+                reactor.stop()
+
+    sockets = MediaSockets(reactor, PORTS)
+    tape = Asking()
+    pair = sockets.open(HOST, tape)
+    phone.sendto(b"sound", (HOST, pair.number))
+    reactor.run(installSignalHandlers=False)
+    assert len(tape.rtp) == 100
+    pair.close()
+    assert sockets.in_use == 0
