@@ -142,7 +142,11 @@ def parse_cseq(text: str) -> tuple[int, str]:
     found = _CSEQ.fullmatch(text)
     if found is None:
         raise Malformed(400, "malformed CSeq")
-    return number(found[1], 2**31 - 1), found[2]
+    count, method = found.groups()
+    sequence = int(count)
+    if sequence >= 2**31:
+        raise Malformed(400, "CSeq out of range")
+    return sequence, method
 
 
 def parse_token(text: str) -> str:

@@ -10,8 +10,8 @@ import re
 from typing import Any, TypeVar
 
 from pbx.sip.errors import Malformed
-from pbx.sip.grammar import TOKEN, elements
-from pbx.sip.headers import CSEQ, FROM, MAX_FORWARDS, TO, VIA, Address, Field, Row, Via, parse_address
+from pbx.sip.grammar import QUOTED, TOKEN, elements
+from pbx.sip.headers import CSEQ, FROM, MAX_FORWARDS, TO, Address, Field, Row, Via, parse_address, parse_cseq, parse_via
 from pbx.sip.status import reason_of
 from pbx.sip.uri import Uri, parse_uri
 
@@ -19,7 +19,12 @@ T = TypeVar("T")
 
 NO_BODY: Field = ("content-length", "Content-Length", "0")
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
-_TAGGED = re.compile(rf'\s*(?:"[^"\\]*"|[^"<>;]*)\s*<[^<>\s]+>\s*(?:;\s*tag\s*=\s*({TOKEN})\s*)?', re.IGNORECASE)
+_ONCE = frozenset(("call-id", "content-length", "content-type", "cseq", "from", "max-forwards", "to"))
+# The plain forms of From and To; all others go through the whole grammar.
+_TAGGED = re.compile(
+    rf"(?:[^\"<>;]*+|\s*+{QUOTED}\s*+)<[^<>\s]++>\s*+(?:;\s*+[Tt][Aa][Gg]\s*+=\s*+({TOKEN})\s*+)?+",
+    re.ASCII | re.DOTALL,
+)
 
 
 class Message:
@@ -58,11 +63,15 @@ class Message:
 
         :raises Malformed: 400 when one is missing, comes twice or is malformed.
         """
-        first = {field[0]: field[2] for field in reversed(self.fields)}
+        fields = self.fields
+        first = {field[0]: field[2] for field in fields}
+        single = len(first) == len(fields)
+        if not single:
+            first = {field[0]: field[2] for field in reversed(fields)}
         try:
             sender, receiver = first["from"], first["to"]
             self.call_id = first["call-id"]
-            self.cseq, self.cseq_method = CSEQ.parse(first["cseq"])
+            self.cseq, self.cseq_method = parse_cseq(first["cseq"])
             via = first["via"]
         except KeyError as missing:
             raise Malformed(400, f"missing {missing.args[0]}") from None
@@ -70,7 +79,9 @@ class Message:
             raise Malformed(400, "empty Call-ID")
         self.from_tag = _tag(sender)
         self.to_tag = _tag(receiver)
-        self.via = VIA.parse(elements(via)[0] if "," in via else via)
+        self.via = parse_via(via if "," not in via else next(iter(elements(via)), ""))
+        if not single:
+            _check_single(fields)
 
     def first(self, key: str) -> str | None:
         """The value of the first field with this key, as received, or None."""
@@ -151,7 +162,9 @@ class Request(Message):
     __slots__ = ("_uri", "method", "target")
 
     def __init__(self, method: str, target: str, fields: list[Field], body: bytes = b"") -> None:
-        super().__init__(fields, body)
+        self.fields = fields
+        self.body = body
+        self._views = None
         self.method = method
         self.target = target
         self._uri: Uri | None = None
@@ -254,6 +267,13 @@ def with_body(fields: list[Field], content_type: str, body: bytes) -> None:
     """Append the fields of a body to fields that end without Content-Length."""
     fields.append(("content-type", "Content-Type", content_type))
     fields.append(("content-length", "Content-Length", str(len(body))))
+
+
+def _check_single(fields: list[Field]) -> None:
+    keys = [field[0] for field in fields if field[0] in _ONCE]
+    for key in _ONCE:
+        if keys.count(key) > 1:
+            raise Malformed(400, f"{key} comes twice")
 
 
 def _tag(value: str) -> str:

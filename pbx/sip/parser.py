@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from pbx.sip.errors import Malformed
-from pbx.sip.grammar import TOKEN, number
+from pbx.sip.grammar import TOKEN, is_token, number
 from pbx.sip.headers import COMPACT, TABLE, Field
 from pbx.sip.message import Message, Request, Response
 
@@ -16,11 +16,10 @@ MAX_HEAD = 64 * 1024  # bytes
 MAX_FIELDS = 256
 MAX_BODY = 256 * 1024  # bytes
 
-_REQUEST_LINE = re.compile(rf"({TOKEN}) ([^ \t]+) SIP/2\.0", re.IGNORECASE)
-_STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) ?(.*)", re.IGNORECASE)
-_NAME = re.compile(TOKEN)
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
-_ONCE = frozenset(("call-id", "content-length", "content-type", "cseq", "from", "max-forwards", "to"))
+_REQUEST_LINE = re.compile(rf"({TOKEN}) ([^ \t]+) [Ss][Ii][Pp]/2\.0")
+_STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9]{2}) ?(.*)", re.DOTALL)
+_VERSION = re.compile(r"[Ss][Ii][Pp]/[0-9]+\.[0-9]+")
+_FOLD = re.compile(r"\r\n[ \t]+")
 
 # Spellings seen on the wire, by the way to their keys; the table cannot grow by what an attacker sends.
 _KEYS: dict[str, str] = {
@@ -53,9 +52,9 @@ def parse(packet: bytes) -> Request | Response:
     :raises BadRequest: when it is malformed and can be answered.
     :raises Unanswerable: when it cannot.
     """
+    packet = packet.lstrip(b"\r\n")  # RFC 3261 7.5
     end = packet.find(b"\r\n\r\n")
     if end < 0:
-        # A message without a body may lack the empty line of its own; be liberal only where nothing is lost.
         raise Unanswerable(400, "no end of the head")
     message = parse_head(packet[:end])
     body = packet[end + 4 :]
@@ -76,22 +75,27 @@ def parse(packet: bytes) -> Request | Response:
 def parse_head(head: bytes) -> Request | Response:
     """Parse start line and fields, without the empty line that ends them.
 
+    Lines that go on in the next one (RFC 3261 7.3.1) are rare: the head is read again when one is met.
+
     :raises BadRequest: when it is malformed and can be answered.
     :raises Unanswerable: when it cannot.
     """
     if len(head) > MAX_HEAD:
         raise Unanswerable(513, "head too long")
-    text = head.decode("utf-8", "surrogateescape").lstrip("\r\n")
-    if "\r\n " in text or "\r\n\t" in text:
-        text = _FOLD.sub(" ", text)
+    text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
     fault: Malformed | None = None
+    if not text.count("\r") == text.count("\n") == len(lines) - 1:
+        # Others may take one alone for the end of a line, and read another message than we do.
+        fault = Malformed(400, "stray CR or LF")
     fields: list[Field] = []
     keys = _KEYS
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         key = keys.get(name)
         if key is None:
+            if name[:1] in (" ", "\t"):
+                return parse_head(_FOLD.sub(" ", text).encode("utf-8", "surrogateescape"))
             key = _key_of(name) if colon else ""
             if not key:
                 fault = fault or Malformed(400, "malformed header field")
@@ -104,7 +108,8 @@ def parse_head(head: bytes) -> Request | Response:
         message.identify()
         if fault is not None:
             raise fault
-        _check(message)
+        if isinstance(message, Request) and message.cseq_method != message.method:
+            raise Malformed(400, "the method of CSeq is another")
     except Malformed as why:
         raise refusal(why, message) from None
     return message
@@ -137,7 +142,7 @@ def _answerable_anyhow(fault: Malformed, request: Request) -> BadRequest | Unans
     if not all(present.get(key) for key in ("via", "from", "to", "call-id", "cseq")):
         return Unanswerable(fault.status, fault.why)
     try:
-        request.via = TABLE["via"].parse(present["via"].partition(",")[0])  # type: ignore[assignment]
+        request.via = TABLE["via"].parse(present["via"].partition(",")[0])
     except Malformed:
         return Unanswerable(fault.status, fault.why)
     request.call_id = present["call-id"]
@@ -155,25 +160,17 @@ def _start(line: str, fields: list[Field]) -> Request | Response:
         return Request(found[1], found[2], fields)
     method, space, rest = line.partition(" ")
     target, _, version = rest.rpartition(" ")
-    if space and _NAME.fullmatch(method) and target and re.fullmatch(r"SIP/\d+\.\d+", version, re.IGNORECASE):
+    if space and is_token(method) and target and _VERSION.fullmatch(version):
         request = Request(method, target, fields)
         fault = Malformed(400, "malformed Request-URI") if version.upper() == "SIP/2.0" else Malformed(505, "")
         raise refusal(fault, request)
     raise Unanswerable(400, "malformed start line")
 
 
-def _check(message: Request | Response) -> None:
-    """What every message must obey, whatever its method."""
-    seen: set[str] = set()
-    for key, _, _ in message.fields:
-        if key in _ONCE:
-            if key in seen:
-                raise Malformed(400, f"{key} comes twice")
-            seen.add(key)
-    if isinstance(message, Request) and message.cseq_method != message.method:
-        raise Malformed(400, "the method of CSeq is another")
-
-
 def _key_of(name: str) -> str:
-    bare = name.rstrip(" \t").lower()
-    return COMPACT.get(bare, bare) if _NAME.fullmatch(bare) else ""
+    """The key of a name that is not among the known spellings; "" when it is no name."""
+    bare = name.rstrip(" \t")
+    if not is_token(bare):
+        return ""
+    bare = bare.lower()
+    return COMPACT.get(bare, bare)
