@@ -10,7 +10,7 @@ import re
 from pbx.sip.errors import Malformed
 
 Parameters = dict[str, str | None]
-"""Parameters by lower-case name, in the order received; None where there is no `=`; quoted strings with their quotes."""
+"""Parameters by lower-case name, in the order received; None where there is no `=`; quoted strings in quotes."""
 
 # No part may match case-insensitively: Python would then take the Kelvin sign for a k.
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"

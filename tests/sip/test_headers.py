@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbx.sip.errors import Malformed
+from pbx.sip.headers import (
+    COMPACT,
+    CONTENT_LENGTH,
+    EXPIRES,
+    MAX_FORWARDS,
+    TABLE,
+    VIA,
+    Address,
+    Via,
+    parse_address,
+    parse_cseq,
+    parse_media_type,
+    parse_token,
+    parse_via,
+)
+from pbx.sip.uri import Uri, parse_uri
+from tests.sip.messages import TOKENS, uris
+
+
+@pytest.mark.parametrize(
+    ("text", "display", "uri", "parameters"),
+    [
+        ("<sip:a@h>", "", "sip:a@h", {}),
+        ('"Alice" <sip:a@h>;tag=1', "Alice", "sip:a@h", {"tag": "1"}),
+        ('"A \\"b\\" <x>, ;" <sip:a@h>', 'A "b" <x>, ;', "sip:a@h", {}),
+        ("Alice Smith  <sip:a@h> ; Tag = 1", "Alice Smith", "sip:a@h", {"tag": "1"}),
+        ("Zoë<sip:a@h>", "Zoë", "sip:a@h", {}),
+        ('""<sip:a@h>', "", "sip:a@h", {}),
+        # Without angle brackets what follows the semicolon is the field's, not the URI's (RFC 3261 20.10).
+        ("sip:a@h;tag=1;expires=5", "", "sip:a@h", {"tag": "1", "expires": "5"}),
+        ("<sip:a@h;expires=1800>;expires=2970", "", "sip:a@h;expires=1800", {"expires": "2970"}),
+        ("tel:+331;tag=x", "", "tel:+331", {"tag": "x"}),
+        ("<tel:+331;phone-context=a>", "", "tel:+331;phone-context=a", {}),
+    ],
+)
+def test_address_is_read(text, display, uri, parameters):
+    address = parse_address(text)
+    assert (address.display, str(address.uri), address.parameters) == (display, uri, parameters)
+    assert address.tag == parameters.get("tag", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "*",
+        "<>",
+        "<sip:a@h",
+        "sip:a@h>",
+        '"Alice <sip:a@h>',
+        "Ali;ce <sip:a@h>",
+        "A, B <sip:a@h>",
+        "<sip:a@h>x",
+        "<sip:a@h>;tag=1;tag=2",
+        "<sip:a b@h>",
+        "< sip:a@h>",
+        "sip:a@h?x=1",
+    ],
+)
+def test_what_is_no_address_is_malformed(text):
+    with pytest.raises(Malformed, match="400"):
+        parse_address(text)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
+    uris(),
+    st.dictionaries(TOKENS.map(str.lower), st.none() | TOKENS, max_size=3),
+)
+def test_address_comes_back(display, uri, parameters):
+    address = Address(parse_uri(uri), display, parameters)
+    read = parse_address(str(address))
+    assert read == address and hash(read) == hash(address)
+    assert (read.display, read.parameters) == (display, parameters)
+
+
+def test_address_is_equal_to_addresses_only():
+    assert parse_address("<sip:a@h>") != "<sip:a@h>"
+    assert repr(Address(Uri("sip", "a", "h"), "A")) == '<Address "A" <sip:a@h>>'
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "host", "port", "branch"),
+    [
+        ("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport", "UDP", "192.0.2.1", 5070, "z9hG4bK1"),
+        ("sip / 2.0 / tcp  Example.com ; Branch = z9hG4bK1 ; lr", "TCP", "Example.com", None, "z9hG4bK1"),
+        ("SIP/2.0/TLS [2001:db8::1]:5061;received=2001:db8::9", "TLS", "[2001:db8::1]", 5061, ""),
+        ("SIP/2.0/UDP h : 5060;branch=x", "UDP", "h", 5060, "x"),
+        ("SIP/2.0/X-NEW h", "X-NEW", "h", None, ""),
+    ],
+)
+def test_via_is_read(text, transport, host, port, branch):
+    via = parse_via(text)
+    assert (via.transport, via.host, via.port, via.branch) == (transport, host, port, branch)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "SIP/2.0/UDP",
+        "SIP/2.0/UDP ",
+        "SIP/2.0 h",
+        "SIP/3.0/UDP h",
+        "SIP/2x0/UDP h",
+        "SIP/2.0/UDP h:",
+        "SIP/2.0/UDP h:70000",
+        "SIP/2.0/UDP h branch=1",
+        "SIP/2.0/UDP h;branch=1;branch=2",
+        "SIP/2.0/UDP h;",
+        "SIP/2.0/UDP h, SIP/2.0/UDP i",
+        "\u017fIP/2.0/UDP h",
+        "SIP/2.0/UDP \u212a",
+        "SIP/2.0/UDP h:٤",
+        "SIP/2.0/UDP\xa0h",
+    ],
+)
+def test_what_is_no_via_is_malformed(text):
+    with pytest.raises(Malformed, match="400"):
+        parse_via(text)
+
+
+def test_via_is_written():
+    text = "SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport"
+    assert str(parse_via(text)) == text
+    assert repr(Via("TCP", "h", None, {})) == "<Via SIP/2.0/TCP h>"
+
+
+@pytest.mark.parametrize(("text", "value"), [("1 INVITE", (1, "INVITE")), (" 0\t invite ", (0, "invite"))])
+def test_cseq_is_read_and_methods_keep_their_case(text, value):
+    assert parse_cseq(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "INVITE", "1INVITE", "-1 INVITE", "1 IN VITE", "2147483648 A", "36893488147419103232 A", "٤ A", "1\xa0A"],
+)
+def test_what_is_no_cseq_is_malformed(text):
+    with pytest.raises(Malformed, match="400"):
+        parse_cseq(text)
+
+
+def test_highest_cseq_is_below_two_to_the_31st():
+    assert parse_cseq("2147483647 A") == (2**31 - 1, "A")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("application/sdp", ("application/sdp", {})),
+        (' Multipart / Mixed ;boundary="a;b"', ("multipart/mixed", {"boundary": '"a;b"'})),
+    ],
+)
+def test_media_type_is_read(text, value):
+    assert parse_media_type(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "sdp", "a/", "/b", "a/b/c", "a b/c", "a/b;", "a/b;x=1;x=2"])
+def test_what_is_no_media_type_is_malformed(text):
+    with pytest.raises(Malformed, match="400"):
+        parse_media_type(text)
+
+
+def test_token_is_read_and_others_are_malformed():
+    assert parse_token("replaces") == "replaces"
+    for text in ("", "a b", "é", "\u212a", "a\n"):
+        with pytest.raises(Malformed, match="400"):
+            parse_token(text)
+
+
+def test_numbers_have_the_limits_of_their_fields():
+    assert MAX_FORWARDS.parse("255") == 255
+    assert CONTENT_LENGTH.parse("4294967295") == EXPIRES.parse("4294967295") == 2**32 - 1
+    with pytest.raises(Malformed):
+        MAX_FORWARDS.parse("256")
+
+
+def test_table_knows_each_field_by_its_lower_case_name_and_its_compact_form():
+    # The compact forms of RFC 3261 7.3.3 and of the RFCs that added some.
+    forms = {
+        "i": "call-id",
+        "m": "contact",
+        "e": "content-encoding",
+        "l": "content-length",
+        "c": "content-type",
+        "f": "from",
+        "s": "subject",
+        "k": "supported",
+        "t": "to",
+        "v": "via",
+        "o": "event",
+        "u": "allow-events",
+        "r": "refer-to",
+        "b": "referred-by",
+        "x": "session-expires",
+    }
+    assert forms == COMPACT
+    assert all(key == row.key == row.name.lower() for key, row in TABLE.items())
+    assert VIA.field("x") == ("via", "Via", "x")
+    assert repr(VIA) == "<Row Via>"
+
+
+@given(st.sampled_from(sorted(TABLE)), st.text('a1;,"\\<>@ =[]:/sip.\r\n\u017f', max_size=40) | st.text())
+def test_every_row_is_total(key, text):
+    try:
+        TABLE[key].parse(text)
+    except Malformed as fault:
+        assert fault.status == 400
+
+
+@given(st.lists(st.sampled_from([";", "tag", "=", '"', "a", "<", ">", "sip:a@h", " ", "\\"]), max_size=12).map("".join))
+def test_address_parser_is_total(text):
+    try:
+        address = parse_address(text)
+    except Malformed as fault:
+        assert fault.status == 400
+    else:
+        assert parse_address(str(address)).uri == address.uri
