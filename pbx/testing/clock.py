@@ -38,9 +38,28 @@ class VirtualClock:
     def advance(self, seconds: float) -> None:
         """Go on by so many seconds."""
         end = self._now + seconds
-        time = self._queue.next_time()
-        while time is not None and time <= end:
-            self._now = max(self._now, time)
-            self._queue.pop().fire()
-            time = self._queue.next_time()
+        while self._step(end):
+            pass
         self._now = end
+
+    def advance_until(self, condition: Callable[[], object], within: float) -> bool:
+        """Go on until something holds, and not a moment longer; return whether it does.
+
+        :param condition: is asked after each call that was due.
+        :param within: the seconds after which it is given up.
+        """
+        end = self._now + within
+        while not condition():
+            if not self._step(end):
+                self._now = end
+                return bool(condition())
+        return True
+
+    def _step(self, end: float) -> bool:
+        """Make the next call, if it is due by then."""
+        time = self._queue.next_time()
+        if time is None or time > end:
+            return False
+        self._now = max(self._now, time)
+        self._queue.pop().fire()
+        return True

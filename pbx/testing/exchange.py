@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pbx.exchange.binding import Binding
@@ -144,6 +144,15 @@ class SimulatedExchange:
         """Let time pass."""
         self.clock.advance(seconds)
 
+    def until(self, condition: Callable[[], object], within: float = 64.0) -> None:
+        """Let time pass until something holds, and not a moment longer.
+
+        :param within: seconds.
+        :raises AssertionError: when it does not hold by then; it tells what went over the network.
+        """
+        if not self.clock.advance_until(condition, within):
+            raise AssertionError(f"not within {within:g} s; {self.phones}\n{self.network.ladder()}")
+
     def talk(self, one: Phone, other: Phone) -> bool:
         """Let both say a tone for half a second: whether each hears the other, and not itself."""
         calls = [one.call, other.call]
@@ -166,7 +175,8 @@ class SimulatedExchange:
             assert not len(phone.layer), f"{phone!r} has transactions\n{self.network.ladder()}"
         self.exchange.registrar.stop()
         assert not self.clock.pending, f"timers left: {self.clock.pending}"
-        media = [address for address in self.network.bound if address[1] != SIP_PORT]
+        signalling = {(self.host, SIP_PORT)} | {phone.address for phone in self.phones}
+        media = [address for address in self.network.bound if address not in signalling]
         assert not media, f"ports left: {media}"
 
 

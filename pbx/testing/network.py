@@ -7,6 +7,7 @@ is kept, so that a failing test can show what happened.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -14,6 +15,8 @@ from pbx.testing.clock import VirtualClock
 
 Address = tuple[str, int]
 Receiver = Callable[[bytes, Address], None]
+
+_CSEQ = re.compile(rb"^CSeq\s*:\s*\d+\s+([!-~]+)", re.IGNORECASE | re.MULTILINE)
 
 LATE = 0.25  # seconds by which an overtaken datagram is late: longer than a round trip, shorter than T1
 
@@ -24,16 +27,17 @@ class SimulatedSocket:
     :ivar receiver: is called with each datagram and its source.
     """
 
-    __slots__ = ("_address", "_network", "receiver")
+    __slots__ = ("_address", "_inside", "_network", "receiver")
 
-    def __init__(self, network: Network, address: Address) -> None:
+    def __init__(self, network: Network, address: Address, inside: Address) -> None:
         self._network = network
         self._address = address
+        self._inside = inside
         self.receiver: Receiver | None = None
 
     def getsockname(self) -> Address:
-        """Its address."""
-        return self._address
+        """Its address, as its owner knows it."""
+        return self._inside
 
     def sendto(self, packet: Any, address: Any) -> int:
         """Send a datagram."""
@@ -60,10 +64,42 @@ class Datagram:
         self.packet = packet
         self.fate = fate
 
+    @property
+    def kind(self) -> str:
+        """What SIP message it is: "INVITE", or "200 INVITE" for an answer to one; "" when it is none."""
+        first, _, rest = self.packet.partition(b"\r\n")
+        if not first.startswith(b"SIP/2.0 "):
+            return first.partition(b" ")[0].decode("ascii", "replace") if first.endswith(b" SIP/2.0") else ""
+        sequence = _CSEQ.search(rest)
+        method = sequence[1].decode("ascii") if sequence else ""
+        return f"{first[8:11].decode('ascii', 'replace')} {method}"
+
     def __repr__(self) -> str:
         words = self.packet.split(b"\r\n", 1)[0].decode("utf-8", "replace")
         fate = "" if self.fate == "delivered" else f" ({self.fate})"
         return f"{self.source[0]}:{self.source[1]} > {self.target[0]}:{self.target[1]} {words}{fate}"
+
+
+class _Loss:
+    """A rule by which datagrams are lost."""
+
+    __slots__ = ("_kind", "_source", "_target", "_times")
+
+    def __init__(self, kind: str, source: str, target: str, times: int | None) -> None:
+        self._kind = kind
+        self._source = source
+        self._target = target
+        self._times = times
+
+    def takes(self, datagram: Datagram) -> bool:
+        """Whether it loses this one; what it has lost is counted."""
+        if self._times == 0 or datagram.kind != self._kind:
+            return False
+        if self._source not in ("", datagram.source[0]) or self._target not in ("", datagram.target[0]):
+            return False
+        if self._times is not None:
+            self._times -= 1
+        return True
 
 
 class Network:
@@ -99,6 +135,7 @@ class Network:
         self._double = frozenset(double)
         self._overtake = frozenset(overtake)
         self._counted = counted
+        self._losses: list[_Loss] = []
         self._sockets: dict[Address, SimulatedSocket] = {}
         self.count = 0
         self.sent: list[Datagram] = []
@@ -108,16 +145,39 @@ class Network:
         """The addresses in use."""
         return sorted(self._sockets)
 
-    def bind(self, host: str, port: int) -> SimulatedSocket:
+    def bind(self, host: str, port: int, inside: Address | None = None) -> SimulatedSocket:
         """Make a socket.
 
+        :param inside: the address by which its owner knows it, where a NAT stands between; None for the same.
         :raises OSError: when the address is taken.
         """
         address = (host, port)
         if address in self._sockets:
             raise OSError(98, f"{host}:{port} is taken")
-        bound = self._sockets[address] = SimulatedSocket(self, address)
+        bound = self._sockets[address] = SimulatedSocket(self, address, inside or address)
         return bound
+
+    def count_again(
+        self, *, lose: Collection[int] = (), double: Collection[int] = (), overtake: Collection[int] = ()
+    ) -> None:
+        """Count from 0 again, with other faults than before.
+
+        :param lose: the numbers of datagrams that are lost from now on.
+        :param double: the numbers of those that arrive twice.
+        :param overtake: the numbers of those that arrive late.
+        """
+        self.count = 0
+        self._lose, self._double, self._overtake = frozenset(lose), frozenset(double), frozenset(overtake)
+
+    def loses(self, kind: str, *, source: str = "", target: str = "", times: int | None = 1) -> None:
+        """Lose the next datagrams of a kind.
+
+        :param kind: as `Datagram.kind` says it: "ACK", "200 INVITE".
+        :param source: the host that they come from; "" for any.
+        :param target: the host that they go to; "" for any.
+        :param times: how many of them; None for all.
+        """
+        self._losses.append(_Loss(kind, source, target, times))
 
     def release(self, address: Address) -> None:
         """Give an address back."""
@@ -138,6 +198,8 @@ class Network:
             fate, delays = "overtaken", [LATE]
         datagram = Datagram(self._clock.seconds(), source, target, packet, fate)
         self.sent.append(datagram)
+        if self._losses and any(loss.takes(datagram) for loss in self._losses):
+            datagram.fate, delays = "lost", []
         for delay in delays:
             self._clock.callLater(delay, self._deliver, datagram)
 

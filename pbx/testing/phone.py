@@ -20,7 +20,7 @@ from pbx.sip.inbound_session import InboundSession
 from pbx.sip.message import NO_BODY, Request, Response
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import EARLY, Session
+from pbx.sip.session import CONFIRMED, Session
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 from pbx.sip.transport import Addresses, Transports, UDPTransport
 from pbx.sip.user_agent import UserAgent
@@ -38,8 +38,10 @@ class PhoneCall:
     :ivar state: "calling", "early" (it rings at the other end), "ringing" (here), "talking", "over".
     :ivar status: the last final status that came for our INVITE; 0 when none came.
     :ivar progress: the provisional statuses that came, in order.
+    :ivar fields: the header fields of the last final response to our INVITE, or of what ended the call.
+    :ivar held: whether the other side has put us on hold.
     :ivar ended_by: "us", "them", or "" while it goes on.
-    :ivar why: the words that came with the end.
+    :ivar why: the words that came with the end: of its Reason field, where there was one.
     """
 
     def __init__(self, phone: Phone, sound: Sound) -> None:
@@ -48,17 +50,19 @@ class PhoneCall:
         self.state = "calling"
         self.status = 0
         self.progress: list[int] = []
+        self.fields: list[Field] = []
         self.ended_by = ""
         self.why = ""
         self.held = False
         self._phone = phone
         self._version = 0
-        self._offered = False
+        self.offered = True
+        self.retried = False
 
     def describe(self, direction: str = "sendrecv") -> bytes:
         """A session description of ours."""
         self._version += 1
-        host = self._phone.host
+        host = self._phone.inside
         return (
             f"v=0\r\no=- 1 {self._version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
             f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))} 101\r\n"
@@ -85,6 +89,7 @@ class PhoneCall:
         """They answered; or the ACK of our 2xx brought their answer."""
         self.state = "talking"
         self.status = 200
+        self.fields = session.take_fields()
         self.take(description)
         if session.owes_ack:
             session.ack(self.describe())
@@ -92,21 +97,25 @@ class PhoneCall:
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """They refused."""
         self.status = status
-        if session.state.value == "confirmed":
+        self.fields = session.take_fields()
+        if session.state is CONFIRMED:
             return
-        if status == 401 and self._phone.retries(self, session):
+        if status == 401 and self._phone.retries(self):
             return
         self.over("them", reason)
 
     def session_offered(self, session: Session, description: bytes) -> None:
         """A re-INVITE."""
+        if self._phone.refuses:
+            session.reject(self._phone.refuses)
+            return
         self.take(description)
         session.answer(self.describe("recvonly" if self.held else "sendrecv"))
 
     def session_ended(self, session: Session, reason: str) -> None:
         """They hung up, or gave up."""
-        self.why = next((value for key, _, value in session.take_fields() if key == "reason"), reason)
-        self.over("them", self.why)
+        self.fields = session.take_fields()
+        self.over("them", next((value for key, _, value in self.fields if key == "reason"), reason))
 
     def over(self, by: str, why: str = "") -> None:
         """The call is over."""
@@ -123,8 +132,15 @@ class Phone:
     :param host: its address on the network.
     :param exchange: the exchange's address, where it registers and sends its calls.
     :param payload_types: the codecs it speaks, as static RTP payload types.
+    :param domain: the host of its own address (From); "" for the exchange's.
+    :param behind_nat: the address that it believes to have, and writes into Contact and session descriptions, while
+        its packets come from `host` and from other ports; "" without a NAT.
+    :ivar address: where the network reaches its SIP.
     :ivar call: its latest call; None before the first.
     :ivar registered: whether its last REGISTER was taken.
+    :ivar register_status: the final status of that REGISTER.
+    :ivar busy: whether it refuses calls with 486; it does so in a call, too.
+    :ivar refuses: the status with which it refuses re-INVITEs; 0 while it takes them.
     """
 
     def __init__(
@@ -136,17 +152,21 @@ class Phone:
         host: str,
         exchange: Address,
         payload_types: tuple[int, ...] = (0, 8),
+        domain: str = "",
+        behind_nat: str = "",
     ) -> None:
         source = random.Random(f"{number} {host}")
         identifiers = Identifiers(source.randbytes)
         self.number = number
         self.host = host
+        self.inside = behind_nat or host
         self.payload_types = payload_types
         self.password = password
         self.registered = False
         self.register_status = 0
         self.call: PhoneCall | None = None
         self.busy = False
+        self.refuses = 0
         self.silent = False
         self.layer = TransactionLayer(clock, identifiers)
         transports = Transports()
@@ -155,8 +175,12 @@ class Phone:
         self._clock = clock
         self._network = network
         self._identifiers = identifiers
-        self._domain = exchange[0]
-        self._socket = network.bind(host, SIP_PORT)
+        self._server = exchange[0]
+        self._domain = domain or exchange[0]
+        # A NAT that gives each port of ours another one of its own.
+        self._outside = 40_000 if behind_nat else 0
+        self.address: Address = (host, SIP_PORT + self._outside)
+        self._socket = network.bind(*self.address, (self.inside, SIP_PORT))
         transport = UDPTransport(self._socket, self.layer, Addresses(), Counter())
         transports.all.append(transport)
         self._socket.receiver = lambda packet, source: (
@@ -189,7 +213,7 @@ class Phone:
         :param more: further fields of the INVITE.
         """
         call = PhoneCall(self, self._sound())
-        call._offered = offer
+        call.offered = offer
         self.call = call
         self._invite(call, number, forwards, more)
         return call
@@ -220,10 +244,13 @@ class Phone:
         session.progress(status, call.describe())
 
     def hangs_up(self) -> None:
-        """Hang up; before the answer, give up."""
+        """Hang up; before the answer, give up, or decline."""
         call = self._current()
         session = call.session
-        if isinstance(session, OutboundSession) and session.state is EARLY:
+        if call.state == "ringing":
+            self.declines()
+            return
+        if isinstance(session, OutboundSession):
             session.cancel()
         elif session is not None:
             session.hang_up()
@@ -240,6 +267,16 @@ class Phone:
     def vanishes(self) -> None:
         """Lose the network: nothing arrives any more."""
         self.silent = True
+
+    def asks(self, method: str, number: str = "", more: tuple[Field, ...] = ()) -> Reply:
+        """Send a request of any method outside all calls, for example OPTIONS.
+
+        :param number: whom it is for; "" for the exchange itself.
+        :param more: further fields.
+        """
+        reply = Reply()
+        self._ask(method, f"sip:{number}@{self._server}" if number else f"sip:{self._server}", more, reply.take)
+        return reply
 
     # What its user sees and hears
 
@@ -281,13 +318,12 @@ class Phone:
         """A phone is no registrar."""
         transaction.respond(request.response(405, "", self._identifiers.token()))
 
-    def retries(self, call: PhoneCall, session: Session) -> bool:
-        """Dial again with credentials, where the refusal asked for some and there were none."""
-        if self._challenge is not None and self._count:
+    def retries(self, call: PhoneCall) -> bool:
+        """Dial again, once, with credentials for the challenge of a refusal."""
+        self._take_challenge(call.fields)
+        if call.retried or self._challenge is None:
             return False
-        self._take_challenge(session.take_fields())
-        if self._challenge is None:
-            return False
+        call.retried = True
         self._invite(call, *self._dialled)
         return True
 
@@ -295,11 +331,11 @@ class Phone:
 
     def _invite(self, call: PhoneCall, number: str, forwards: int, more: tuple[Field, ...]) -> None:
         self._dialled = (number, forwards, more)
-        target = f"sip:{number}@{self._domain}"
+        target = f"sip:{number}@{self._server}"
         session = OutboundSession(self.agent, call, self.flow, neighbour=True)
         call.session = session
         credentials = self._credentials("INVITE", target)
-        description = call.describe() if call._offered else b""
+        description = call.describe() if call.offered else b""
         me = f"<sip:{self.number}@{self._domain}>"
         session.invite(target, me, f"<{target}>", description, forwards, (*more, *credentials))
 
@@ -314,23 +350,11 @@ class Phone:
 
     def _sound(self) -> Sound:
         self._media_port += 2
-        return Sound(self._network, self._clock, self.host, self._media_port, int(self._identifiers.token()[:8], 16))
+        port = self._media_port
+        sources = int(self._identifiers.token()[:8], 16)
+        return Sound(self._network, self._clock, self.host, port + self._outside, port, sources)
 
     def _send_register(self, expires: int, contact: str) -> None:
-        self._cseq += 1
-        target = f"sip:{self._domain}"
-        me = f"<sip:{self.number}@{self._domain}>"
-        fields = [
-            FROM.field(f"{me};tag={self._identifiers.token()}"),
-            TO.field(me),
-            CALL_ID.field(self._call_id),
-            CSEQ.field(f"{self._cseq} REGISTER"),
-            CONTACT.field(contact),
-            EXPIRES.field(expires),
-            MAX_FORWARDS.field(70),
-            *self._credentials("REGISTER", target),
-            NO_BODY,
-        ]
         challenged = self._challenge is not None
 
         def answered(response: Response) -> None:
@@ -343,7 +367,23 @@ class Phone:
             else:
                 self.registered = response.status == 200 and expires > 0
 
-        self.layer.request(self.flow, Request("REGISTER", target, fields), _Once(answered))
+        fields = (CONTACT.field(contact), EXPIRES.field(expires))
+        self._ask("REGISTER", f"sip:{self._server}", fields, answered)
+
+    def _ask(self, method: str, target: str, more: tuple[Field, ...], answered: Callable[[Response], None]) -> None:
+        me = f"<sip:{self.number}@{self._domain}>"
+        self._cseq += 1
+        fields = [
+            FROM.field(f"{me};tag={self._identifiers.token()}"),
+            TO.field(me if method == "REGISTER" else f"<{target}>"),
+            CALL_ID.field(self._call_id),
+            CSEQ.field(f"{self._cseq} {method}"),
+            MAX_FORWARDS.field(70),
+            *more,
+            *self._credentials(method, target),
+            NO_BODY,
+        ]
+        self.layer.request(self.flow, Request(method, target, fields), _Once(answered))
 
     def _take_challenge(self, fields: list[Field]) -> None:
         challenges = [parse_challenge(value) for key, _, value in fields if key == "www-authenticate"]
@@ -363,6 +403,27 @@ class Phone:
 
     def __repr__(self) -> str:
         return f"<phone {self.number} at {self.host}: {self.call.state if self.call else 'idle'}>"
+
+
+class Reply:
+    """What comes back for one request.
+
+    :ivar status: the final status; 0 while there is none.
+    :ivar fields: the header fields of that response.
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.fields: list[Field] = []
+
+    def take(self, response: Response) -> None:
+        """The final response."""
+        self.status = response.status
+        self.fields = response.fields
+
+    def field(self, key: str) -> str:
+        """The value of the first field with this key (its name in lower case); "" without any."""
+        return next((value for other, _, value in self.fields if other == key), "")
 
 
 class _Once:

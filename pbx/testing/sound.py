@@ -21,17 +21,18 @@ _ENOUGH = 0.8  # share of the power that a tone must have
 class Sound:
     """One RTP stream, both ways, and the RTCP port beside it.
 
-    :param port: the even port to bind.
+    :param bound: the even port to bind.
+    :param port: the same as the phone knows it; another one behind a NAT.
     :ivar payloads: what came, one entry a packet, the latest last.
     """
 
-    def __init__(self, network: Network, clock: VirtualClock, host: str, port: int, ssrc: int) -> None:
+    def __init__(self, network: Network, clock: VirtualClock, host: str, bound: int, port: int, ssrc: int) -> None:
         self.port = port
         self.payloads: list[bytes] = []
         self.target: Address | None = None
         self._clock = clock
-        self._socket = network.bind(host, port)
-        self._control = network.bind(host, port + 1)
+        self._socket = network.bind(host, bound)
+        self._control = network.bind(host, bound + 1)
         self._socket.receiver = self._received
         self._ssrc = ssrc
         self._sequence = 0
