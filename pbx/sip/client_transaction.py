@@ -46,6 +46,7 @@ class InviteClientTransaction:
     :param branch: the branch of that Via.
     :param ended: called once, when it terminates.
     :ivar flow: the way of the INVITE, which a CANCEL takes too (RFC 3261 9.1).
+    :ivar request: the INVITE, until its final response: transactions linger by the thousand, and messages are large.
     """
 
     method = "INVITE"
@@ -99,6 +100,8 @@ class InviteClientTransaction:
                 self._enter(COMPLETED, 0 if self.flow.reliable else TIMER_D)
                 self._ack = bytes(self.request.ack_for(response))
                 self.flow.send(self._ack)
+            if status >= 200:
+                del self.request
             self._user.response_received(response)
         elif self.state is ACCEPTED:
             # The user, not the transaction, answers a 2xx: it sends the same ACK again.

@@ -84,16 +84,17 @@ class Dialog:
         return dialog
 
     @classmethod
-    def as_uac(cls, request: Request, response: Response, flow: Flow) -> Dialog:
-        """The dialog that a response to our request makes (RFC 3261 12.1.2)."""
-        # What identifies it, the response repeats from the request (RFC 3261 8.2.6.2).
+    def as_uac(cls, local: str, target: str, response: Response, flow: Flow) -> Dialog:
+        """The dialog that a response to our request makes (RFC 3261 12.1.2).
+
+        :param local: our From value, with tag.
+        :param target: our Request-URI: the peer is there until a Contact comes, which a 1xx need not have.
+        """
         remote = response.first("to") or ""
-        local = request.first("from") or ""
         dialog = cls(response.call_id, local, response.from_tag, remote, response.to_tag, flow)
         dialog.local_cseq = response.cseq
         dialog.routes = tuple(reversed(_route_set(response)))
-        # A 1xx need not carry a Contact; until one comes the peer is where we called it.
-        dialog.remote_target = _contact(response) or request.target
+        dialog.remote_target = _contact(response) or target
         return dialog
 
     @property

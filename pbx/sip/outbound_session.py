@@ -7,7 +7,7 @@ from pbx.sip.dialog import SDP_TYPE, Dialog
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, TO, Field
 from pbx.sip.message import NO_BODY, Request, Response, with_body
-from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, Agent, Session, SessionUser, sdp_of
+from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, NOBODY, Agent, Session, SessionUser, sdp_of
 from pbx.sip.timers import T1, Timer
 from pbx.sip.transaction_layer import ServerTransaction
 
@@ -22,13 +22,14 @@ class OutboundSession(Session):
         requests of the session go there, whatever its Contact says (it may be behind a NAT).
     """
 
-    __slots__ = ("_cancel", "_forks", "_giving_up", "_neighbour", "_request", "flow")
+    __slots__ = ("_cancel", "_forks", "_giving_up", "_local", "_neighbour", "_target", "flow")
 
     def __init__(self, agent: Agent, user: SessionUser, flow: Flow, neighbour: bool) -> None:
         super().__init__(agent, user)
         self.flow = flow
         self._neighbour = neighbour
-        self._request: Request | None = None
+        self._local = ""  # our From value
+        self._target = ""  # the Request-URI
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
         self._giving_up: Timer | None = None
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
@@ -46,8 +47,10 @@ class OutboundSession(Session):
         :param more: further fields.
         """
         identifiers = self._agent.identifiers
+        self._local = f"{caller};tag={identifiers.token()}"
+        self._target = target
         fields: list[Field] = [
-            FROM.field(f"{caller};tag={identifiers.token()}"),
+            FROM.field(self._local),
             TO.field(callee),
             CALL_ID.field(identifiers.token()),
             CSEQ.field(f"{FIRST_CSEQ} INVITE"),
@@ -61,9 +64,8 @@ class OutboundSession(Session):
             self._negotiation.offer_sent()
         else:
             fields.append(NO_BODY)
-        self._request = Request("INVITE", target, fields, sdp)
         self._agent.sessions.add(self)
-        transaction = self._agent.layer.request(self.flow, self._request, self)
+        transaction = self._agent.layer.request(self.flow, Request("INVITE", target, fields, sdp), self)
         assert isinstance(transaction, InviteClientTransaction)
         self._invite = transaction
 
@@ -76,6 +78,7 @@ class OutboundSession(Session):
             self.hang_up(more)
         elif self.state is EARLY:
             self.state = ENDING
+            self._release()
             self._cancel = more
             if self._invite is not None and self._invite.state.value == "proceeding":
                 self._send_cancel()
@@ -130,15 +133,14 @@ class OutboundSession(Session):
 
     def _fork_answered(self, response: Response) -> None:
         """A 2xx of another callee, reached by a proxy that forked: acknowledge it and end it (RFC 3261 13.2.2.4)."""
-        assert self._request is not None
         ack = self._forks.get(response.to_tag)
-        dialog = Dialog.as_uac(self._request, response, self.flow)
+        dialog = Dialog.as_uac(self._local, self._target, response, self.flow)
         if not self._neighbour:
             self._agent.direct(dialog)
         if ack is None:
             ack = self._forks[response.to_tag] = bytes(dialog.ack(response.cseq, self._agent.identifiers.branch()))
             dialog.flow.send(ack)
-            self._agent.layer.request(dialog.flow, dialog.request("BYE"), _Nobody())
+            self._agent.layer.request(dialog.flow, dialog.request("BYE"), NOBODY)
         else:
             dialog.flow.send(ack)
 
@@ -150,12 +152,12 @@ class OutboundSession(Session):
             self._peer_fields = response.fields
         self._end()
         if early:
-            self.user.session_rejected(self, status, reason)
+            self._release().session_rejected(self, status, reason)
 
     def _send_cancel(self) -> None:
-        assert self._invite is not None and self._request is not None
+        assert self._invite is not None
         more, self._cancel = self._cancel, None
-        self._agent.layer.cancel(self._invite, self._request.cancel(more or ()), _Nobody())
+        self._agent.layer.cancel(self._invite, self._invite.request.cancel(more or ()), NOBODY)
         # A peer that never ends the INVITE is given up after as long as its transaction would take (RFC 3261 9.1).
         self._giving_up = self._agent.clock.callLater(64 * T1, self._give_up)
 
@@ -170,9 +172,8 @@ class OutboundSession(Session):
             self._giving_up = None
 
     def _take_dialog(self, response: Response) -> None:
-        assert self._request is not None
         old = self.dialog
-        dialog = Dialog.as_uac(self._request, response, self.flow)
+        dialog = Dialog.as_uac(self._local, self._target, response, self.flow)
         if old is None or old.key != dialog.key:
             self._agent.leave(self)
         elif old.next_hop == dialog.next_hop:
@@ -187,15 +188,3 @@ class OutboundSession(Session):
         super()._bye_received(transaction, request)
         if self._invite is not None and self._giving_up is None and self._invite.state.value == "proceeding":
             self._send_cancel()  # a callee must not end an early dialog with BYE (RFC 3261 15); this one did
-
-
-class _Nobody:
-    """The user of requests whose fate is nobody's concern: CANCEL, and the BYE to a fork."""
-
-    __slots__ = ()
-
-    def response_received(self, response: Response) -> None:
-        """The request was answered."""
-
-    def transaction_failed(self, method: str, status: int, reason: str) -> None:
-        """The request was not answered."""

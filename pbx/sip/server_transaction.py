@@ -47,6 +47,7 @@ class InviteServerTransaction:
     :param key: what it is found by.
     :param ended: called once, when it terminates.
     :ivar user: who answers; set by him.
+    :ivar request: the INVITE, until its final response: transactions linger by the thousand, and messages are large.
     """
 
     __slots__ = ("_clock", "_ended", "_expiry", "_packet", "_resend", "flow", "key", "request", "state", "user")
@@ -132,12 +133,12 @@ class InviteServerTransaction:
 class NonInviteServerTransaction:
     """Non-INVITE server transaction (RFC 3261 17.2.2).
 
-    :param request: the request.
+    :param request: the request; kept until its final response.
     :param key: what it is found by.
     :param ended: called once, when it terminates.
     """
 
-    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "flow", "key", "request", "state")
+    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "flow", "key", "method", "request", "state")
 
     def __init__(
         self, request: Request, key: Key, flow: Flow, clock: Clock, ended: Callable[[NonInviteServerTransaction], None]
@@ -145,6 +146,7 @@ class NonInviteServerTransaction:
         self.request = request
         self.key = key
         self.flow = flow
+        self.method = request.method
         self.state = TRYING
         self._clock = clock
         self._ended = ended
@@ -166,7 +168,10 @@ class NonInviteServerTransaction:
         packet = self._packet = bytes(response)
         if response.status < 200:
             self.state = PROCEEDING
-        elif self.flow.reliable:
+            self.flow.send(packet)
+            return
+        del self.request
+        if self.flow.reliable:
             self.state = TERMINATED
             self._ended(self)
         else:
@@ -190,4 +195,4 @@ class NonInviteServerTransaction:
 
     def __repr__(self) -> str:
         rest = left(self._expiry, self._clock)
-        return f"<{self.request.method} server transaction {self.key[0]} {self.state.value}{rest}>"
+        return f"<{self.method} server transaction {self.key[0]} {self.state.value}{rest}>"

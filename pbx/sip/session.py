@@ -58,6 +58,23 @@ class SessionUser(Protocol):
         """The session is over, and we did not end it. The reason is in words."""
 
 
+class Nobody:
+    """The user of sessions that are over, and of requests whose fate is nobody's concern."""
+
+    __slots__ = ()
+
+    def session_progressed(self, session: Session, status: int, sdp: bytes) -> None: ...
+    def session_answered(self, session: Session, sdp: bytes) -> None: ...
+    def session_rejected(self, session: Session, status: int, reason: str) -> None: ...
+    def session_offered(self, session: Session, sdp: bytes) -> None: ...
+    def session_ended(self, session: Session, reason: str) -> None: ...
+    def response_received(self, response: Response) -> None: ...
+    def transaction_failed(self, method: str, status: int, reason: str) -> None: ...
+
+
+NOBODY = Nobody()
+
+
 class Agent(Protocol):
     """What sessions need of the user agent that holds them."""
 
@@ -205,6 +222,7 @@ class Session:
             self._negotiation.settled()
         if self.state is EARLY:
             self._end()
+            self._release()
         local_tag = self._dialog().local_tag
         transaction.respond(transaction.request.response(status, reason, local_tag, more))
 
@@ -216,6 +234,7 @@ class Session:
         if self.state is not CONFIRMED:
             return
         self.state = ENDING
+        self._release()
         if self._transaction is not None:
             transaction, self._transaction = self._transaction, None
             transaction.respond(transaction.request.response(487, "", self._dialog().local_tag))
@@ -256,10 +275,10 @@ class Session:
         if transaction is None:
             return
         self._peer_fields = cancel.fields
-        initial = self.state is EARLY
+        initial, user = self.state is EARLY, self.user
         self.reject(487)
         if initial:
-            self.user.session_ended(self, "the caller gave up")
+            user.session_ended(self, "the caller gave up")
 
     def response_received(self, response: Response) -> None:
         """A response to one of our requests came."""
@@ -353,7 +372,7 @@ class Session:
         if waiting is not None:
             waiting.respond(waiting.request.response(487, "", self._dialog().local_tag))  # RFC 3261 15.1.2
         if not over:
-            self.user.session_ended(self, "hung up")
+            self._release().session_ended(self, "hung up")
 
     def _answer_lost(self) -> None:
         answer, self._answer = self._answer, None
@@ -367,8 +386,9 @@ class Session:
     def _lost(self, reason: str) -> None:
         """The peer does not play its part any more: end the session and tell the user."""
         if self.state is CONFIRMED:
+            user = self.user
             self.hang_up()
-            self.user.session_ended(self, reason)
+            user.session_ended(self, reason)
 
     def _end(self) -> None:
         """Nothing more is to be done."""
@@ -378,6 +398,11 @@ class Session:
         if self.state is not ENDED:
             self.state = ENDED
             self._agent.forget(self)
+
+    def _release(self) -> SessionUser:
+        """Let go of the user, who would else live as long as our last transactions. Returns it, to be told so."""
+        user, self.user = self.user, NOBODY
+        return user
 
     def _response(self, request: Request, status: int, sdp: bytes, more: tuple[Field, ...]) -> Response:
         routes = tuple(field for field in request.fields if field[0] == "record-route")  # RFC 3261 12.1.1
