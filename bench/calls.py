@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bench.exchange import PLAN
@@ -14,7 +14,6 @@ from tests.phones.process import free_port
 from tests.phones.sipp import Sipp, Tally
 
 CALLER, CALLEE = "127.0.0.2", "127.0.0.3"
-_MEDIA_PORT = 6000
 
 
 class Bench:
@@ -31,21 +30,31 @@ class Bench:
         folder = self.exchange.folder / f"caller{self._runs}"
         server = self.exchange.address
         return Sipp("caller", folder, ip=CALLER, server=server, service="1000", calls=calls, rate=rate, talk=talk,
-                    media_port=_MEDIA_PORT, cpu=LOAD_CPU)  # fmt: skip
+                    cpu=LOAD_CPU)  # fmt: skip
+
+    def watch(self, caller: Sipp, what: str, total: int, count: Callable[[], int], within: float) -> None:
+        """Shows how `count` grows as `what`, until it is `total`.
+
+        :raises AssertionError: the caller ended before, or `within` seconds have gone by; SIPp's reasons are in it.
+        """
+        with Progress(what, total) as progress:
+
+            def over() -> bool:
+                done = count()
+                progress.show(done)
+                return done >= total or caller.process.status is not None
+
+            eventually(over, within)
+        assert count() >= total, f"{what}: {count()} of {total}\n{caller.complaints()}"
 
     def place(self, what: str, calls: int, rate: float) -> Tally:
         """Places calls of half a second and waits for their end, shown as `what`.
 
         :raises AssertionError: one of them failed.
         """
-        with self.caller(calls, rate, 0.5) as caller, Progress(what, calls) as progress:
-
-            def over() -> bool:
-                progress.show(caller.tally().successful)
-                return caller.process.status is not None
-
-            eventually(over, within=calls / rate + 30)
-            return caller.finish(1)
+        with self.caller(calls, rate, 0.5) as caller:
+            self.watch(caller, what, calls, lambda: caller.tally().successful, calls / rate + 30)
+            return caller.finish(5)
 
 
 @contextmanager
@@ -53,9 +62,10 @@ def bench(calls: int, lasting: float) -> Iterator[Bench]:
     """A bench for so many calls in all, which may last so many seconds."""
     port = free_port(CALLEE)
     with Exchange(PLAN.format(callee=f"{CALLEE}:{port}"), cpu=EXCHANGE_CPU) as exchange:
-        folder = exchange.folder / "callee"
-        with Sipp("callee", folder, ip=CALLEE, port=port, calls=calls, talk=lasting, media_port=_MEDIA_PORT,
-                  cpu=LOAD_CPU) as callee:  # fmt: skip
+        callee = Sipp(
+            "callee", exchange.folder / "callee", ip=CALLEE, port=port, calls=calls, talk=lasting, cpu=LOAD_CPU
+        )
+        with callee:
             yield Bench(exchange, callee)
 
 
@@ -72,10 +82,10 @@ def run(rate: float, seconds: float, warm: float) -> str:
         meter = Meter(running.exchange.pid)
         tally = running.place("calls", calls, rate)
         wall, cpu, stolen = meter.read()
-    again = f"{tally.retransmissions} retransmissions"
+        again = tally.retransmissions + running.callee.finish(5).retransmissions
     return (
         f"{1000 * cpu / calls:.3f} ms of CPU time per call, {calls / cpu:,.0f} calls a second on a whole core "
-        f"({calls} calls at {rate:g}/s, none failed, {again}; {stolen:.2f} of {wall:.0f} s stolen)"
+        f"({calls} calls at {rate:g}/s, none failed, {again} retransmissions; {stolen:.2f} of {wall:.0f} s stolen)"
     )
 
 
@@ -86,8 +96,8 @@ def run_held(calls: int, rate: float) -> str:
         pid = running.exchange.pid
         running.place("memory, warming up", 20, 20)
         before = memory_kib(pid)
-        with running.caller(calls, rate, ramp + 15) as caller, Progress("memory, calls up", calls) as progress:
-            eventually(progress.until(lambda: running.callee.tally().current), within=ramp + 15)
+        with running.caller(calls, rate, ramp + 15) as caller:
+            running.watch(caller, "memory, calls up", calls, lambda: running.callee.tally().current, ramp + 15)
             up = memory_kib(pid)
             caller.finish(ramp + 60)
         after = memory_kib(pid)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from typing import Self
 
 
@@ -29,16 +28,6 @@ class Progress:
         line = f"{self._what}: {done:.0f} of {self._total:.0f}"
         print(f"\r{line}\x1b[K" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr)
         sys.stderr.flush()
-
-    def until(self, done: Callable[[], float]) -> Callable[[], bool]:
-        """A condition for `eventually`: true once `done()` reaches the end, shown each time it is asked."""
-
-        def reached() -> bool:
-            count = done()
-            self.show(count)
-            return count >= self._total
-
-        return reached
 
     def __enter__(self) -> Self:
         return self

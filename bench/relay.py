@@ -10,7 +10,6 @@ import time
 from bench.calls import CALLEE, CALLER, bench
 from bench.machine import Meter
 from bench.progress import Progress
-from tests.eventually import eventually
 
 _PACKET_SECONDS = 0.02
 _SAMPLES = 160
@@ -85,9 +84,10 @@ def run(calls: int, seconds: float) -> str:
     lasting = calls / rate + _WARM + seconds + 10
     # The first call's ports are SIPp's own, so there is one call more than is used.
     with bench(calls + 1, lasting) as running, running.caller(calls + 1, rate, lasting) as caller:
-        with Progress("relay, calls up", calls) as progress:
-            sides = (caller, running.callee)
-            eventually(progress.until(lambda: min(len(side.media()) for side in sides)), within=calls / rate + 20)
+        sides = (caller, running.callee)
+        running.watch(
+            caller, "relay, calls up", calls, lambda: min(len(side.media()) for side in sides), calls / rate + 20
+        )
         streams = [Stream(CALLER, port, (ip, remote)) for port, ip, remote in caller.media()]
         streams += [Stream(CALLEE, port, (ip, remote)) for port, ip, remote in running.callee.media()]
         load = Load(streams)

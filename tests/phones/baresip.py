@@ -192,9 +192,9 @@ class Baresip:
                 self.events.append(told)
 
     def close(self) -> None:
-        """Ends the process; it takes its registration back first."""
+        """Ends the process, which takes its registration back first, if the exchange still answers."""
         self._control.close()
-        self.process.stop()
+        self.process.stop(within=1)
 
     def __enter__(self) -> Self:
         return self
