@@ -14,25 +14,39 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
+from twisted.internet import protocol
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, IReadDescriptor, ITCPTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from pbx.faults import Fault
 
 LONGEST_QUESTION = 65536  # bytes
 PATIENCE = 10.0  # seconds for question, answer and the client's reading it
+PAUSE = 1.0  # seconds, when no more connections can be taken
 CONNECTIONS = 32
 
 Commands = Mapping[str, Callable[..., object]]
 
 
+class Reactor(Protocol):
+    """As much of the reactor as is needed here."""
+
+    def addReader(self, reader: Any) -> Any: ...
+    def removeReader(self, reader: Any) -> Any: ...
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> Any: ...
+    def adoptStreamConnection(self, descriptor: int, family: int, factory: Any) -> Any: ...
+
+
+@implementer(IReadDescriptor)
 class ControlSocket:
     """The listening socket and its file, which is removed when we leave.
+
+    Not one of Twisted's own ports: those make the file writable for everybody while it is there already.
 
     :param path: where it is made, for this user only; what a dead server left there is replaced.
     :raises Fault: a living server answers there, something else is there, or it cannot be made.
@@ -40,9 +54,10 @@ class ControlSocket:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reactor: Reactor | None = None
         try:
             _make_way(path)
-            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             # Between bind and a later chmod anybody could connect.
             umask = os.umask(0o177)
             try:
@@ -56,11 +71,53 @@ class ControlSocket:
             what = f"the control socket {path} cannot be made: {error.strerror or error}"
             raise Fault("", 0, what, "name another one, in a folder that this user may write") from error
         self._file = os.lstat(path).st_ino
-        self.socket.setblocking(False)
         self.socket.listen(CONNECTIONS)
 
+    def serve(self, reactor: Reactor, control: Control) -> None:
+        """Give every connection to `control` from now on."""
+        self._reactor = reactor
+        self._control = control
+        reactor.addReader(self)
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self.socket.fileno()
+
+    def logPrefix(self) -> str:
+        """What Twisted calls us in its log."""
+        return "control socket"
+
+    def doRead(self) -> None:
+        """Take the connection that waits."""
+        assert self._reactor is not None
+        try:
+            client = self.socket.accept()[0]
+        except BlockingIOError:
+            return
+        except OSError:
+            # No descriptor is left: the connection waits on, and would wake us without an end.
+            self._reactor.removeReader(self)
+            self._reactor.callLater(PAUSE, self._resume)
+            return
+        with client:
+            client.setblocking(False)
+            self._reactor.adoptStreamConnection(client.fileno(), socket.AF_UNIX, self._control)
+
+    def _resume(self) -> None:
+        if self._reactor is not None:
+            self._reactor.addReader(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor lets go of us."""
+        self.close()
+
     def close(self) -> None:
-        """Remove the file, unless that is another server's by now, and close the socket."""
+        """Remove the file, unless that is another server's by now, and close the socket; both once."""
+        if self._reactor is not None:
+            self._reactor.removeReader(self)
+            self._reactor = None
+        if self.socket.fileno() < 0:
+            return
         # In this order: as long as the socket answers, no other server puts its own in this place.
         with suppress(OSError):
             if os.lstat(self.path).st_ino == self._file:
@@ -90,7 +147,7 @@ def _make_way(path: Path) -> None:
     raise Fault("", 0, f"a server is running at {path}", "stop it, or give this one a control socket of its own")
 
 
-class Control(Factory):
+class Control(protocol.Factory):
     """Answers questions by calling `commands`, whose results, or the results of their Deferreds, become JSON.
 
     :param commands: a `Fault` that one raises is the answer; anything else is logged, and the answer says so.
@@ -137,7 +194,7 @@ class Control(Factory):
         return await maybeDeferred(command, **arguments)
 
 
-class _Connection(Protocol):
+class _Connection(protocol.Protocol):
     def __init__(self, control: Control) -> None:
         self._control = control
         self._question = b""
@@ -167,7 +224,7 @@ class _Connection(Protocol):
             self._transport.write(line + b"\n")
             self._transport.loseConnection()
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """Make room for the next one."""
         self.connected = 0
         self._control.connections -= 1

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
-from twisted.internet.interfaces import IListeningPort
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
 from pbx import __version__, config
+from pbx.clock import ReactorClock
 from pbx.config import Config
 from pbx.control import Control, ControlSocket
 from pbx.dialplan import loading
@@ -132,15 +132,14 @@ class PBX(Service):
         self._thread = StoreThread(self.reactor)
         self._thread.start()
         self.store = Store(open_database(self.config.database.url, patience=1), self.reactor, self._thread)
+        self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
         self._transports = [self.exchange.listen(bound) for bound in self._sockets]
         for transport in self._transports:
             self.reactor.addReader(transport)
         self.store.watch(self._table_changed)
         commands: dict[str, Callable[..., object]] = {"status": self.status, "registrations": self.registrations}
-        self._control_port: IListeningPort = self.reactor.adoptStreamPort(
-            self._control.socket.fileno(), socket.AF_UNIX, Control(commands, self.reactor)
-        )
+        self._control.serve(self.reactor, Control(commands, self.reactor))
         self._ending = Ending(self.reactor, self, self.config.sip.drain, self._stop_reactor)
         self.reactor.callWhenRunning(self._running)
 
@@ -148,7 +147,7 @@ class PBX(Service):
         """Return the exchange with all that the database holds."""
         sip, registrar = self.config.sip, self.config.registrar
         exchange = Exchange(
-            self.reactor,
+            self._clock,
             Identifiers(),
             MediaSockets(self.reactor, self.config.media.ports),
             self.store,
@@ -209,17 +208,11 @@ class PBX(Service):
                 "uptime": int(self.reactor.seconds() - self._started),
                 "listeners": self.listeners,
                 **self.exchange.figures(),
-                "timers": self._timers(),
+                "timers": len(self._clock),
                 "backlog": self.store.backlog,
                 "drops": dict(self.exchange.counts),
             }
         ]
-
-    def _timers(self) -> int:
-        """Count the timers of calls and registrations: not those of the database's watch and of this very question."""
-        others = ("pbx.store.", "pbx.service", "twisted.")
-        functions = (call.func for call in self.reactor.getDelayedCalls())
-        return sum(not getattr(function, "__module__", "").startswith(others) for function in functions)
 
     def registrations(self, number: str | None = None) -> list[dict[str, object]]:
         """Return a row for each binding, or for each of one extension: what `pbx registrations` shows."""
@@ -269,7 +262,6 @@ class PBX(Service):
             pass
 
     async def _closed(self) -> None:
-        await maybeDeferred(self._control_port.stopListening)
         for transport in self._transports:
             self.reactor.removeReader(transport)
         self.exchange.registrar.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -19,7 +20,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent
 
-from pbx.control import CONNECTIONS, LONGEST_QUESTION, PATIENCE, Control, ControlSocket
+from pbx.control import CONNECTIONS, LONGEST_QUESTION, PATIENCE, PAUSE, Control, ControlSocket
 from pbx.faults import Fault
 
 
@@ -66,6 +67,61 @@ def test_socket_of_a_successor_is_not_removed(folder: Path) -> None:
     first.close()
     assert (folder / "pbx.sock").exists()
     second.close()
+
+
+class Reactor:
+    """Watches one descriptor, which it reads when it is told to; `adopted` are the connections that were taken."""
+
+    def __init__(self) -> None:
+        self.readers: set[Any] = set()
+        self.clock = Clock()
+        self.callLater = self.clock.callLater
+        self.adopted = 0
+
+    def addReader(self, reader: Any) -> None:
+        self.readers.add(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        self.readers.discard(reader)
+
+    def adoptStreamConnection(self, descriptor: int, family: int, factory: Any) -> None:
+        assert os.fstat(descriptor)
+        assert not os.get_blocking(descriptor)
+        self.adopted += 1
+
+
+def test_connections_are_handed_over_and_none_without_one(folder: Path) -> None:
+    reactor = Reactor()
+    control = ControlSocket(folder / "pbx.sock")
+    control.serve(reactor, Control({}, reactor.clock))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(folder / "pbx.sock"))
+        control.doRead()
+        control.doRead()
+    assert (reactor.adopted, reactor.readers) == (1, {control})
+    control.close()
+    control.close()
+    assert reactor.readers == set()
+
+
+def test_without_a_descriptor_left_it_pauses_instead_of_spinning(folder: Path) -> None:
+    reactor = Reactor()
+    control = ControlSocket(folder / "pbx.sock")
+    control.serve(reactor, Control({}, reactor.clock))
+
+    class Exhausted(socket.socket):
+        def accept(self) -> Any:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    real = control.socket
+    control.socket = Exhausted(socket.AF_UNIX)
+    control.doRead()
+    assert reactor.readers == set()
+    reactor.clock.advance(PAUSE)
+    assert reactor.readers == {control}
+    control.socket.close()
+    control.socket = real
+    control.close()
 
 
 def test_file_that_is_no_socket_is_never_touched(folder: Path) -> None:
