@@ -6,6 +6,7 @@ It is the stack's bulkhead: what its user raises ends in one log line and a 500,
 from __future__ import annotations
 
 from collections import Counter
+from hashlib import blake2b
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -13,10 +14,17 @@ from twisted.logger import Logger
 from pbx.sip.client_transaction import ClientUser, InviteClientTransaction, NonInviteClientTransaction
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow, via_of
-from pbx.sip.headers import VIA
+from pbx.sip.headers import CONTACT, CONTENT_TYPE, RECORD_ROUTE, VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
-from pbx.sip.message import Request, Response
-from pbx.sip.server_transaction import ACCEPTED, InviteServerTransaction, Key, NonInviteServerTransaction
+from pbx.sip.message import Message, Request, Response
+from pbx.sip.server_transaction import (
+    ACCEPTED,
+    PROCEEDING,
+    TRYING,
+    InviteServerTransaction,
+    Key,
+    NonInviteServerTransaction,
+)
 from pbx.sip.timers import Clock
 
 ServerTransaction = InviteServerTransaction | NonInviteServerTransaction
@@ -63,24 +71,18 @@ class TransactionLayer:
             else:
                 self._request_received(flow, message)
         except Malformed as fault:
-            self.refuse(flow, message, fault)
+            self._refused(message, fault)
         except Exception:
-            self.counts["failures"] += 1
-            _log.failure("a message could not be dealt with: {message!r}", message=message)
-            self.refuse(flow, message, Malformed(500, ""))
+            self._failed("a message could not be dealt with: {what!r}", message)
+            self._refused(message, Malformed(500, ""))
 
-    def refuse(self, flow: Flow, message: Request | Response, fault: Malformed) -> None:
-        """Answer what was malformed: through its transaction when there is one, else without state (RFC 3261 8.2.7)."""
+    def refuse(self, flow: Flow, request: Request, fault: Malformed) -> None:
+        """Answer a request that is malformed, without state (RFC 3261 8.2.7)."""
         self.counts[f"refused {fault.status}"] += 1
-        if not isinstance(message, Request) or message.method == "ACK":
-            return
-        more = fault.more if isinstance(fault, Refused) else ()
-        response = message.response(fault.status, fault.why, self._identifiers.token(), more)
-        transaction = self._servers.get(server_key(message))
-        if transaction is None:
-            flow.send(bytes(response))
-        elif transaction.state.value in ("trying", "proceeding"):
-            transaction.respond(response)
+        key = server_key(request)
+        # A damaged copy of a request that has its transaction must not end what that one began.
+        if request.method != "ACK" and key not in self._servers:
+            flow.send(bytes(request.response(fault.status, fault.why, _tag_of(key))))
 
     def request(self, flow: Flow, request: Request, user: ClientUser) -> ClientTransaction:
         """Send a request other than ACK and CANCEL in a new client transaction; our Via is put on top of it."""
@@ -110,15 +112,24 @@ class TransactionLayer:
         """A connection is gone: so are its transactions."""
         for transaction in [*self._clients.values(), *self._servers.values()]:
             if transaction.flow is flow:
-                transaction.transport_failed()
+                try:
+                    transaction.transport_failed()
+                except Exception:
+                    self._failed("a failed flow could not be dealt with: {what!r}", transaction)
 
     def _response_received(self, response: Response) -> None:
         transaction = self._clients.get(f"{response.via.branch} {response.cseq_method}")
-        if transaction is None:
+        if transaction is None or _vias(response) > 1:
             # RFC 3261 18.1.2: a UAC core could take it; all it could be is a 2xx after timer M. Nobody waits for it.
+            # With a second Via it was meant for somebody else (RFC 3261 8.1.3.3).
             self.counts["stray responses"] += 1
-        else:
-            transaction.response_received(response)
+            return
+        if response.cseq_method == "INVITE" and 100 < response.status < 300:
+            # What its session will read is read before any state depends on it: else it is as if it had not come.
+            response.many(CONTACT)
+            response.many(RECORD_ROUTE)
+            response.one(CONTENT_TYPE)
+        transaction.response_received(response)
 
     def _request_received(self, flow: Flow, request: Request) -> None:
         method = request.method
@@ -147,6 +158,19 @@ class TransactionLayer:
             assert self.user is not None
             self.user.ack_received(ack)
 
+    def _refused(self, message: Request | Response, fault: Malformed) -> None:
+        """Answer what our user refused, in its transaction."""
+        self.counts[f"refused {fault.status}"] += 1
+        if isinstance(message, Request) and message.method != "ACK":
+            transaction = self._servers.get(server_key(message))
+            if transaction is not None and transaction.state in (TRYING, PROCEEDING):
+                more = fault.more if isinstance(fault, Refused) else ()
+                transaction.respond(message.response(fault.status, fault.why, self._identifiers.token(), more))
+
+    def _failed(self, words: str, what: object) -> None:
+        self.counts["failures"] += 1
+        _log.failure(words, what=what)
+
     def _client_ended(self, transaction: ClientTransaction) -> None:
         self._clients.pop(f"{transaction.branch} {transaction.method}", None)
 
@@ -166,3 +190,12 @@ def server_key(request: Request, method: str = "") -> Key:
         return (branch, f"{via.host}:{via.port}", method)
     # An element of RFC 2543. The To tag is left out: in the ACK it is ours, in the INVITE it is not there yet.
     return (branch, str(via), method, request.target, request.from_tag, request.call_id, str(request.cseq))
+
+
+def _tag_of(key: Key) -> str:
+    """The tag of a stateless response: the same each time its request comes (RFC 3261 8.2.7)."""
+    return blake2b("\n".join(key).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def _vias(message: Message) -> int:
+    return sum([value.count(",") + 1 for key, _, value in message.fields if key == "via"])

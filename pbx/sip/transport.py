@@ -38,7 +38,7 @@ class Receiver(Protocol):
     def message_received(self, flow: Flow, message: Request | Response) -> None:
         """A well-formed message came."""
 
-    def refuse(self, flow: Flow, message: Request | Response, fault: Malformed) -> None:
+    def refuse(self, flow: Flow, request: Request, fault: Malformed) -> None:
         """A request came that is malformed, and can be answered."""
 
 

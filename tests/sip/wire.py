@@ -78,9 +78,9 @@ def request(
     more: Iterable[Field] = (),
     sdp: bytes = b"",
 ) -> Request:
-    """A request as it comes from the peer."""
+    """A request as it comes from the peer. Elements of RFC 2543 need no branch."""
     fields: list[Field] = [
-        ("via", "Via", f"SIP/2.0/UDP {sent_by};branch={branch}"),
+        ("via", "Via", f"SIP/2.0/UDP {sent_by}" + (f";branch={branch}" if branch else "")),
         ("max-forwards", "Max-Forwards", "70"),
         ("from", "From", caller),
         ("to", "To", callee),
