@@ -258,11 +258,15 @@ class Phone:
 
     def holds(self) -> None:
         """Put the other side on hold."""
-        self._offer_again("sendonly")
+        self._offers(self._current().describe("sendonly"))
 
     def resumes(self) -> None:
         """Take it back."""
-        self._offer_again("sendrecv")
+        self._offers(self._current().describe())
+
+    def asks_for_an_offer(self) -> None:
+        """Send a re-INVITE without a session description, as some phones do to resume."""
+        self._offers(b"")
 
     def vanishes(self) -> None:
         """Lose the network: nothing arrives any more."""
@@ -294,6 +298,11 @@ class Phone:
     def talking(self) -> bool:
         """Whether it is in an answered call."""
         return self.call is not None and self.call.state == "talking"
+
+    @property
+    def may_offer(self) -> bool:
+        """Whether it can hold, resume, or ask for an offer: it is in a call, and no INVITE goes on in it."""
+        return self.talking and self._current().session is not None and self._current().session.may_offer
 
     @property
     def idle(self) -> bool:
@@ -339,10 +348,10 @@ class Phone:
         me = f"<sip:{self.number}@{self._domain}>"
         session.invite(target, me, f"<{target}>", description, forwards, (*more, *credentials))
 
-    def _offer_again(self, direction: str) -> None:
-        call = self._current()
-        assert call.session is not None
-        call.session.offer(call.describe(direction))
+    def _offers(self, description: bytes) -> None:
+        session = self._current().session
+        assert session is not None
+        session.offer(description)
 
     def _current(self) -> PhoneCall:
         assert self.call is not None, f"{self.number} has no call"
