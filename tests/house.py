@@ -63,6 +63,7 @@ TABLE = {
     "pbx.features": FEATURES,
     "pbx.dialplan": DIALPLAN,
     "pbx.cli": SHELL,
+    "pbx.clock": SHELL,
     "pbx.config": SHELL,
     "pbx.control": SHELL,
     "pbx.log": SHELL,

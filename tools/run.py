@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 
 from pbx import __version__
-from pbx.config import Listener, load
+from pbx.config import load
 from pbx.faults import Fault
+from pbx.options import Listener
 
 FOLDER = Path("run")
 CONFIG = FOLDER / "pbx.toml"
@@ -30,7 +31,7 @@ PROGRAMS = Path(sys.executable).parent
 
 def pbx(*words: str, stdin: str = "") -> str:
     """Run the `pbx` command and return what it printed; end with its status when it could not do it."""
-    command = [PROGRAMS / "pbx", "--config", CONFIG, *words]
+    command: list[str | Path] = [PROGRAMS / "pbx", "--config", CONFIG, *words]
     done = subprocess.run(command, check=False, input=stdin, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.returncode)
