@@ -1,0 +1,147 @@
+"""Phones that register: REGISTER requests as bytes, answers to challenges, and a registrar behind real transactions."""
+
+from __future__ import annotations
+
+from pbx.exchange.authentication import Authenticator
+from pbx.exchange.binding import Binding
+from pbx.exchange.directory import Directory
+from pbx.exchange.extension import Extension
+from pbx.exchange.registrar import Registrar
+from pbx.sip.digest import ha1, parse_challenge
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.message import Request, Response
+from pbx.sip.nonces import Nonces
+from pbx.sip.parser import parse
+from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
+from pbx.testing.clock import VirtualClock
+from tests.sip.wire import Wire
+
+REALM = "example.com"
+PASSWORD = "secret"
+
+
+def extension(number: str, password: str = PASSWORD, *, enabled: bool = True) -> Extension:
+    """An account."""
+    md5, sha256 = (ha1(algorithm, number, REALM, password) for algorithm in ("MD5", "SHA-256"))
+    return Extension(number, f"Phone {number}", md5, sha256, enabled)
+
+
+class Store:
+    """What the registrar has told, as a table and in order.
+
+    :ivar told: "keep contact" and "forget contact".
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Binding] = {}
+        self.told: list[str] = []
+
+    def keep(self, binding: Binding) -> None:
+        self.rows[binding.number, binding.contact] = binding
+        self.told.append(f"keep {binding.contact}")
+
+    def forget(self, number: str, contact: str) -> None:
+        self.rows.pop((number, contact), None)
+        self.told.append(f"forget {contact}")
+
+
+class Office:
+    """A registrar with the accounts 1001, 1002 and 1003 (disabled)."""
+
+    def __init__(self, **expires: int) -> None:
+        self.clock = VirtualClock()
+        self.store = Store()
+        self.directory = Directory()
+        self.directory.replace([extension("1001"), extension("1002"), extension("1003", enabled=False)])
+        self.identifiers = Identifiers()
+        self.layer = TransactionLayer(self.clock, self.identifiers)
+        self.layer.user = self
+        self.authenticator = Authenticator(self.directory, Nonces(self.clock, b"secret"), REALM)
+        self.registrar = Registrar(
+            self.directory, self.authenticator, self.clock, self.identifiers, self.store, self._is_ours, **expires
+        )
+
+    def _is_ours(self, host: str) -> bool:
+        return host in (REALM, "192.0.2.1")
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        self.registrar.registering(transaction, request)
+
+    def ack_received(self, request: Request) -> None:
+        raise AssertionError("a REGISTER has no ACK")
+
+    def contacts(self, number: str = "1001") -> list[str]:
+        """Where the extension is reached, in order."""
+        return [binding.contact for binding in self.registrar.contacts(number)]
+
+
+class Phone:
+    """One phone of an office.
+
+    :ivar call_id: the Call-ID of its registrations.
+    :ivar cseq: the CSeq that it used last.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        number: str = "1001",
+        password: str = PASSWORD,
+        *,
+        host: str = "192.0.2.9",
+        port: int = 5060,
+        call_id: str = "boot1",
+        algorithm: str = "SHA-256",
+    ) -> None:
+        self.office = office
+        self.number = number
+        self.password = password
+        self.call_id = call_id
+        self.cseq = 0
+        self.wire = Wire(office.clock, remote=(host, port))
+        self._algorithm = algorithm
+        self._authorization = ""
+
+    def send(
+        self, *fields: str, target: str = f"sip:{REALM}", to: str = "", cseq: int = 0, authorization: str = ""
+    ) -> Response:
+        """Send one REGISTER and return what comes back.
+
+        :param fields: lines such as "Contact: <sip:...>".
+        :param to: the To field; its own address-of-record when empty.
+        """
+        self.cseq = cseq or self.cseq + 1
+        aor = f"<sip:{self.number}@{REALM}>"
+        lines = [
+            f"REGISTER {target} SIP/2.0",
+            f"Via: SIP/2.0/UDP 10.0.0.5:5060;branch={self.office.identifiers.branch()};rport",
+            "Max-Forwards: 70",
+            f"From: {aor};tag=f",
+            f"To: {to or aor}",
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {self.cseq} REGISTER",
+            *fields,
+            *([f"Authorization: {authorization}"] if authorization else []),
+            "User-Agent: Deskphone/1",
+            "Content-Length: 0",
+        ]
+        request = parse(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.office.layer.message_received(self.wire, request)
+        answer = self.wire.last
+        assert isinstance(answer, Response)
+        return answer
+
+    def answer(self, challenged: Response, uri: str = f"sip:{REALM}") -> str:
+        """The credentials that answer a 401."""
+        for key, _, value in challenged.fields:
+            if key == "www-authenticate":
+                challenge = parse_challenge(value)
+                if challenge is not None and challenge.algorithm == self._algorithm:
+                    return str(challenge.answer(self.number, self.password, "REGISTER", uri, "cnonce"))
+        raise AssertionError(f"no {self._algorithm} challenge in {challenged.fields}")
+
+    def registers(self, *fields: str, to: str = "", cseq: int = 0) -> Response:
+        """Send a REGISTER, answer the challenge, and return the final response."""
+        challenged = self.send(*fields, to=to, cseq=cseq)
+        assert challenged.status == 401
+        return self.send(*fields, to=to, cseq=cseq, authorization=self.answer(challenged))
