@@ -22,6 +22,7 @@ from pbx.sip.headers import (
     parse_address,
 )
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
+from pbx.sip.uri import Uri
 
 SDP_TYPE = "application/sdp"
 
@@ -105,7 +106,7 @@ class Dialog:
     @property
     def next_hop(self) -> str:
         """The URI to which our requests are sent first (RFC 3261 12.2.1.1)."""
-        return str(parse_address(self.routes[0]).uri) if self.routes else self.remote_target
+        return _as_target(parse_address(self.routes[0]).uri) if self.routes else self.remote_target
 
     def request(self, method: str, more: tuple[Field, ...] = (), sdp: bytes = b"") -> Request:
         """Make a request in this dialog (RFC 3261 12.2.1.1), still without Via.
@@ -155,7 +156,7 @@ class Dialog:
             if "lr" not in first.parameters:
                 # A strict router: it wants to be the Request-URI, and the remote target last (RFC 3261 12.2.1.1).
                 routes = (*routes[1:], f"<{target}>")
-                target = str(first)
+                target = _as_target(first)
             fields.extend([ROUTE.field(route) for route in routes])
         fields.extend(more)
         if sdp:
@@ -172,4 +173,12 @@ def _route_set(message: Message) -> list[str]:
 
 def _contact(message: Message) -> str:
     contacts = message.many(CONTACT)
-    return str(contacts[0].uri) if contacts else ""
+    return _as_target(contacts[0].uri) if contacts else ""
+
+
+def _as_target(uri: Uri) -> str:
+    """A URI without what may not stand in a Request-URI (RFC 3261 19.1.1)."""
+    if uri.headers or "method" in uri.parameters:
+        kept = {name: value for name, value in uri.parameters.items() if name != "method"}
+        uri = Uri(uri.scheme, uri.user, uri.host, uri.port, kept, "", uri.password)
+    return str(uri)
