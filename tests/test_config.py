@@ -291,3 +291,10 @@ def test_any_bytes_are_loaded_or_refused(tmp_path_factory: pytest.TempPathFactor
         load(file)
     except Fault as refusal:
         assert "\n" not in str(refusal)
+
+
+def test_every_option_is_documented() -> None:
+    operating = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+    for section, options in SECTIONS.items():
+        for option in options:
+            assert f"| `[{section}] {option}` |" in operating

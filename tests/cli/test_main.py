@@ -113,3 +113,12 @@ def test_help_does_not_wait_for_sqlalchemy_and_twisted() -> None:
     script = f"import sys, pbx.cli.main; print([name for name in {slow} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_every_command_is_documented() -> None:
+    from pbx.cli.main import pbx
+
+    operating = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    for name, command in pbx.commands.items():
+        for inner in getattr(command, "commands", {"": command}):
+            assert f"pbx {name} {inner}".rstrip() in operating.replace("`, `show", "`, `pbx extension show")
