@@ -45,6 +45,7 @@ class InviteClientTransaction:
     :param request: the INVITE, with our Via on top. It is sent at once.
     :param branch: the branch of that Via.
     :param ended: called once, when it terminates.
+    :ivar cseq: the CSeq value; with the branch it is what responses find it by (RFC 3261 17.1.3).
     :ivar flow: the way of the INVITE, which a CANCEL takes too (RFC 3261 9.1).
     :ivar request: the INVITE, until its final response: transactions linger by the thousand, and messages are large.
     """
@@ -59,6 +60,7 @@ class InviteClientTransaction:
         "_resend",
         "_user",
         "branch",
+        "cseq",
         "flow",
         "request",
         "state",
@@ -75,6 +77,7 @@ class InviteClientTransaction:
     ) -> None:
         self.request = request
         self.branch = branch
+        self.cseq = request.first("cseq")
         self.state = CALLING
         self.flow = flow
         self._clock = clock
@@ -89,11 +92,12 @@ class InviteClientTransaction:
         flow.send(self._packet)
 
     def response_received(self, response: Response) -> None:
-        """A response with our branch and CSeq method came."""
+        """A response with our branch and CSeq came."""
         status = response.status
         if self.state is CALLING or self.state is PROCEEDING:
             if status < 200:
-                self._enter(PROCEEDING)
+                if self.state is CALLING:
+                    self._enter(PROCEEDING)
             elif status < 300:
                 self._enter(ACCEPTED, TIMER_M)
             else:
@@ -111,6 +115,11 @@ class InviteClientTransaction:
             if status >= 300:
                 self.flow.send(self._ack)
 
+    def abandon(self) -> None:
+        """Its user has sent CANCEL or BYE: it is over in 64*T1, also without a final response (RFC 3261 9.1)."""
+        if self.state is PROCEEDING and self._expiry is None:
+            self._expiry = self._clock.callLater(TIMER_B, self._expired)
+
     def transport_failed(self) -> None:
         """The flow is gone (RFC 3261 17.1.4)."""
         if self.state is CALLING or self.state is PROCEEDING:
@@ -123,9 +132,9 @@ class InviteClientTransaction:
 
     def _expired(self) -> None:
         self._expiry = None
-        calling = self.state is CALLING
+        unanswered = self.state is CALLING or self.state is PROCEEDING
         self._enter(TERMINATED)
-        if calling:
+        if unanswered:
             self._user.transaction_failed(self.method, 408, "no response within 32 s")
 
     def _enter(self, state: State, lasting: float | None = None) -> None:
@@ -153,9 +162,22 @@ class NonInviteClientTransaction:
     :param request: the request, with our Via on top. It is sent at once.
     :param branch: the branch of that Via.
     :param ended: called once, when it terminates.
+    :ivar cseq: the CSeq value; with the branch it is what responses find it by (RFC 3261 17.1.3).
     """
 
-    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "_resend", "_user", "branch", "flow", "method", "state")
+    __slots__ = (
+        "_clock",
+        "_ended",
+        "_expiry",
+        "_packet",
+        "_resend",
+        "_user",
+        "branch",
+        "cseq",
+        "flow",
+        "method",
+        "state",
+    )
 
     def __init__(
         self,
@@ -168,6 +190,7 @@ class NonInviteClientTransaction:
     ) -> None:
         self.method = request.method
         self.branch = branch
+        self.cseq = request.first("cseq")
         self.state = TRYING
         self.flow = flow
         self._clock = clock
@@ -181,7 +204,7 @@ class NonInviteClientTransaction:
         flow.send(self._packet)
 
     def response_received(self, response: Response) -> None:
-        """A response with our branch and CSeq method came."""
+        """A response with our branch and CSeq came."""
         if self.state is TRYING or self.state is PROCEEDING:
             if response.status < 200:
                 # Timer F runs on; timer E goes on at T2 (RFC 3261 17.1.2.2), from its next firing.

@@ -93,15 +93,14 @@ class TransactionLayer:
             transaction = InviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
         else:
             transaction = NonInviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
-        self._clients[f"{branch} {request.method}"] = transaction
+        self._clients[f"{branch} {transaction.cseq}"] = transaction
         return transaction
 
     def cancel(self, transaction: InviteClientTransaction, request: Request, user: ClientUser) -> None:
         """Send the CANCEL of an INVITE: same branch, same way, a transaction of its own (RFC 3261 9.1)."""
-        branch = transaction.branch
-        self._clients[f"{branch} CANCEL"] = NonInviteClientTransaction(
-            request, branch, transaction.flow, self._clock, user, self._client_ended
-        )
+        branch, flow = transaction.branch, transaction.flow
+        cancel = NonInviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
+        self._clients[f"{branch} {cancel.cseq}"] = cancel
 
     def invite_of(self, cancel: Request) -> InviteServerTransaction | None:
         """The INVITE transaction that a CANCEL means (RFC 3261 9.2), if it is there."""
@@ -118,7 +117,7 @@ class TransactionLayer:
                     self._failed("a failed flow could not be dealt with: {what!r}", transaction)
 
     def _response_received(self, response: Response) -> None:
-        transaction = self._clients.get(f"{response.via.branch} {response.cseq_method}")
+        transaction = self._clients.get(f"{response.via.branch} {response.cseq} {response.cseq_method}")
         if transaction is None or _vias(response) > 1:
             # RFC 3261 18.1.2: a UAC core could take it; all it could be is a 2xx after timer M. Nobody waits for it.
             # With a second Via it was meant for somebody else (RFC 3261 8.1.3.3).
@@ -172,7 +171,7 @@ class TransactionLayer:
         _log.failure(words, what=what)
 
     def _client_ended(self, transaction: ClientTransaction) -> None:
-        self._clients.pop(f"{transaction.branch} {transaction.method}", None)
+        self._clients.pop(f"{transaction.branch} {transaction.cseq}", None)
 
     def _server_ended(self, transaction: ServerTransaction) -> None:
         self._servers.pop(transaction.key, None)

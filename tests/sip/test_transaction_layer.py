@@ -199,7 +199,7 @@ def test_response_finds_its_request_by_branch_and_method(core):
 
 def test_cancel_has_the_branch_of_its_invite_and_a_transaction_of_its_own(core):
     invite = core.sends()
-    transaction = core.layer._clients[f"{invite.via.branch} INVITE"]
+    transaction = core.layer._clients[f"{invite.via.branch} 1 INVITE"]
     core.layer.cancel(transaction, invite.cancel(), core)
     cancel = core.wire.last
     assert cancel.via.branch == invite.via.branch
@@ -216,6 +216,15 @@ def test_stray_response_is_counted_and_dropped(core):
     core.receive(response(invite, 486))
     assert core.told == ["486 INVITE"]
     assert core.layer.counts["stray responses"] == 2
+
+
+def test_response_with_another_number_is_stray(core):
+    invite = core.sends()
+    other = response(invite, 200)
+    other.fields = [*[field for field in other.fields if field[0] != "cseq"], ("cseq", "CSeq", "2 INVITE")]
+    core.receive(received(other))
+    assert core.told == []
+    assert core.layer.counts["stray responses"] == 1
 
 
 def test_response_with_a_second_via_was_meant_for_somebody_else(core):
