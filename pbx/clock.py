@@ -106,7 +106,6 @@ class ReactorTimer(Protocol):
     """One timer of the reactor (Twisted's IDelayedCall)."""
 
     def reset(self, secondsFromNow: float) -> None: ...
-    def active(self) -> bool: ...
 
 
 class Reactor(Protocol):
@@ -151,13 +150,13 @@ class ReactorClock:
         finally:
             # Also when a timer's function raised: the reactor logs that, and the others must not wait for ever.
             time = queue.next_time()
-            if time is not None and (self._wake is None or time < self._wake_at):
+            if time is not None:
                 self._wake_in(time, self.seconds())
 
     def _wake_in(self, time: float, now: float) -> None:
         delay = max(0.0, time - now)
         self._wake_at = time
-        if self._wake is None or not self._wake.active():
+        if self._wake is None:
             self._wake = self._reactor.callLater(delay, self._fire)
         else:
             self._wake.reset(delay)

@@ -40,6 +40,7 @@ class Exchange:
     :param codecs: the codecs offered onwards.
     :param local_networks: the networks whose peers are not told `advertise`.
     :param advertise: the host that peers outside them are told; "" for none.
+    :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param expires: shortest, longest and default registration, in seconds.
     """
 
@@ -57,6 +58,7 @@ class Exchange:
         codecs: Sequence[str] = CODECS,
         local_networks: Sequence[IPv4Network | IPv6Network] = (),
         advertise: str = "",
+        media_address: str = "",
         expires: tuple[int, int, int] = (60, 7200, 3600),
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -68,7 +70,7 @@ class Exchange:
         authenticator = Authenticator(self.directory, Nonces(clock, secret), realm)
         self.registrar = Registrar(self.directory, authenticator, clock, identifiers, store, self.is_ours, *expires)
         self.switchboard = Switchboard(
-            self.agent, self.relay, self.directory, authenticator, self.registrar, dialplan, self.is_ours
+            self.agent, self.relay, self.directory, authenticator, self.registrar, dialplan, self.is_ours, media_address
         )
         self._addresses = Addresses(local_networks, advertise)
         self._hosts = {host.lower() for host in (*domains, realm)} | ({bracketed(advertise)} if advertise else set())

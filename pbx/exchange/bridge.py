@@ -25,6 +25,7 @@ from pbx.media.errors import NoPorts
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import InvalidState, Malformed
+from pbx.sip.flow import Flow
 from pbx.sip.grammar import quoted
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
@@ -50,6 +51,9 @@ class Board(Protocol):
     def agent(self) -> Agent: ...
     @property
     def relay(self) -> Relay: ...
+
+    def side(self, flow: Flow) -> Side:
+        """The media of a session whose signalling takes this flow."""
 
     def locate(self, target: Target) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be."""
@@ -96,10 +100,9 @@ class Bridge:
 
     def __init__(self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str) -> None:
         request = transaction.request
-        flow = transaction.flow
         self._forwards = request.max_forwards - 1
         self._session = InboundSession(board.agent, transaction, self)
-        self._side: Side = board.relay.side(flow.source, flow.host, flow.remote[0])
+        self._side: Side = board.side(transaction.flow)
         self._offer, self._session.sdp = self._session.sdp, b""
         self._crossing = crossing(self._session.take_fields(), INVITES)
         self._board = board
@@ -216,7 +219,7 @@ class Bridge:
         """Make a branch to a destination."""
         flow = destination.flow
         session = OutboundSession(self._board.agent, user, flow, destination.neighbour)
-        return Branch(destination, session, self._board.relay.side(flow.source, flow.host, flow.remote[0]))
+        return Branch(destination, session, self._board.side(flow))
 
     def offer(self, branch: Branch) -> Deferred[bytes]:
         """The caller's offer, as that branch is to see it; b"" when the caller made none."""

@@ -17,7 +17,9 @@ from pbx.exchange.outcome import Failed, Outcome, Unreachable
 from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
+from pbx.media.side import Side
 from pbx.sip.errors import Refused
+from pbx.sip.flow import Flow
 from pbx.sip.headers import RETRY_AFTER
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import InviteServerTransaction
@@ -37,6 +39,7 @@ class Switchboard:
     """The calls of one exchange.
 
     :param is_ours: whether a host, as it stands in a URI, is one of our domains or addresses.
+    :param media_address: the local address of all media; "" for the one that leads to each peer.
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
     :ivar calls: the calls that are not over, by id.
     :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
@@ -51,6 +54,7 @@ class Switchboard:
         registrar: Registrar,
         dialplan: Dialplan,
         is_ours: Callable[[str], bool],
+        media_address: str = "",
     ) -> None:
         self.agent = agent
         self.relay = relay
@@ -61,6 +65,7 @@ class Switchboard:
         self._authenticator = authenticator
         self._registrar = registrar
         self._is_ours = is_ours
+        self._media_address = media_address
         agent.exchange = self
 
     def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
@@ -95,6 +100,15 @@ class Switchboard:
         if flow is None:
             return Failed(408, f"no way to {uri.host}", by=target)
         return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False)]
+
+    def side(self, flow: Flow) -> Side:
+        """The media of a session whose signalling takes this flow."""
+        host, shown = flow.source, flow.host
+        if self._media_address:
+            # A peer that is told another host than our address in SIP (`advertise`) is told the same in SDP.
+            shown = shown if shown.strip("[]") != host else self._media_address
+            host = self._media_address
+        return self.relay.side(host, shown, flow.remote[0])
 
     def call_ended(self, bridge: Bridge) -> None:
         """A call is over."""
