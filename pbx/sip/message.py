@@ -203,10 +203,7 @@ class Request(Message):
         if status == 100:
             fields += [field for field in self.fields if field[0] == "timestamp"]
         elif to_tag and not self.to_tag:
-            for place, (key, name, value) in enumerate(fields):
-                if key == "to":
-                    fields[place] = (key, name, f"{value};tag={to_tag}")
-                    break
+            fields = [(key, name, f"{value};tag={to_tag}" if key == "to" else value) for key, name, value in fields]
         fields.extend(more)
         fields.append(NO_BODY)
         return Response(status, reason or reason_of(status), fields)

@@ -128,12 +128,11 @@ def refusal(fault: Malformed, message: Message) -> BadRequest | Unanswerable:
     """Turn a fault in a message into the one that says whether it can be answered (RFC 3261 8.2.6)."""
     if isinstance(message, Request) and message.method != "ACK":
         try:
-            via, _tag = message.via, message.to_tag
+            _ = message.via, message.to_tag
         except Malformed:
             # From, To or CSeq are beyond reading: they are copied as they came if they are there (RFC 4475 3.1.2).
             return _answerable_anyhow(fault, message)
-        if via.host:
-            return BadRequest(fault, message)
+        return BadRequest(fault, message)
     return Unanswerable(fault.status, fault.why)
 
 

@@ -44,6 +44,7 @@ def names(message: Message) -> list[str]:
 def test_what_matching_needs_is_there():
     request = invite()
     assert (request.method, request.target, str(request.uri)) == ("INVITE", "sip:1002@example.com", request.target)
+    assert request.uri is request.uri
     assert (request.call_id, request.cseq, request.cseq_method) == ("one@192.0.2.1", 7, "INVITE")
     assert (request.from_tag, request.to_tag, request.via.branch) == ("a1", "", "z9hG4bKone")
 
