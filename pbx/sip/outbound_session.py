@@ -8,7 +8,6 @@ from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, TO, Field
 from pbx.sip.message import NO_BODY, Request, Response, with_body
 from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, NOBODY, Agent, Session, SessionUser, sdp_of
-from pbx.sip.timers import T1, Timer
 from pbx.sip.transaction_layer import ServerTransaction
 
 FIRST_CSEQ = 1
@@ -22,7 +21,7 @@ class OutboundSession(Session):
         requests of the session go there, whatever its Contact says (it may be behind a NAT).
     """
 
-    __slots__ = ("_cancel", "_forks", "_giving_up", "_local", "_neighbour", "_target", "flow")
+    __slots__ = ("_cancel", "_forks", "_local", "_neighbour", "_target", "flow")
 
     def __init__(self, agent: Agent, user: SessionUser, flow: Flow, neighbour: bool) -> None:
         super().__init__(agent, user)
@@ -31,7 +30,6 @@ class OutboundSession(Session):
         self._local = ""  # our From value
         self._target = ""  # the Request-URI
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
-        self._giving_up: Timer | None = None
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
 
     def invite(
@@ -91,7 +89,7 @@ class OutboundSession(Session):
             self._progressed(response)
         elif response.status >= 300:
             self._rejected(response.status, response.reason, response)
-        elif self._invite is not None:
+        elif not (self._acks or self._owed):
             self._answered(response)
         elif self.dialog is not None and response.to_tag == self.dialog.remote_tag:
             self._acknowledge_again(response)
@@ -118,7 +116,6 @@ class OutboundSession(Session):
 
     def _answered(self, response: Response) -> None:
         self._invite = None
-        self._stop_giving_up()
         self._peer_fields = response.fields
         self._take_dialog(response)
         if self.state is not EARLY:
@@ -147,7 +144,6 @@ class OutboundSession(Session):
     def _rejected(self, status: int, reason: str, response: Response | None) -> None:
         early = self.state is EARLY
         self._invite = None
-        self._stop_giving_up()
         if response is not None:
             self._peer_fields = response.fields
         self._end()
@@ -158,18 +154,7 @@ class OutboundSession(Session):
         assert self._invite is not None
         more, self._cancel = self._cancel, None
         self._agent.layer.cancel(self._invite, self._invite.request.cancel(more or ()), NOBODY)
-        # A peer that never ends the INVITE is given up after as long as its transaction would take (RFC 3261 9.1).
-        self._giving_up = self._agent.clock.callLater(64 * T1, self._give_up)
-
-    def _give_up(self) -> None:
-        self._giving_up = None
-        if self._invite is not None:
-            self._invite.transport_failed()
-
-    def _stop_giving_up(self) -> None:
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-            self._giving_up = None
+        self._invite.abandon()
 
     def _take_dialog(self, response: Response) -> None:
         old = self.dialog
@@ -185,6 +170,7 @@ class OutboundSession(Session):
             self._agent.direct(dialog)
 
     def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
+        early = self.state is EARLY
         super()._bye_received(transaction, request)
-        if self._invite is not None and self._giving_up is None and self._invite.state.value == "proceeding":
+        if early:
             self._send_cancel()  # a callee must not end an early dialog with BYE (RFC 3261 15); this one did

@@ -13,7 +13,7 @@ from typing import Protocol
 from pbx.sip.answer import Answer
 from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog
-from pbx.sip.errors import InvalidState, Malformed
+from pbx.sip.errors import InvalidState, Malformed, Refused
 from pbx.sip.flow import contact_of
 from pbx.sip.headers import ALLOW, CONTACT, CONTENT_TYPE, RETRY_AFTER, Field
 from pbx.sip.identifiers import Identifiers
@@ -108,8 +108,7 @@ class Session:
     """
 
     __slots__ = (
-        "_ack",
-        "_acked",
+        "_acks",
         "_agent",
         "_answer",
         "_bye",
@@ -134,8 +133,7 @@ class Session:
         self._answer: Answer | None = None  # our 2xx that waits for its ACK
         self._invite: InviteClientTransaction | None = None  # our INVITE that waits for its final response
         self._owed = 0  # the number of our INVITE whose 2xx brought an offer: its ACK waits for `ack`
-        self._acked = 0  # the number of our INVITE that `_ack` acknowledged
-        self._ack = b""
+        self._acks: tuple[tuple[int, bytes], ...] = ()  # our last two ACKs, by the numbers of their INVITEs
         self._bye: tuple[Field, ...] | None = None  # a BYE that must wait for the ACK of our 2xx
 
     def take_fields(self) -> list[Field]:
@@ -261,24 +259,25 @@ class Session:
         answer = self._answer
         if answer is None or ack.cseq != answer.cseq:
             return
+        sdp = sdp_of(ack)
         self._answer = None
         answer.acknowledged()
         if self._bye is not None:
             self._send_bye(self._bye)
         elif self._negotiation.state is LOCAL_OFFER:
             self._negotiation.settled()
-            self.user.session_answered(self, sdp_of(ack))
+            self.user.session_answered(self, sdp)
 
     def cancelled(self, cancel: Request) -> None:
-        """A CANCEL came for the INVITE that waits (RFC 3261 9.2)."""
-        transaction = self._transaction
-        if transaction is None:
+        """A CANCEL came for the INVITE that waits (RFC 3261 9.2). A re-INVITE is not stopped by it: the other side of
+        the call has it already, and its answer decides.
+        """
+        if self._transaction is None or self.state is not EARLY:
             return
         self._peer_fields = cancel.fields
-        initial, user = self.state is EARLY, self.user
+        user = self.user
         self.reject(487)
-        if initial:
-            user.session_ended(self, "the caller gave up")
+        user.session_ended(self, "the caller gave up")
 
     def response_received(self, response: Response) -> None:
         """A response to one of our requests came."""
@@ -297,19 +296,21 @@ class Session:
             self._lost(f"no answer to our re-INVITE: {reason}")
 
     def _reinvited(self, transaction: InviteServerTransaction, request: Request) -> None:
-        if self.state is not CONFIRMED:
-            raise Malformed(481 if self.state is not EARLY else 491, "")
+        if self.state is ENDING or self.state is ENDED:
+            raise Malformed(481, "")
         if self._transaction is not None:
             # The one before is not answered yet (RFC 3261 14.2).
-            more = (RETRY_AFTER.field(int(self._agent.identifiers.token()[:2], 16) % 11),)
-            transaction.respond(request.response(500, "", "", more))
-            return
-        if self._invite is not None or self._answer is not None:
+            raise Refused(500, RETRY_AFTER.field(int(self._agent.identifiers.token()[:2], 16) % 11))
+        if self._invite is not None or self._negotiation.state is not STABLE:
             raise Malformed(491, "")
         sdp = sdp_of(request)
+        self._dialog().refresh(request)
+        if self._answer is not None:
+            # It comes from one who has our 2xx: the ACK of that may be lost or late (RFC 5407 3.1.4).
+            self._answer.acknowledged()
+            self._answer = None
         if sdp:
             self._negotiation.offer_received()
-        self._dialog().refresh(request)
         self._transaction = transaction
         transaction.user = self
         self._peer_fields = request.fields
@@ -348,15 +349,17 @@ class Session:
             self.user.session_answered(self, sdp)
 
     def _acknowledge_again(self, response: Response) -> None:
-        if response.cseq == self._acked and 200 <= response.status < 300:
-            self._dialog().flow.send(self._ack)
+        for cseq, ack in self._acks:
+            if cseq == response.cseq and response.status < 300:
+                self._dialog().flow.send(ack)
 
     def _send_ack(self, cseq: int, sdp: bytes = b"") -> None:
         dialog = self._dialog()
         self._owed = 0
-        self._acked = cseq
-        self._ack = bytes(dialog.ack(cseq, self._agent.identifiers.branch(), sdp))
-        dialog.flow.send(self._ack)
+        ack = bytes(dialog.ack(cseq, self._agent.identifiers.branch(), sdp))
+        # The peer may take our next INVITE while it still waits for the ACK of the one before (RFC 5407 3.1.4).
+        self._acks = (*self._acks[-1:], (cseq, ack))
+        dialog.flow.send(ack)
 
     def _send_bye(self, more: tuple[Field, ...]) -> None:
         self._bye = None
@@ -395,6 +398,8 @@ class Session:
         if self._answer is not None:
             self._answer.acknowledged()
             self._answer = None
+        if self._invite is not None:
+            self._invite.abandon()
         if self.state is not ENDED:
             self.state = ENDED
             self._agent.forget(self)
