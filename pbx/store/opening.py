@@ -13,9 +13,9 @@ from pbx.store.store import read_bindings, read_extensions
 
 
 def numbers(url: str) -> frozenset[str]:
-    """Return the numbers of all extensions; none when there is no SQLite database yet.
+    """Return the numbers of all extensions; none when there is no SQLite database yet, which `contents` will make.
 
-    :raises Fault: the database cannot be read.
+    :raises Fault: the database cannot be read, or is PostgreSQL's and has another version's schema.
     """
     path = file_of(url)
     if path is not None and not path.exists():
@@ -23,7 +23,9 @@ def numbers(url: str) -> frozenset[str]:
     database = open_database(url)
     try:
         with explained(url), reading(database) as connection:
-            if not revision_of(connection):
+            if path is None:
+                require_current(connection)
+            elif not revision_of(connection):
                 return frozenset()
             return frozenset(connection.scalars(sa.select(extensions.c.number)))
     finally:

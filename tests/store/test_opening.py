@@ -1,0 +1,47 @@
+"""pbx.store.opening: a server looks before it changes anything."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pbx.faults import Fault
+from pbx.store import migration, opening
+
+
+def test_looking_at_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
+    assert opening.numbers(f"sqlite:///{tmp_path}/pbx.db") == frozenset()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_at_a_new_file_leaves_it_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "pbx.db").touch()
+    assert opening.numbers(f"sqlite:///{tmp_path}/pbx.db") == frozenset()
+    assert (tmp_path / "pbx.db").read_bytes() == b""
+
+
+def test_numbers_are_those_of_all_extensions(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/pbx.db"
+    migration.upgrade(url)
+    with closing(sqlite3.connect(tmp_path / "pbx.db")) as file:
+        file.execute("INSERT INTO extensions (number, enabled) VALUES ('1001', 1), ('1002', 0)")
+        file.commit()
+    assert opening.numbers(url) == {"1001", "1002"}
+
+
+def test_contents_come_from_a_database_that_is_made_for_them(tmp_path: Path) -> None:
+    assert opening.contents(f"sqlite:///{tmp_path}/pbx.db", "example.com", 0.0) == ([], [])
+    migration.check(f"sqlite:///{tmp_path}/pbx.db")
+
+
+def test_passwords_of_another_realm_are_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/pbx.db"
+    migration.upgrade(url)
+    with closing(sqlite3.connect(tmp_path / "pbx.db")) as file:
+        file.execute("INSERT INTO extensions (number, realm) VALUES ('1001', 'old')")
+        file.commit()
+    with pytest.raises(Fault, match='the realm is "new", and the passwords of 1001'):
+        opening.contents(url, "new", 0.0)
