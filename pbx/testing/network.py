@@ -27,12 +27,13 @@ class SimulatedSocket:
     :ivar receiver: is called with each datagram and its source.
     """
 
-    __slots__ = ("_address", "_inside", "_network", "receiver")
+    __slots__ = ("_address", "_inside", "_network", "_open", "receiver")
 
     def __init__(self, network: Network, address: Address, inside: Address) -> None:
         self._network = network
         self._address = address
         self._inside = inside
+        self._open = True
         self.receiver: Receiver | None = None
 
     def getsockname(self) -> Address:
@@ -40,12 +41,14 @@ class SimulatedSocket:
         return self._inside
 
     def sendto(self, packet: Any, address: Any) -> int:
-        """Send a datagram."""
-        self._network.send(self._address, (address[0], address[1]), bytes(packet))
+        """Send a datagram; once closed, none."""
+        if self._open:
+            self._network.send(self._address, (address[0], address[1]), bytes(packet))
         return len(packet)
 
     def close(self) -> None:
         """Give the address back."""
+        self._open = False
         self._network.release(self._address)
 
 

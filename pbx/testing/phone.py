@@ -167,7 +167,6 @@ class Phone:
         self.call: PhoneCall | None = None
         self.busy = False
         self.refuses = 0
-        self.silent = False
         self.layer = TransactionLayer(clock, identifiers)
         transports = Transports()
         self.agent = UserAgent(clock, identifiers, self.layer, transports)
@@ -183,9 +182,7 @@ class Phone:
         self._socket = network.bind(*self.address, (self.inside, SIP_PORT))
         transport = UDPTransport(self._socket, self.layer, Addresses(), Counter())
         transports.all.append(transport)
-        self._socket.receiver = lambda packet, source: (
-            None if self.silent else transport.datagram_received(packet, source)
-        )
+        self._socket.receiver = transport.datagram_received
         self.flow: Flow = transport.flow(exchange)
         self._call_id = identifiers.token()
         self._cseq = 0
@@ -269,8 +266,8 @@ class Phone:
         self._offers(b"")
 
     def vanishes(self) -> None:
-        """Lose the network: nothing arrives any more."""
-        self.silent = True
+        """Lose the network: nothing arrives any more, and nothing goes out."""
+        self._socket.close()
 
     def asks(self, method: str, number: str = "", more: tuple[Field, ...] = ()) -> Reply:
         """Send a request of any method outside all calls, for example OPTIONS.
