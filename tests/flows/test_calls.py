@@ -5,13 +5,11 @@ Each is run again for every datagram lost, doubled and overtaken.
 
 from __future__ import annotations
 
-from pbx.testing.exchange import SimulatedExchange
-from pbx.testing.phone import Phone
 from tests.flows.office import flow
 
 
 @flow("1001", "1002")
-def test_caller_hangs_up(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_caller_hangs_up(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     sim.advance(4)
@@ -25,7 +23,7 @@ def test_caller_hangs_up(sim: SimulatedExchange, alice: Phone, bob: Phone) -> No
 
 
 @flow("1001", "1002")
-def test_callee_hangs_up(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_callee_hangs_up(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     bob.answers()
@@ -38,7 +36,7 @@ def test_callee_hangs_up(sim: SimulatedExchange, alice: Phone, bob: Phone) -> No
 
 
 @flow("1001", "1002")
-def test_caller_hangs_up_at_once(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_caller_hangs_up_at_once(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     bob.answers()
@@ -48,7 +46,7 @@ def test_caller_hangs_up_at_once(sim: SimulatedExchange, alice: Phone, bob: Phon
 
 
 @flow("1001", "1002")
-def test_callee_hangs_up_at_once(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_callee_hangs_up_at_once(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     bob.answers()
@@ -57,7 +55,7 @@ def test_callee_hangs_up_at_once(sim: SimulatedExchange, alice: Phone, bob: Phon
 
 
 @flow("1001", "1002")
-def test_both_hang_up_together(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_both_hang_up_together(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     bob.answers()
@@ -68,7 +66,7 @@ def test_both_hang_up_together(sim: SimulatedExchange, alice: Phone, bob: Phone)
 
 
 @flow("1001", "1002")
-def test_caller_cancels(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_caller_cancels(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     sim.advance(4)
@@ -79,7 +77,7 @@ def test_caller_cancels(sim: SimulatedExchange, alice: Phone, bob: Phone) -> Non
 
 
 @flow("1001", "1002")
-def test_caller_cancels_before_any_response(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_caller_cancels_before_any_response(sim, alice, bob):
     alice.invites("1002")
     alice.hangs_up()
     sim.until(lambda: not alice.agent.sessions)
@@ -88,7 +86,7 @@ def test_caller_cancels_before_any_response(sim: SimulatedExchange, alice: Phone
 
 
 @flow("1001", "1002")
-def test_caller_cancels_while_the_callee_answers(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_caller_cancels_while_the_callee_answers(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     sim.advance(2)
@@ -98,7 +96,7 @@ def test_caller_cancels_while_the_callee_answers(sim: SimulatedExchange, alice: 
 
 
 @flow("1001", "1002")
-def test_callee_is_busy(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_callee_is_busy(sim, alice, bob):
     bob.busy = True
     alice.invites("1002")
     sim.until(lambda: alice.idle)
@@ -106,7 +104,7 @@ def test_callee_is_busy(sim: SimulatedExchange, alice: Phone, bob: Phone) -> Non
 
 
 @flow("1001", "1002")
-def test_callee_declines(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_callee_declines(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     bob.declines()
@@ -115,7 +113,7 @@ def test_callee_declines(sim: SimulatedExchange, alice: Phone, bob: Phone) -> No
 
 
 @flow("1001", "1002")
-def test_callee_does_not_answer(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_callee_does_not_answer(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     sim.until(lambda: alice.idle, within=32)
@@ -125,7 +123,7 @@ def test_callee_does_not_answer(sim: SimulatedExchange, alice: Phone, bob: Phone
 
 
 @flow("1001", "1002")
-def test_callee_has_vanished(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_callee_has_vanished(sim, alice, bob):
     bob.vanishes()
     alice.invites("81002")
     sim.until(lambda: alice.idle)
@@ -133,7 +131,7 @@ def test_callee_has_vanished(sim: SimulatedExchange, alice: Phone, bob: Phone) -
 
 
 @flow("1001", "1002")
-def test_callee_has_vanished_and_the_dialplan_is_less_patient(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_callee_has_vanished_and_the_dialplan_is_less_patient(sim, alice, bob):
     bob.vanishes()
     alice.invites("1002")
     sim.until(lambda: alice.idle, within=32)
@@ -141,7 +139,7 @@ def test_callee_has_vanished_and_the_dialplan_is_less_patient(sim: SimulatedExch
 
 
 @flow("1001", "1002")
-def test_early_media_is_heard(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+def test_early_media_is_heard(sim, alice, bob):
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     bob.sends_early_media()
@@ -155,7 +153,7 @@ def test_early_media_is_heard(sim: SimulatedExchange, alice: Phone, bob: Phone) 
 
 
 @flow("1001")
-def test_echo(sim: SimulatedExchange, alice: Phone) -> None:
+def test_echo(sim, alice):
     alice.invites("600")
     sim.until(lambda: alice.talking)
     sim.advance(1)

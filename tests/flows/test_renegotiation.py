@@ -1,0 +1,260 @@
+"""Sessions that change while they last: hold and resume, offers that come late, offers that cross (RFC 3261 section 14,
+RFC 3264, RFC 6337), passed through from one side to the other.
+"""
+
+from __future__ import annotations
+
+from tests.flows.office import flow
+
+
+@flow("1001", "1002")
+def test_caller_holds_and_resumes(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    alice.holds()
+    sim.until(lambda: bob.call.held and alice.may_offer)
+    sim.advance(8)
+    alice.resumes()
+    sim.until(lambda: not bob.call.held and alice.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_callee_holds_and_resumes(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    bob.holds()
+    sim.until(lambda: alice.call.held and bob.may_offer)
+    bob.resumes()
+    sim.until(lambda: not alice.call.held and bob.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002")
+def test_caller_holds_at_once(sim, alice, bob):
+    connect(sim, alice, bob)
+    alice.holds()
+    sim.until(lambda: bob.call.held and alice.may_offer)
+    alice.resumes()
+    sim.until(lambda: not bob.call.held and alice.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_callee_holds_as_soon_as_it_may(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    bob.holds()
+    sim.until(lambda: bob.may_offer)
+    sim.advance(8)
+    assert bob.call.status == 491 or alice.call.held
+    bob.resumes()
+    sim.until(lambda: bob.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_refused_offer_leaves_the_call_as_it_was(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    bob.refuses = 488
+    alice.holds()
+    sim.until(lambda: alice.may_offer)
+    assert alice.call.status == 488
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_offers_that_cross_are_both_refused_and_may_be_made_again(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    alice.holds()
+    bob.holds()
+    sim.until(lambda: alice.may_offer and bob.may_offer)
+    sim.advance(8)
+    assert 491 in (alice.call.status, bob.call.status)
+    alice.resumes()
+    sim.until(lambda: alice.may_offer)
+    sim.advance(8)
+    bob.resumes()
+    sim.until(lambda: bob.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_caller_asks_for_an_offer(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    alice.asks_for_an_offer()
+    sim.until(lambda: alice.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002")
+def test_callee_asks_for_an_offer(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    bob.asks_for_an_offer()
+    sim.until(lambda: bob.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_call_without_an_offer(sim, alice, bob):
+    alice.invites("1002", offer=False)
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_call_without_an_offer_ends_at_once(sim, alice, bob):
+    alice.invites("1002", offer=False)
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001")
+def test_echo_of_a_call_without_an_offer(sim, alice):
+    alice.invites("600", offer=False)
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    alice.call.sound.says(440, 0.5)
+    sim.advance(1)
+    assert alice.call.sound.hears(440)
+    alice.hangs_up()
+
+
+@flow("1001")
+def test_echo_is_held_and_resumed(sim, alice):
+    alice.invites("600")
+    sim.until(lambda: alice.talking)
+    alice.holds()
+    sim.until(lambda: alice.may_offer)
+    alice.asks_for_an_offer()
+    sim.until(lambda: alice.may_offer)
+    sim.advance(8)
+    alice.call.sound.says(440, 0.5)
+    sim.advance(1)
+    assert alice.call.sound.hears(440)
+    alice.hangs_up()
+
+
+@flow("1001", "1002")
+def test_caller_hangs_up_while_it_holds(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    alice.holds()
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_callee_hangs_up_while_the_caller_holds(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    alice.holds()
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002")
+def test_callee_vanishes_before_the_caller_holds(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    bob.vanishes()
+    alice.holds()
+    sim.until(lambda: alice.idle)
+    assert alice.call.ended_by == "them"
+    bob.hangs_up()
+
+
+@flow("1001", "1002")
+def test_attended_call_reaches_the_callee(sim, alice, bob):
+    alice.invites("91002")
+    sim.until(lambda: alice.talking and bob.ringing)
+    sim.advance(2)
+    bob.answers()
+    sim.until(lambda: bob.talking)
+    sim.advance(16)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002")
+def test_attended_call_is_answered_at_once(sim, alice, bob):
+    alice.invites("91002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: bob.talking and alice.talking)
+    sim.advance(40)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_attended_call_without_an_offer(sim, alice, bob):
+    alice.invites("91002", offer=False)
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: bob.talking and alice.talking)
+    sim.advance(40)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_attended_caller_holds_while_the_callee_answers(sim, alice, bob):
+    alice.invites("91002")
+    sim.until(lambda: bob.ringing and alice.talking)
+    sim.advance(8)
+    alice.holds()
+    bob.answers()
+    sim.until(lambda: bob.talking and alice.may_offer)
+    sim.advance(40)
+    alice.resumes()
+    sim.until(lambda: alice.may_offer)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+def connect(sim, caller, callee):
+    caller.invites(callee.number)
+    sim.until(lambda: callee.ringing)
+    callee.answers()
+    sim.until(lambda: caller.talking)
