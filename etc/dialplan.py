@@ -1,4 +1,4 @@
-"""What the exchange does with a call: one coroutine per call, read from top to bottom. docs/dialplan has the vocabulary."""
+"""What the exchange does with a call: one coroutine per call, read from top to bottom. docs/dialplan has the words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ plan = Plan()
 
 @plan.internal("<number:1XXX>")
 async def extension(call: Call, number: str) -> None:
-    """Ring all phones of an extension for twenty seconds; without an answer the caller hears why: busy, declined, away."""
+    """Ring all phones of an extension for twenty seconds; without an answer the caller is told why: busy, say."""
     await call.dial(ext(number), timeout=20)
 
 

@@ -343,6 +343,12 @@ def test_second_server_of_a_configuration_is_refused_and_the_first_goes_on(site:
         assert site.pbx("status")[0]["calls"] == 0
 
 
+def test_few_open_files_are_warned_of(site: Site) -> None:
+    site.argv = ["/bin/sh", "-c", 'ulimit -n 300 && exec "$@"', "sh", *site.argv]
+    with site.running() as server:
+        assert "300 open files are allowed, enough for 50 calls at once; `ulimit -n 10100`" in server.output()
+
+
 def test_daemon_works_after_its_forks(site: Site) -> None:
     pidfile = site.folder / "pid"
     argv = [site.argv[0], f"--pidfile={pidfile}", f"--logfile={site.folder}/log", *site.argv[3:]]
