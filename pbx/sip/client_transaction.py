@@ -52,6 +52,7 @@ class InviteClientTransaction:
 
     method = "INVITE"
     __slots__ = (
+        "_abandoned",
         "_ack",
         "_clock",
         "_ended",
@@ -85,6 +86,7 @@ class InviteClientTransaction:
         self._ended = ended
         self._packet = bytes(request)
         self._ack = b""
+        self._abandoned = False
         self._resend: Timer | None = None
         self._expiry: Timer | None = clock.callLater(TIMER_B, self._expired)
         if not flow.reliable:
@@ -97,7 +99,7 @@ class InviteClientTransaction:
         if self.state is CALLING or self.state is PROCEEDING:
             if status < 200:
                 if self.state is CALLING:
-                    self._enter(PROCEEDING)
+                    self._enter(PROCEEDING, TIMER_B if self._abandoned else None)
             elif status < 300:
                 self._enter(ACCEPTED, TIMER_M)
             else:
@@ -117,6 +119,7 @@ class InviteClientTransaction:
 
     def abandon(self) -> None:
         """Its user has sent CANCEL or BYE: it is over in 64*T1, also without a final response (RFC 3261 9.1)."""
+        self._abandoned = True
         if self.state is PROCEEDING and self._expiry is None:
             self._expiry = self._clock.callLater(TIMER_B, self._expired)
 

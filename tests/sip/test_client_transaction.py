@@ -159,6 +159,48 @@ def test_ack_of_a_refusal_is_made_of_the_invite_and_of_the_response_s_to():
     assert ack.body == b""
 
 
+@RELIABLE
+def test_abandoned_invite_is_over_after_64_t1_though_provisional_responses_go_on(reliable):
+    """RFC 3261 9.1."""
+    client = Client(reliable=reliable)
+    client.gets(180)
+    client.advance(100)
+    client.transaction.abandon()
+    client.advance(31.75)
+    client.gets(180)
+    client.transaction.abandon()
+    assert client.state == "proceeding"
+    client.advance(0.25)
+    assert client.told[-1] == (132, 408)
+    assert client.ended == [132]
+    assert client.clock.pending == []
+
+
+def test_invite_abandoned_before_any_response_is_over_after_64_t1_too():
+    client = Client()
+    client.advance(30)
+    client.transaction.abandon()
+    client.gets(100)
+    client.advance(31.75)
+    assert client.state == "proceeding"
+    client.advance(0.25)
+    assert client.ended == [62]
+
+
+def test_abandoned_invite_that_is_answered_after_all_lingers_as_any_other():
+    client = Client()
+    client.gets(180)
+    client.transaction.abandon()
+    client.advance(20)
+    client.gets(487)
+    client.transaction.abandon()
+    client.advance(31.75)
+    assert client.ended == []
+    client.advance(0.25)
+    assert client.ended == [52]
+    assert client.told == [(0, 180), (20, 487)]
+
+
 # Other methods (RFC 3261 17.1.2)
 
 
@@ -269,6 +311,7 @@ INVITE_FIGURE = {
     ("proceeding", 2): "accepted",
     ("proceeding", 3): "completed",
     ("proceeding", "failure"): "terminated",
+    ("proceeding", "time"): "proceeding terminated",  # once it is abandoned
     ("accepted", "time"): "accepted terminated",
     ("completed", "time"): "completed terminated",
 }
@@ -285,9 +328,9 @@ OTHER_FIGURE = {
     ("proceeding", "time"): "proceeding terminated",
     ("completed", "time"): "completed terminated",
 }
-INPUTS = st.sampled_from([100, 180, 199, 200, 299, 300, 401, 486, 503, 600, 699, "failure"]) | st.integers(1, 320).map(
-    lambda eighths: eighths / 8
-)
+INPUTS = st.sampled_from([100, 180, 199, 200, 299, 300, 401, 486, 503, 600, 699, "failure", "abandon"]) | st.integers(
+    1, 320
+).map(lambda eighths: eighths / 8)
 
 
 @RELIABLE
@@ -300,6 +343,10 @@ def test_any_input_in_any_state_is_followed_by_a_state_of_the_figure(method, rel
         before = client.state
         if step == "failure":
             client.transaction.transport_failed()
+            kind = step
+        elif step == "abandon":
+            if method == "INVITE":
+                client.transaction.abandon()
             kind = step
         elif isinstance(step, float):
             client.advance(step)
@@ -318,7 +365,9 @@ def test_any_input_in_any_state_is_followed_by_a_state_of_the_figure(method, rel
             assert client.ended == []
     final = [status for _, status in client.told if status >= 300]
     assert len(final) <= 1
+    if method == "INVITE":
+        client.transaction.abandon()
     client.advance(64)
-    assert client.state in ("terminated", "proceeding" if method == "INVITE" else "")
+    assert client.state == "terminated"
     assert client.clock.pending == []
-    assert len(client.ended) == (client.state == "terminated")
+    assert len(client.ended) == 1
