@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbx.sip.digest import parse_credentials
 from pbx.sip.errors import Malformed
+from pbx.sip.grammar import elements
 from pbx.sip.headers import (
     COMPACT,
     CONTENT_LENGTH,
@@ -223,3 +227,15 @@ def test_address_parser_is_total(text):
         assert fault.status == 400
     else:
         assert parse_address(str(address)).uri == address.uri
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "read",
+    [parse_address, parse_via, parse_cseq, parse_media_type, parse_token, parse_uri, elements, parse_credentials],
+)
+@pytest.mark.parametrize("start", ["", "a", "<sip:a@h>", "sip:a@h", "SIP/2.0/UDP h", "Digest a=b", '"'])
+def test_hostile_text_is_read_in_linear_time(read, start):
+    for filling in (" ", "a ", '"', "\\", "<", ",", ";", ";a", "%4", "a=b,", "a.", '";'):
+        with contextlib.suppress(Malformed):
+            read(start + filling * (60_000 // len(filling)) + "x")
