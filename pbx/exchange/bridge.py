@@ -19,6 +19,7 @@ from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import ENDS, INVITES, PROGRESS, crossing
 from pbx.exchange.destination import Destination
 from pbx.exchange.fork import Branch, Fork
+from pbx.exchange.handover import Handover
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.target import Target
 from pbx.media.errors import NoPorts
@@ -83,8 +84,10 @@ class Bridge:
         "_early",
         "_fork",
         "_forwards",
+        "_handover",
         "_offer",
         "_outcome",
+        "_own_offer",
         "_peer",
         "_progress",
         "_session",
@@ -110,7 +113,9 @@ class Bridge:
         self._dialled: Deferred[Outcome] | None = None
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
         self._peer: Branch | None = None  # the branch that answered
+        self._own_offer = False  # whether the caller has yet to answer an offer that is not the callee's
         self._early: Branch | None = None  # the branch whose early media the caller hears
+        self._handover: Handover | None = None  # of a caller who was answered before the branch was
         self._progress = 0
         self.id = board.agent.identifiers.token()
         self.caller = caller
@@ -256,16 +261,26 @@ class Bridge:
         self._outcome = outcome
         more = crossing(branch.session.take_fields(), PROGRESS)
         relay = self._board.relay
-        if self.answered or branch.session.owes_ack:
-            described = relay.offer(branch.side, self._side, sdp)
+        if not sdp:
+            self._disconnect(488, "the callee described no session")
+        elif self.answered:
+            # The caller heard us so far, now it hears the callee.
+            self._handover = Handover(
+                relay, self.clock, self._session, self._side, branch.side, sdp, self._cannot_connect
+            )
+            self._handover.start()
         else:
-            described = relay.answer(branch.side, self._side, sdp)
-        described.addCallbacks(self._connect, self._cannot_connect, callbackArgs=(more,))
+            way = relay.offer if branch.session.owes_ack else relay.answer
+            described = way(branch.side, self._side, sdp)
+            described.addCallbacks(self._connect, self._cannot_connect, callbackArgs=(more,))
 
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered: it is the dialplan's turn."""
         self._fork = None
         self._early = None
+        if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
+            # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
+            self._end_with(lambda: self._session.reject(503), outcome.text)
         self._dial_over(outcome)
 
     def branch_ended(self, branch: Branch) -> None:
@@ -276,11 +291,7 @@ class Bridge:
 
     def failed(self, failure: Failure) -> Outcome:
         """The outcome of a branch to which the caller's media cannot be offered."""
-        status, words = _status_of(failure)
-        if status == 503 and not self.answered and not self.ended:
-            # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
-            self._end_with(lambda: self._session.reject(503), words)
-        return Failed(status, words)
+        return Failed(*_status_of(failure))
 
     # The sessions, once they are answered
 
@@ -289,34 +300,43 @@ class Bridge:
 
     def session_answered(self, session: Session, sdp: bytes) -> None:
         """A re-INVITE was taken, or the caller's ACK brought its answer: the other side gets it."""
-        other, relay = self._other(session), self._board.relay
-        if other is None:
-            relay.set_remote(self._side, sdp).addErrback(self._cannot_go_on)
+        other, relay, handover = self._other(session), self._board.relay, self._handover
+        if other is None or (handover is not None and not handover.offered):
+            self._answered_to_us(sdp)
             return
         mine, theirs = self._side_of(session), self._side_of(other)
-        if other.waiting:
-            described = relay.offer(mine, theirs, sdp) if session.owes_ack else relay.answer(mine, theirs, sdp)
-            described.addCallbacks(other.answer, self._cannot_renegotiate, errbackArgs=(other,))
-        elif other.owes_ack:
-            relay.answer(mine, theirs, sdp).addCallbacks(other.ack, self._cannot_connect)
+        if not other.waiting:
+            self._handover = None
+            described = relay.answer(mine, theirs, sdp)
+            described.addCallbacks(other.ack if other.owes_ack else lambda sdp: None, self._cannot_connect)
+        elif session.owes_ack:
+            relay.offer(mine, theirs, sdp).addCallbacks(other.answer, self._cannot_go_on)
         else:
-            relay.answer(mine, theirs, sdp).addErrback(self._cannot_connect)
+            described = relay.answer(mine, theirs, sdp)
+            described.addCallbacks(other.answer, self._cannot_renegotiate, errbackArgs=(other,))
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """A re-INVITE was refused: all is as it was, and the other side is told."""
-        other = self._other(session)
-        if other is not None and other.waiting:
+        other, handover = self._other(session), self._handover
+        if handover is not None and handover.offered:
+            self._board.relay.withdraw(self._side)
+            if status == 491:
+                handover.crossed()
+            else:
+                self._disconnect(status, reason)
+        elif other is not None and other.waiting:
             self._board.relay.withdraw(self._side_of(session))
             other.reject(status, reason)
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A re-INVITE came: the other side is asked (RFC 3261 14)."""
-        other, relay = self._other(session), self._board.relay
-        if other is None:
+        other, relay, handover = self._other(session), self._board.relay, self._handover
+        if other is None or (handover is not None and session is self._session):
+            self._own_offer = not sdp
             relay.end(self._side, sdp or None).addCallbacks(
                 session.answer, self._cannot_renegotiate, errbackArgs=(session,)
             )
-        elif not other.may_offer:
+        elif handover is not None or not other.may_offer:
             session.reject(491)
         elif not sdp:
             other.offer(b"")
@@ -331,12 +351,13 @@ class Bridge:
         if session is self._session:
             self._end_with(None, reason, more)
             return
-        peer, self._peer = self._peer, None
-        outcome, self._outcome = self._outcome, None
+        peer, outcome = self._let_go(), self._outcome
         if peer is not None and outcome is not None:
-            self._board.relay.close(peer.side)
             if self._session.waiting and self.answered:
                 self._session.reject(487)
+            if self._session.owes_ack:
+                # Its offer was for the one who has left, and an offer must have its answer.
+                self._end_with(self._session.hang_up, reason)
             self._dial_over(outcome)
 
     # Inside
@@ -353,22 +374,20 @@ class Bridge:
             return
         self._offer = b""
         self._crossing = ()
-        if self.answered:
-            # The caller heard us so far, now it hears the callee: a new offer to it.
-            if self._session.may_offer:
-                self._session.offer(sdp)
-            return
         self.answered = True
         self._session.answer(sdp, more)
 
     def _cannot_connect(self, failure: Failure) -> None:
         """The two sides have no media in common, or none at all."""
         status, words = _status_of(failure)
-        peer, self._peer = self._peer, None
-        self._outcome = None
+        # A malformed description is the callee's, and no fault of the caller's request.
+        self._disconnect(488 if status == 400 else status, words)
+
+    def _disconnect(self, status: int, words: str) -> None:
+        """Hang up the callee, who has answered in vain."""
+        peer = self._let_go()
         if peer is not None:
             peer.session.hang_up()
-            self._board.relay.close(peer.side)
             self._dial_over(Failed(status, words, by=peer.destination.target))
 
     def _cannot_go_on(self, failure: Failure) -> None:
@@ -383,8 +402,18 @@ class Bridge:
     def _answer_ourselves(self, sdp: bytes, done: Deferred[None]) -> None:
         if not self.ended:
             self.answered = True
+            self._own_offer = not self._offer
             self._session.answer(sdp)
             done.callback(None)
+
+    def _answered_to_us(self, sdp: bytes) -> None:
+        """The caller took an offer that was our own, or that of a callee who has left meanwhile."""
+        relay = self._board.relay
+        if self._own_offer:
+            self._own_offer = False
+            relay.set_remote(self._side, sdp).addErrback(self._cannot_go_on)
+        elif self._session.owes_ack:
+            relay.end(self._side, sdp).addCallbacks(self._session.ack, self._cannot_go_on)
 
     def _cannot_answer(self, failure: Failure) -> None:
         status, words = _status_of(failure)
@@ -405,15 +434,24 @@ class Bridge:
         """Let go of everything but the caller's session."""
         self.ended = True
         fork, self._fork = self._fork, None
-        peer, self._peer = self._peer, None
         self._dialled = None
         if fork is not None:
             fork.give_up(more)
+        peer = self._let_go()
         if peer is not None:
             peer.session.hang_up(more)
-            self._board.relay.close(peer.side)
         self._board.relay.close(self._side)
         self._board.call_ended(self)
+
+    def _let_go(self) -> Branch | None:
+        """Let go of the branch that answered, its media and its handover; return it."""
+        handover, self._handover = self._handover, None
+        if handover is not None:
+            handover.stop()
+        peer, self._peer = self._peer, None
+        if peer is not None:
+            self._board.relay.close(peer.side)
+        return peer
 
     def _dial_over(self, outcome: Outcome) -> None:
         self.last_outcome = outcome

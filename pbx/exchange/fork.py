@@ -159,8 +159,10 @@ class Fork:
 
     def _invite(self, sdp: bytes, branch: Branch) -> None:
         self._starting -= 1
-        if not self._over:
+        if branch in self._branches:
             self._user.invite(branch, sdp)
+        elif not self._over:
+            self._check()
 
     def _not_offered(self, failure: Failure, branch: Branch) -> None:
         self._starting -= 1

@@ -1,0 +1,70 @@
+"""A handover: a caller that we answered before anybody was called comes to hear the callee. It gets the callee's
+description as a new offer, as soon as no other offer is in the way, and again while offers cross (RFC 3261 14.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.python.failure import Failure
+
+from pbx.media.relay import Relay
+from pbx.media.side import Side
+from pbx.sip.session import Session
+from pbx.sip.timers import T1, Clock, Timer
+
+
+class Handover:
+    """One such handing over.
+
+    :param session: the caller's session.
+    :param side: the caller's media.
+    :param callee: the callee's media.
+    :param sdp: the callee's description.
+    :param failed: called when it cannot be offered to the caller.
+    :ivar offered: whether the caller has the offer, and its answer is waited for.
+    """
+
+    __slots__ = ("_callee", "_clock", "_failed", "_relay", "_sdp", "_session", "_side", "_timer", "offered")
+
+    def __init__(
+        self,
+        relay: Relay,
+        clock: Clock,
+        session: Session,
+        side: Side,
+        callee: Side,
+        sdp: bytes,
+        failed: Callable[[Failure], None],
+    ) -> None:
+        self.offered = False
+        self._relay = relay
+        self._clock = clock
+        self._session = session
+        self._side = side
+        self._callee = callee
+        self._sdp = sdp
+        self._failed = failed
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        """Offer, or wait until that is possible: until the ACK of our 200 has come, for example."""
+        self._timer = None
+        if self._session.may_offer:
+            self.offered = True
+            # Each time anew: the caller may have been shown something else meanwhile.
+            offer = self._relay.offer(self._callee, self._side, self._sdp)
+            offer.addCallbacks(self._session.offer, self._failed)
+        else:
+            self._timer = self._clock.callLater(T1, self.start)
+
+    def crossed(self) -> None:
+        """The caller refused with 491: the Call-ID is its own, so it waits longer than we do (RFC 3261 14.1)."""
+        self.offered = False
+        self._timer = self._clock.callLater(T1, self.start)
+
+    def stop(self) -> None:
+        """Do not offer any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
