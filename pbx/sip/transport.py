@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from pbx.sip.errors import Malformed
@@ -30,6 +31,8 @@ _FLOWS_KEPT = 20_000
 _LONGEST = 65_535  # bytes
 
 SocketAddress = tuple[Any, ...]
+
+_log = Logger(namespace="pbx.sip")
 
 
 class Receiver(Protocol):
@@ -145,7 +148,12 @@ class UDPTransport:
             except OSError:
                 self._counts["receive errors"] += 1  # an ICMP error of an earlier datagram
                 continue
-            self.datagram_received(packet, address, source)
+            try:
+                self.datagram_received(packet, address, source)
+            except Exception:
+                # A mistake of ours. Raised into the reactor it would close this socket, and end the exchange.
+                self._counts["failures"] += 1
+                _log.failure("a datagram from {address} could not be dealt with", address=address)
 
     def datagram_received(self, packet: bytes, address: SocketAddress, source: str = "") -> None:
         """One datagram came.
@@ -197,7 +205,8 @@ class UDPTransport:
     def _stamp(self, request: Request, address: SocketAddress, source: str) -> UDPFlow:
         """Write into the top Via where the request came from; return the flow of its responses (RFC 3581 4)."""
         via = request.via
-        host, port = address[0], address[1]
+        # The zone of a link-local address means something on this machine only; the socket address keeps it.
+        host, port = address[0].partition("%")[0], address[1]
         given = via.parameters
         behind_nat = "rport" in given
         if behind_nat:

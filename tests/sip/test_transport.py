@@ -1,0 +1,491 @@
+from __future__ import annotations
+
+import errno
+import socket
+from collections import Counter
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+
+from pbx.sip import transport as module
+from pbx.sip.errors import Malformed
+from pbx.sip.flow import Flow
+from pbx.sip.message import Request, Response
+from pbx.sip.parser import parse
+from pbx.sip.transport import Addresses, Transports, UDPTransport, bracketed
+from pbx.sip.uri import parse_uri
+from tests.sip.messages import damaged
+
+OPTIONS = "OPTIONS sip:1001@192.0.2.1 SIP/2.0"
+
+
+def packet(via: str = "SIP/2.0/UDP 192.0.2.9;rport;branch=z9hG4bK1", *more: str, start: str = OPTIONS) -> bytes:
+    """A message with these fields, and those that it must have."""
+    lines = (
+        start,
+        f"Via: {via}",
+        *more,
+        "From: <sip:a@192.0.2.9>;tag=1",
+        "To: <sip:b@192.0.2.1>",
+        "Call-ID: 1",
+        f"CSeq: 1 {'ACK' if start.startswith('ACK') else 'OPTIONS'}",
+    )
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+class Layer:
+    """Whom the transports tell."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.received: list[tuple[Flow, Request | Response]] = []
+        self.refused: list[tuple[Flow, Request, Malformed]] = []
+
+    def message_received(self, flow, message) -> None:
+        self.received.append((flow, message))
+
+    def refuse(self, flow, request, fault) -> None:
+        self.refused.append((flow, request, fault))
+
+    @property
+    def flow(self) -> Flow:
+        return self.received[-1][0]
+
+    def answer(self, status: int = 200) -> None:
+        """Answer the last request."""
+        flow, message = self.received[-1]
+        flow.send(bytes(message.response(status, "", "ours")))
+
+
+class Bound:
+    """A socket that receives what a test says, and writes down what is sent."""
+
+    def __init__(self, *address) -> None:
+        self.address = address or ("192.0.2.1", 5060)
+        self.waiting: list = []
+        self.sent: list[tuple[bytes, tuple]] = []
+
+    def getsockname(self):
+        return self.address
+
+    def sendto(self, packet, address):
+        self.sent.append((packet, address))
+
+    def recvfrom(self, size):
+        if not self.waiting:
+            raise BlockingIOError
+        found = self.waiting.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def simulated(layer: Layer, *address, addresses: Addresses | None = None) -> tuple[Bound, UDPTransport]:
+    bound = Bound(*address)
+    return bound, UDPTransport(bound, layer, addresses or Addresses(), layer.counts)
+
+
+@pytest.fixture
+def layer() -> Layer:
+    return Layer()
+
+
+# Where a request came from, and where its response goes (RFC 3261 18.2.1, 18.2.2, RFC 3581 4)
+
+
+@pytest.mark.parametrize(
+    ("via", "source", "stamped", "target"),
+    [
+        # The example of RFC 3581 5.
+        ("10.1.1.1:4540;rport;branch=z9hG4bKkjshdyff", ("192.0.2.2", 9988), ";rport=9988;received=192.0.2.2", 9988),
+        # With rport even where the address is right (RFC 3581 4: MUST).
+        ("192.0.2.9:5070;rport", ("192.0.2.9", 5070), ";rport=5070;received=192.0.2.9", 5070),
+        ("192.0.2.9;rport=1", ("192.0.2.9", 40000), ";rport=40000;received=192.0.2.9", 40000),
+        # Without rport the port is that of sent-by, and the address is where it came from.
+        ("192.0.2.9", ("192.0.2.9", 40000), "", 5060),
+        ("192.0.2.9:5070", ("192.0.2.9", 40000), "", 5070),
+        ("192.0.2.9:5070", ("192.0.2.9", 5070), "", 5070),
+        ("10.1.1.1:5070", ("192.0.2.9", 40000), ";received=192.0.2.9", 5070),
+        ("phone.example.com", ("192.0.2.9", 40000), ";received=192.0.2.9", 5060),
+        # A peer's own words about it are not believed.
+        ("10.1.1.1;received=203.0.113.1;rport=7", ("192.0.2.9", 40000), ";received=192.0.2.9;rport=40000", 40000),
+        ("10.1.1.1;received=203.0.113.1", ("192.0.2.9", 40000), ";received=192.0.2.9", 5060),
+    ],
+)
+def test_via_is_stamped_and_the_response_goes_back_there(layer, via, source, stamped, target):
+    bound, transport = simulated(layer)
+    transport.datagram_received(packet(f"SIP/2.0/UDP {via}"), source)
+    layer.answer()
+    ((answer, address),) = bound.sent
+    assert address == (source[0], target)
+    before, _, given = via.partition(";")
+    lasting = "".join(f";{one}" for one in given.split(";") if one.startswith("branch"))
+    told = parse(answer).via
+    kept = {name: value for name, value in told.parameters.items() if name != "branch"}
+    assert f"{told.host}{f':{told.port}' if told.port else ''}" == before
+    assert "".join(f";{name}={value}" for name, value in kept.items()) == stamped
+    assert (f";branch={told.branch}" if told.branch else "") == lasting
+
+
+@pytest.mark.parametrize(
+    ("via", "source", "received"),
+    [
+        ("[2001:db8::9]", ("2001:db8::9", 5060, 0, 0), None),
+        ("[2001:db8::9]", ("2001:db8::7", 5060, 0, 0), "2001:db8::7"),
+        ("[2001:db8::9];rport", ("2001:db8::9", 7777, 0, 0), "2001:db8::9"),
+        ("[fe80::9]", ("fe80::9%eth0", 5060, 0, 2), None),
+        ("10.1.1.1", ("fe80::9%eth0", 5060, 0, 2), "fe80::9"),  # a zone means something on this machine only
+    ],
+)
+def test_via_is_stamped_with_ipv6_addresses(layer, via, source, received):
+    bound, transport = simulated(layer, "2001:db8::1", 5060, 0, 0)
+    transport.datagram_received(packet(f"SIP/2.0/UDP {via}"), source)
+    layer.answer()
+    ((answer, address),) = bound.sent
+    assert parse(answer).via.parameters.get("received") == received
+    assert address[1:] == source[1:]
+    assert layer.flow.host == "[2001:db8::1]"
+    assert layer.flow.source == "2001:db8::1"
+
+
+@pytest.mark.parametrize("compact", ["Via", "v"])
+def test_only_the_topmost_of_several_vias_is_stamped(layer, compact):
+    bound, transport = simulated(layer)
+    first = "SIP/2.0/UDP 10.1.1.1;rport;branch=z9hG4bK1"
+    rest = ['SIP/2.0/UDP p2;x="a,b";branch=z9hG4bK2', "SIP/2.0/TCP p3;rport;branch=z9hG4bK3"]
+    message = packet(f"{first} , {rest[0]}", f"V: {rest[1]}").replace(b"Via", compact.encode())
+    transport.datagram_received(message, ("192.0.2.9", 40000))
+    layer.answer()
+    values = [value for key, _, value in parse(bound.sent[0][0]).fields if key == "via"]
+    assert values == [f"SIP/2.0/UDP 10.1.1.1;rport=40000;branch=z9hG4bK1;received=192.0.2.9, {rest[0]}", rest[1]]
+
+
+def test_response_comes_as_it_is_with_the_flow_of_its_sender(layer):
+    _, transport = simulated(layer)
+    transport.datagram_received(packet(start="SIP/2.0 200 OK"), ("192.0.2.9", 40000))
+    flow, message = layer.received[0]
+    assert isinstance(message, Response)
+    assert str(message.via) == "SIP/2.0/UDP 192.0.2.9;rport;branch=z9hG4bK1"
+    assert flow.remote == ("192.0.2.9", 40000)
+
+
+def test_one_peer_has_one_flow(layer):
+    _, transport = simulated(layer)
+    for number in range(3):
+        transport.datagram_received(packet(), ("192.0.2.9", 40000 + number // 2))
+    assert layer.received[0][0] is layer.received[1][0] is not layer.received[2][0]
+
+
+def test_flows_are_forgotten_before_they_fill_the_memory(layer, monkeypatch):
+    monkeypatch.setattr(module, "_FLOWS_KEPT", 10)
+    _, transport = simulated(layer)
+    for number in range(100):
+        transport.datagram_received(packet(), ("192.0.2.9", 40000 + number))
+    assert len(transport._flows) <= 10
+    assert layer.received[0][0].remote == ("192.0.2.9", 40000)
+
+
+# What cannot be read
+
+
+def test_malformed_request_is_refused_with_the_flow_of_its_response(layer):
+    _, transport = simulated(layer)
+    transport.datagram_received(packet("SIP/2.0/UDP 10.1.1.1;rport", "Content-Length: 5"), ("192.0.2.9", 40000))
+    ((flow, request, fault),) = layer.refused
+    assert flow.remote == ("192.0.2.9", 40000)
+    assert fault.status == 400
+    assert str(request.via) == "SIP/2.0/UDP 10.1.1.1;rport=40000;received=192.0.2.9"
+
+
+@pytest.mark.parametrize("pulse", [b"", b"\r\n", b"\r\n\r\n", b"\0", b"\0\0\0\0"])
+def test_keep_alive_is_counted_and_nothing_else(layer, pulse):
+    bound, transport = simulated(layer)
+    transport.datagram_received(pulse, ("192.0.2.9", 5060))
+    assert layer.counts == {"keep-alives": 1}
+    assert not (layer.received or layer.refused or bound.sent)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff\xfe\x00garbage\r\n\r\n",
+        b"OPTIONS sip:x SIP/2.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"SIP/2.0 200 OK\r\nVia: nonsense\r\n\r\n",
+        packet("SIP/2.0/UDP 192.0.2.9", "Content-Length: 5", start="ACK sip:b@192.0.2.1 SIP/2.0"),
+        packet("SIP/2.0/UDP 192.0.2.9", "Content-Length: 5", start="SIP/2.0 200 OK"),
+        packet("SIP/2.0/UDP :5060"),
+        b"\0" * 65507 + b"x",
+    ],
+)
+def test_garbage_is_counted_and_dropped(layer, garbage):
+    bound, transport = simulated(layer)
+    transport.datagram_received(garbage, ("192.0.2.9", 5060))
+    assert layer.counts == {"malformed datagrams": 1}
+    assert not (layer.received or layer.refused or bound.sent)
+
+
+@given(damaged())
+def test_whatever_arrives_raises_nothing(bytes_that_arrive):
+    layer = Layer()
+    _, transport = simulated(layer)
+    transport.datagram_received(bytes_that_arrive, ("192.0.2.9", 5060))
+    assert len(layer.received) + len(layer.refused) + layer.counts.total() == 1
+
+
+# Reading the socket
+
+
+def test_flood_does_not_keep_the_reactor_from_its_timers(layer):
+    bound, transport = simulated(layer)
+    bound.waiting = [(packet(), ("192.0.2.9", 5060))] * 100
+    transport.doRead()
+    assert len(layer.received) == 64
+    transport.doRead()
+    assert len(layer.received) == 100
+
+
+def test_error_while_reading_is_counted_and_the_next_datagram_is_read(layer):
+    bound, transport = simulated(layer)
+    bound.waiting = [OSError(errno.ECONNREFUSED, "refused"), (packet(), ("192.0.2.9", 5060))]
+    transport.doRead()
+    assert layer.counts == {"receive errors": 1}
+    assert len(layer.received) == 1
+
+
+def test_exception_while_reading_is_logged_and_the_next_datagram_is_read(layer, logged_errors):
+    """Raised into the reactor it would close the socket: one datagram would end the exchange."""
+    bound, transport = simulated(layer)
+    bound.waiting = [(packet(), ("192.0.2.9", 5060))] * 2
+    messages = iter([ValueError("a bug"), None])
+
+    def fails_once(flow, message):
+        if error := next(messages):
+            raise error
+        layer.received.append((flow, message))
+
+    layer.message_received = fails_once
+    transport.doRead()
+    assert len(layer.received) == 1
+    assert layer.counts == {"failures": 1}
+    (event,) = logged_errors()
+    assert "a bug" in str(event["log_failure"].value)
+
+
+# Real sockets on this machine
+
+
+class Loopback:
+    """A transport on a real socket, and a peer that talks to it."""
+
+    def __init__(self, layer: Layer, host: str = "127.0.0.1", peer: str = "127.0.0.1", **parts) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.bound.bind((host, 0))
+        self.transport = UDPTransport(self.bound, layer, parts.get("addresses", Addresses()), layer.counts)
+        self.peer = socket.socket(family, socket.SOCK_DGRAM)
+        self.peer.bind((peer, 0))
+        self.peer.settimeout(5)
+
+    def asks(self, host: str, via: str = "SIP/2.0/UDP 10.1.1.1;rport;branch=z9hG4bK1") -> None:
+        """The peer sends a request to this address of ours."""
+        self.peer.sendto(packet(via), (host, self.transport.port))
+        self.transport.doRead()
+
+    def hears(self) -> tuple[Response, str]:
+        """What the peer gets, and from which address."""
+        answer, address = self.peer.recvfrom(65535)
+        assert address[1] == self.transport.port
+        return parse(answer), address[0]
+
+    def close(self) -> None:
+        self.peer.close()
+        self.transport.connectionLost(None)
+
+
+@pytest.fixture
+def loopback(layer):
+    made = []
+
+    def make(*hosts: str, **parts) -> Loopback:
+        made.append(Loopback(layer, *hosts, **parts))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+        assert one.bound.fileno() == -1
+
+
+def test_request_comes_in_and_its_answer_goes_back(layer, loopback):
+    one = loopback()
+    one.asks("127.0.0.1")
+    assert layer.flow.source == layer.flow.host == "127.0.0.1"
+    assert layer.flow.port == one.bound.getsockname()[1]
+    assert repr(layer.flow) == f"<UDP 127.0.0.1:{one.transport.port} to 127.0.0.1:{one.peer.getsockname()[1]}>"
+    layer.answer()
+    answer, source = one.hears()
+    assert (answer.status, source) == (200, "127.0.0.1")
+    assert answer.via.parameters["rport"] == str(one.peer.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.9.8.7"])
+def test_answer_leaves_from_the_address_that_the_request_was_sent_to(layer, loopback, host):
+    one = loopback("0.0.0.0")
+    one.asks(host)
+    assert layer.flow.source == layer.flow.host == host
+    layer.answer()
+    assert one.hears()[1] == host
+
+
+def test_wildcard_socket_calls_from_the_address_that_leads_to_the_peer(layer, loopback):
+    one = loopback("0.0.0.0", "127.0.0.5")
+    flow = one.transport.flow(one.peer.getsockname())
+    assert flow.source == flow.host == "127.0.0.1"
+    flow.send(packet(start="SIP/2.0 200 OK"))
+    assert one.hears()[1] == "127.0.0.1"
+
+
+@pytest.mark.skipif(not module._is_local("::1"), reason="this machine has no IPv6 loopback address")
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_ipv6_carries_the_same(layer, loopback, host):
+    one = loopback(host, "::1")
+    one.asks("::1")
+    assert layer.flow.source == "::1"
+    assert layer.flow.host == "[::1]"
+    layer.answer()
+    answer, source = one.hears()
+    assert source == "::1"
+    assert answer.via.parameters["received"] == "::1"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_what_is_too_long_for_a_datagram_is_counted_and_lost(layer, loopback, host):
+    one = loopback(host)
+    one.asks("127.0.0.1")
+    flow = layer.flow
+    flow.send(b"x" * 70_000)
+    assert layer.counts == {"send errors": 1}
+    layer.answer()
+    assert one.hears()[0].status == 200
+
+
+def test_receive_takes_64_datagrams_at_once_from_a_real_socket(layer, loopback):
+    one = loopback()
+    for _ in range(70):
+        one.peer.sendto(packet(), one.bound.getsockname())
+    one.transport.doRead()
+    assert len(layer.received) == 64
+    one.transport.doRead()
+    assert len(layer.received) == 70
+
+
+# Finding a flow
+
+
+def several(layer: Layer, *hosts: str) -> Transports:
+    transports = Transports()
+    for host in hosts:
+        address, _, port = host.rpartition(":")
+        transports.all.append(simulated(layer, address.strip("[]"), int(port))[1])
+    return transports
+
+
+@pytest.mark.parametrize(
+    ("uri", "remote"),
+    [
+        ("sip:a@192.0.2.9", ("192.0.2.9", 5060)),
+        ("sip:192.0.2.9:5070", ("192.0.2.9", 5070)),
+        ("sip:a@192.0.2.9;transport=UDP", ("192.0.2.9", 5060)),
+        ("sip:a@example.com;maddr=192.0.2.7", ("192.0.2.7", 5060)),
+        ("sip:a@[2001:DB8::9]:5070", ("2001:db8::9", 5070)),
+        ("sip:a@example.com", None),
+        ("sip:a@192.0.2.9;transport=tcp", None),
+        ("sips:a@192.0.2.9", None),
+        ("tel:+123", None),
+        ("sip:a@1.2.3", None),
+    ],
+)
+def test_uri_leads_to_a_flow_or_to_none(layer, uri, remote):
+    """RFC 3261 18.1.1; names are not resolved yet."""
+    flow = several(layer, "192.0.2.1:5060", "[2001:db8::1]:5060").flow_to(parse_uri(uri))
+    assert (flow and flow.remote) == remote
+
+
+def test_without_a_transport_of_the_family_there_is_no_way(layer):
+    transports = several(layer, "192.0.2.1:5060")
+    assert transports.flow_to(parse_uri("sip:a@[2001:db8::9]")) is None
+    assert Transports().flow_between("192.0.2.1", 5060, "192.0.2.9", 5060) is None
+
+
+def test_flow_leaves_from_the_listener_that_was_asked_for(layer):
+    transports = several(layer, "192.0.2.1:5060", "192.0.2.1:5070", "192.0.2.3:5060")
+    flow = transports.flow_between("192.0.2.1", 5070, "192.0.2.9", 5062)
+    assert (flow.source, flow.port, flow.remote) == ("192.0.2.1", 5070, ("192.0.2.9", 5062))
+    assert transports.flow_between("192.0.2.3", 5060, "192.0.2.9", 5062).source == "192.0.2.3"
+
+
+def test_flow_leaves_from_another_listener_when_that_one_is_gone(layer):
+    transports = several(layer, "192.0.2.1:5060", "192.0.2.3:5060")
+    flow = transports.flow_between("192.0.2.77", 5060, "192.0.2.9", 5062)
+    assert flow.remote == ("192.0.2.9", 5062)
+
+
+def test_of_two_listeners_the_one_is_taken_that_leads_to_the_peer(layer):
+    transports = several(layer, "192.0.2.1:5060", "127.0.0.1:5060")
+    assert transports.flow_to(parse_uri("sip:a@127.0.0.9")).source == "127.0.0.1"
+
+
+def test_wildcard_listener_stands_for_every_address_of_the_machine(layer, loopback):
+    one = loopback("0.0.0.0")
+    transports = Transports()
+    transports.all.append(one.transport)
+    peer = one.peer.getsockname()
+    flow = transports.flow_between("127.0.0.3", one.transport.port, *peer)
+    assert (flow.source, flow.port) == ("127.0.0.3", one.transport.port)
+    flow.send(packet(start="SIP/2.0 200 OK"))
+    assert one.hears()[1] == "127.0.0.3"
+    # An address that is no longer ours, or another port: the address that leads there.
+    assert transports.flow_between("203.0.113.77", one.transport.port, *peer).source == "127.0.0.1"
+    assert transports.flow_between("127.0.0.3", 1, *peer).source == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "local"), [("127.0.0.1", True), ("127.5.5.5", True), ("203.0.113.77", False), ("example.com", False)]
+)
+def test_address_of_this_machine_is_known_to_the_kernel(host, local):
+    transports = Transports()
+    assert transports.is_local(host) is local
+    assert transports.is_local(host) is local
+
+
+# Which address a peer is told
+
+
+@pytest.mark.parametrize(
+    ("advertise", "peer", "shown"),
+    [
+        ("", "198.51.100.9", "192.0.2.1"),
+        ("pbx.example.com", "198.51.100.9", "pbx.example.com"),
+        ("203.0.113.1", "198.51.100.9", "203.0.113.1"),
+        ("203.0.113.1", "10.1.1.1", "192.0.2.1"),
+        ("2001:db8::1", "198.51.100.9", "[2001:db8::1]"),
+        ("203.0.113.1", "fe80::9%eth0", "192.0.2.1"),
+    ],
+)
+def test_peers_outside_the_local_networks_are_told_the_advertised_host(layer, advertise, peer, shown):
+    addresses = Addresses([ip_network("10.0.0.0/8"), ip_network("fe80::/10")], advertise)
+    _, transport = simulated(layer, addresses=addresses)
+    flow = transport.flow((peer, 5060))
+    assert flow.host == shown
+    assert flow.source == "192.0.2.1"
+
+
+def test_brackets_are_for_ipv6_and_put_once():
+    assert [bracketed(host) for host in ("192.0.2.1", "example.com", "::1", "[::1]")] == [
+        "192.0.2.1",
+        "example.com",
+        "[::1]",
+        "[::1]",
+    ]
