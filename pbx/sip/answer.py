@@ -13,17 +13,18 @@ class Answer:
 
     :param cseq: the number of its INVITE, which its ACK carries too.
     :param packet: the 2xx; it has been sent once.
-    :param lost: called when no ACK came within 64*T1.
+    :param lost: called once no ACK came within 64*T1.
     """
 
-    __slots__ = ("_clock", "_expiry", "_flow", "_packet", "_resend", "cseq")
+    __slots__ = ("_clock", "_expiry", "_flow", "_lost", "_packet", "_resend", "cseq")
 
     def __init__(self, cseq: int, packet: bytes, flow: Flow, clock: Clock, lost: Callable[[], None]) -> None:
         self.cseq = cseq
         self._packet = packet
         self._flow = flow
         self._clock = clock
-        self._expiry = clock.callLater(64 * T1, lost)
+        self._lost = lost
+        self._expiry = clock.callLater(64 * T1, self._expired)
         # Over reliable transports too: a proxy on the way may have lost it on an unreliable one.
         self._resend: Timer = clock.callLater(T1, self._retransmit, 2 * T1)
 
@@ -32,9 +33,9 @@ class Answer:
         self._expiry.cancel()
         self._resend.cancel()
 
-    def expired(self) -> None:
-        """To be called by `lost`: the 2xx is not sent again."""
+    def _expired(self) -> None:
         self._resend.cancel()
+        self._lost()
 
     def _retransmit(self, interval: float) -> None:
         interval = min(interval, T2)

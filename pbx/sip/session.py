@@ -378,9 +378,7 @@ class Session:
             self._release().session_ended(self, "hung up")
 
     def _answer_lost(self) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            answer.expired()
+        self._answer = None
         if self._bye is not None:
             self._send_bye(self._bye)
         else:
