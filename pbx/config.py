@@ -36,6 +36,7 @@ class Sip:
     advertise: str = ""
     local_networks: tuple[Network, ...] = LOCAL_NETWORKS
     drain: float = 30
+    digest: tuple[str, ...] = ("MD5",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "advertise": options.host,
             "local_networks": options.networks,
             "drain": options.seconds,
+            "digest": options.digest,
         },
     ),
     "registrar": (Registrar, dict.fromkeys(("min_expires", "max_expires", "default_expires"), options.expires)),

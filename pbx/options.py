@@ -22,6 +22,7 @@ CODECS = (
     *("G723", "G726-16", "G726-24", "G726-32", "G726-40", "G728", "G729", "GSM", "GSM-EFR", "iLBC", "L16"),
     *("LPC", "red", "SILK", "speex"),
 )
+DIGESTS = ("MD5", "SHA-256")
 _NOT_SPEECH = frozenset({"telephone-event", "CN", "red"})
 
 # RFC 3261 section 25.1, `host`, loosely.
@@ -229,6 +230,17 @@ def codecs(label: str, value: object) -> tuple[str, ...]:
     names = tuple(spelling[item.lower()] for item in items)
     if _NOT_SPEECH.issuperset(names):
         raise Wrong(f"{label} holds no codec for speech", 'write for example ["PCMA", "PCMU"]')
+    return names
+
+
+def digest(label: str, value: object) -> tuple[str, ...]:
+    """Read a list of digest algorithms; return their names in capitals."""
+    names = tuple(item.upper() for item in texts(label, value))
+    for name in names:
+        if name not in DIGESTS:
+            raise Wrong(f"{label}: {shown(name)} is no digest that we speak", nearest(name, DIGESTS))
+    if not names:
+        raise Wrong(f"{label} is empty: nobody could prove who calls", 'write ["MD5"]')
     return names
 
 

@@ -161,6 +161,7 @@ class PBX(Service):
             codecs=self.config.media.codecs,
             local_networks=sip.local_networks,
             advertise=sip.advertise,
+            digest=sip.digest,
             media_address=self.config.media.address,
             expires=(registrar.min_expires, registrar.max_expires, registrar.default_expires),
         )

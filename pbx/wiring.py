@@ -41,6 +41,7 @@ class Exchange:
     :param local_networks: the networks whose peers are not told `advertise`.
     :param advertise: the host that peers outside them are told; "" for none.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
+    :param digest: the digest algorithms to offer, the preferred one first.
     :param expires: shortest, longest and default registration, in seconds.
     """
 
@@ -59,6 +60,7 @@ class Exchange:
         local_networks: Sequence[IPv4Network | IPv6Network] = (),
         advertise: str = "",
         media_address: str = "",
+        digest: tuple[str, ...] = ("MD5",),
         expires: tuple[int, int, int] = (60, 7200, 3600),
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -67,7 +69,7 @@ class Exchange:
         self.agent = UserAgent(clock, identifiers, self.layer, self.transports)
         self.relay = Relay(sockets, clock, codecs, identifiers)
         self.directory = Directory()
-        authenticator = Authenticator(self.directory, Nonces(clock, secret), realm)
+        authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest)
         self.registrar = Registrar(self.directory, authenticator, clock, identifiers, store, self.is_ours, *expires)
         self.switchboard = Switchboard(
             self.agent, self.relay, self.directory, authenticator, self.registrar, dialplan, self.is_ours, media_address

@@ -23,6 +23,7 @@ realm = "office"
 advertise = "pbx.example.com"
 local_networks = ["10.0.0.0/8", "fd00::/8"]
 drain = 2.5
+digest = ["sha-256", "MD5"]
 
 [registrar]
 min_expires = 30
@@ -61,6 +62,7 @@ def test_empty_file_gives_the_documented_defaults() -> None:
     assert config.domains == ()
     assert config.sip.listen == (Listener("UDP", "0.0.0.0", 5060),)
     assert (config.sip.realm, config.sip.advertise, config.sip.drain) == ("pbx", "", 30)
+    assert config.sip.digest == ("MD5",)
     assert ip_network("192.168.0.0/16") in config.sip.local_networks
     registrar = config.registrar
     assert (registrar.min_expires, registrar.default_expires, registrar.max_expires) == (60, 3600, 7200)
@@ -78,6 +80,7 @@ def test_every_option_is_read() -> None:
     assert config.domains == ("example.com", "example.net")
     assert config.sip.listen == (Listener("UDP", "127.0.0.1", 5060), Listener("UDP", "::1", 5062))
     assert (config.sip.realm, config.sip.advertise, config.sip.drain) == ("office", "pbx.example.com", 2.5)
+    assert config.sip.digest == ("SHA-256", "MD5")
     assert config.sip.local_networks == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert config.registrar.default_expires == 300
     assert config.database.url == "sqlite:////srv/office/../var/pbx.db"
@@ -135,6 +138,8 @@ def test_listener_reads_as_it_is_written() -> None:
         ('[media]\nports = "19999-10000"', 2, ["19999-10000", "10000-19999"]),
         ('[media]\nports = "10000-10002"', 2, ["four ports"]),
         ('[media]\ncodecs = ["PMCA"]', 2, ["PMCA", "did you mean PCMA?"]),
+        ('[sip]\ndigest = ["SHA256"]', 2, ["SHA256", "did you mean SHA-256?"]),
+        ("[sip]\ndigest = []", 2, ["nobody could prove"]),
         ('[media]\ncodecs = ["telephone-event"]', 2, ["no codec for speech"]),
         ('[media]\naddress = "eth0"', 2, ["eth0", "not an IP address"]),
         ('[media]\nengine = "rtpengine"', 2, ["rtpengine", "auto, python"]),
@@ -191,7 +196,7 @@ def test_the_place_of_an_option_is_known_after_loading() -> None:
 
 def test_blaming_gives_a_fault_its_place_once() -> None:
     config = parse(FULL, "pbx.toml")
-    with pytest.raises(Fault, match=r"^pbx\.toml:16: gone; restore it$"), config.blaming("database.url"):
+    with pytest.raises(Fault, match=r"^pbx\.toml:17: gone; restore it$"), config.blaming("database.url"):
         raise Fault("", 0, "gone", "restore it")
     with pytest.raises(Fault, match=r"^plan\.py:7: gone; restore it$"), config.blaming("dialplan.file"):
         raise Fault("plan.py", 7, "gone", "restore it")
@@ -225,7 +230,7 @@ def test_sample_configuration_shows_every_option() -> None:
 
 
 SECTIONS = {
-    "sip": ("listen", "realm", "advertise", "local_networks", "drain"),
+    "sip": ("listen", "realm", "advertise", "local_networks", "drain", "digest"),
     "registrar": ("min_expires", "max_expires", "default_expires"),
     "database": ("url",),
     "media": ("address", "ports", "engine", "codecs"),

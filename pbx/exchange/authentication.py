@@ -32,9 +32,7 @@ class Authenticator:
 
     __slots__ = ("_algorithms", "_directory", "_nonces", "_realm", "computations")
 
-    def __init__(
-        self, directory: Directory, nonces: Nonces, realm: str, algorithms: tuple[str, ...] = tuple(HASHES)
-    ) -> None:
+    def __init__(self, directory: Directory, nonces: Nonces, realm: str, algorithms: tuple[str, ...]) -> None:
         self.computations = 0
         self._directory = directory
         self._nonces = nonces

@@ -56,7 +56,7 @@ class Office:
         self.identifiers = Identifiers()
         self.layer = TransactionLayer(self.clock, self.identifiers)
         self.layer.user = self
-        self.authenticator = Authenticator(self.directory, Nonces(self.clock, b"secret"), REALM)
+        self.authenticator = Authenticator(self.directory, Nonces(self.clock, b"secret"), REALM, ("SHA-256", "MD5"))
         self.registrar = Registrar(
             self.directory, self.authenticator, self.clock, self.identifiers, self.store, self._is_ours, **expires
         )

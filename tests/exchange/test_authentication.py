@@ -28,7 +28,7 @@ class Door:
         self.directory = Directory()
         self.directory.replace([extension("1001"), extension("1003", enabled=False)])
         self.nonces = Nonces(self.clock, b"secret", lifetime=300)
-        self.authenticator = Authenticator(self.directory, self.nonces, REALM)
+        self.authenticator = Authenticator(self.directory, self.nonces, REALM, ("SHA-256", "MD5"))
         self.wire = Wire(self.clock)
 
     def knock(
