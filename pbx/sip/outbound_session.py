@@ -89,7 +89,7 @@ class OutboundSession(Session):
             self._progressed(response)
         elif response.status >= 300:
             self._rejected(response.status, response.reason, response)
-        elif not (self._acks or self._owed):
+        elif self._invite is not None and self._invite.branch == response.via.branch:
             self._answered(response)
         elif self.dialog is not None and response.to_tag == self.dialog.remote_tag:
             self._acknowledge_again(response)

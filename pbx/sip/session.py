@@ -318,7 +318,7 @@ class Session:
         self.user.session_offered(self, sdp)
 
     def _reinvite_answered(self, response: Response) -> None:
-        if self._invite is None:
+        if self._invite is None or self._invite.branch != response.via.branch:
             self._acknowledge_again(response)
             return
         self._invite = None
