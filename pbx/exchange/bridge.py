@@ -310,6 +310,8 @@ class Bridge:
             described = relay.answer(mine, theirs, sdp)
             described.addCallbacks(other.ack if other.owes_ack else lambda sdp: None, self._cannot_connect)
         elif session.owes_ack:
+            if session is self._session:
+                self._offer = sdp
             relay.offer(mine, theirs, sdp).addCallbacks(other.answer, self._cannot_go_on)
         else:
             described = relay.answer(mine, theirs, sdp)
@@ -353,12 +355,7 @@ class Bridge:
             return
         peer, outcome = self._let_go(), self._outcome
         if peer is not None and outcome is not None:
-            if self._session.waiting and self.answered:
-                self._session.reject(487)
-            if self._session.owes_ack:
-                # Its offer was for the one who has left, and an offer must have its answer.
-                self._end_with(self._session.hang_up, reason)
-            self._dial_over(outcome)
+            self._callee_left(outcome)
 
     # Inside
 
@@ -388,7 +385,7 @@ class Bridge:
         peer = self._let_go()
         if peer is not None:
             peer.session.hang_up()
-            self._dial_over(Failed(status, words, by=peer.destination.target))
+            self._callee_left(Failed(status, words, by=peer.destination.target))
 
     def _cannot_go_on(self, failure: Failure) -> None:
         """The answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
@@ -452,6 +449,14 @@ class Bridge:
         if peer is not None:
             self._board.relay.close(peer.side)
         return peer
+
+    def _callee_left(self, outcome: Outcome) -> None:
+        """Answer to the caller what the callee would have answered; then it is the dialplan's turn."""
+        if self.answered and self._session.waiting:
+            self._session.reject(487)
+        if self._session.owes_ack:
+            self._answered_to_us(self._offer)
+        self._dial_over(outcome)
 
     def _dial_over(self, outcome: Outcome) -> None:
         self.last_outcome = outcome
