@@ -253,6 +253,79 @@ def test_attended_caller_holds_while_the_callee_answers(sim, alice, bob):
     sim.until(lambda: bob.idle)
 
 
+@flow("1001", "1002", "1003")
+def test_caller_goes_from_one_callee_to_the_next(sim, alice, bob, carol):
+    alice.invites("607")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: carol.ringing)
+    carol.answers()
+    sim.until(lambda: carol.talking)
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_callee_leaves_with_an_offer_of_its_own_unanswered(sim, alice, bob, carol):
+    alice.invites("607")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking and bob.may_offer)
+    bob.holds()
+    bob.hangs_up()
+    sim.until(lambda: carol.ringing)
+    carol.answers()
+    sim.until(lambda: carol.talking)
+    sim.advance(40)
+    assert sim.talk(alice, carol)
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_callee_leaves_having_asked_for_an_offer(sim, alice, bob, carol):
+    alice.invites("607")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking and bob.may_offer)
+    bob.asks_for_an_offer()
+    bob.hangs_up()
+    sim.until(lambda: carol.ringing)
+    carol.answers()
+    sim.until(lambda: carol.talking)
+    sim.advance(40)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_callee_leaves_while_the_caller_holds(sim, alice, bob, carol):
+    alice.invites("607")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    alice.holds()
+    bob.hangs_up()
+    sim.until(lambda: carol.ringing)
+    sim.until(lambda: alice.may_offer)
+    carol.answers()
+    sim.until(lambda: carol.talking)
+    sim.advance(40)
+    alice.resumes()
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
 def connect(sim, caller, callee):
     caller.invites(callee.number)
     sim.until(lambda: callee.ringing)
