@@ -1,10 +1,12 @@
 """The latch of symmetric RTP: whom a stream comes from, learned from packets, and by whom that may be changed.
 
-1. The first valid packet decides. For a short window after it a better source may still take over: best the address
-   that signalling named, then any port of a host that signalling knows, then anyone else.
-2. After that, only signalling opens it again, by naming another address.
-3. Or silence: when its source is silent, another port of a known host may follow it (a NAT forgot its mapping).
-   A stranger that merely sends never gets in, however long it sends.
+1. The first valid packet from a host that signalling knows decides. A stranger's does only when it has been sending for
+   a while and nothing better has come.
+2. For a short window after that a better source may still take over: best the address that signalling named, then any
+   port of a host that signalling knows, then a stranger.
+3. Then only signalling opens the latch again, by naming another address.
+4. Or silence: when its source is silent, another port of a known host may follow it (a NAT forgot its mapping). A
+   stranger that merely sends never gets in, however long it sends.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pbx.media.rtp import Address
 from pbx.sip.timers import Clock
 
 WINDOW = 2.0  # seconds in which a better source may take over
-SILENCE = 2.0  # seconds without a packet of the source after which another port of its host may follow it
+PATIENCE = 0.5  # seconds that a source must keep sending, while nothing better sends, where it may not latch at once
 
 
 class Latch:
@@ -26,7 +28,7 @@ class Latch:
     :ivar since: when it latched, in the clock's seconds.
     """
 
-    __slots__ = ("_clock", "_former", "_heard", "_signalling_host", "_silent_since", "signalled", "since", "source")
+    __slots__ = ("_clock", "_former", "_heard", "_knocked", "_signalling_host", "signalled", "since", "source")
 
     def __init__(self, clock: Clock, signalling_host: str) -> None:
         self._clock = clock
@@ -36,7 +38,7 @@ class Latch:
         self.since = 0.0
         self._former: Address | None = None
         self._heard = -1
-        self._silent_since = 0.0
+        self._knocked = 0.0
 
     @property
     def target(self) -> Address | None:
@@ -48,34 +50,42 @@ class Latch:
         if address != self.signalled:
             self.signalled = address
             self._former, self.source = self.source or self._former, None
+            self._heard = -1
 
     def admits(self, source: Address, heard: int) -> bool:
         """Whether a valid packet from another address than `source` may latch; if so, it has.
 
-        :param heard: how many packets of the present source have come so far.
+        :param heard: how many packets have been admitted so far.
         """
         now = self._clock.seconds()
-        if self.source is None or (now < self.since + WINDOW and self._rank(source) > self._rank(self.source)):
-            self._latch(source, now)
-            return True
-        if heard != self._heard:
-            # It still sends, or did until now: from here on its silence counts.
-            self._heard, self._silent_since = heard, now
-        elif now >= self._silent_since + SILENCE and (source[0] == self.source[0] or self._is_known(source[0])):
-            self._latch(source, now)
-            return True
-        return False
-
-    def _latch(self, source: Address, now: float) -> None:
+        if self.source is None:
+            at_once = self._rank(source) != _STRANGER
+        else:
+            at_once = now < self.since + WINDOW and self._rank(source) > self._rank(self.source)
+        if not at_once:
+            if heard != self._heard:
+                # The present source has sent since the last knock, or this is the first: patience starts here.
+                self._heard, self._knocked = heard, now
+                return False
+            if now < self._knocked + PATIENCE:
+                return False
+            if self.source is not None and source[0] != self.source[0] and not self._is_known(source[0]):
+                return False
         self.source, self.since = source, now
         self._heard = -1
+        return True
 
     def _rank(self, source: Address) -> int:
         if self.signalled is not None and source[:2] == self.signalled[:2]:
-            return 3
+            return _SIGNALLED
         if source == self._former:
-            return 0  # what is still on its way from the address that signalling has just given up
-        return 2 if self._is_known(source[0]) else 1
+            return _FORMER
+        return _KNOWN if self._is_known(source[0]) else _STRANGER
 
     def _is_known(self, host: str) -> bool:
         return host == self._signalling_host or (self.signalled is not None and host == self.signalled[0])
+
+
+# Ranks of sources. What still comes from the address that signalling has just given up is the phone's, but the last
+# of it, and so gives way to anything.
+_FORMER, _STRANGER, _KNOWN, _SIGNALLED = range(4)

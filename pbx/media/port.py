@@ -101,6 +101,10 @@ class Port:
         self._pair = sockets.open(host, self)
         self.number = self._pair.number
 
+    def __repr__(self) -> str:
+        source = self.latch.source
+        return f"<{self.kind} port {self.number}, {f'latched to {source[0]}:{source[1]}' if source else 'open'}>"
+
     def agree(self, rtp: Address | None, rtcp: Address | None, second_bytes: frozenset[int]) -> None:
         """Offer and answer agree on this stream.
 

@@ -131,6 +131,10 @@ class Relay:
         streams, lines = description.read_answer(sdp, offer.streams)
         offerer.reserve(streams)
         self._settle(answerer, offer)
+        earlier = offerer.offer
+        if earlier is not None and earlier.offerer is answerer:
+            # A call that we had answered before: the answer to its offer went on as an offer, so this settles both.
+            self._settle(offerer, earlier)
         offerer.agree(offer.streams, streams)
         answerer.agree(streams, offer.streams)
         for asked, given in zip(offer.streams, streams, strict=True):

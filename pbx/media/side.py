@@ -105,7 +105,7 @@ class Side:
         self._version = 0
 
     def __repr__(self) -> str:
-        return f"<Side {self._shown_host} {[port and port.number for port in self.ports]}>"
+        return f"<side {self._session}: {'closed' if self.closed else self.ports}>"
 
     def reserve(self, streams: Sequence[Stream]) -> None:
         """Open a port for each active stream that has none.

@@ -36,7 +36,7 @@ class Bench:
     def __init__(self) -> None:
         self.network, self.clock, self.tape = Network(), VirtualClock(), Tape()
         self.phone = Phone(self.network, ALICE, 4000)
-        self.port = Port("audio", self.network, HOST, self.clock, "")
+        self.port = Port("audio", self.network, HOST, self.clock, "203.0.113.5")
         self.port.agree(self.phone.rtp, self.phone.rtcp, PCMU)
         self.port.sink = self.tape
 

@@ -17,7 +17,6 @@ from pbx.media.errors import NoPorts
 from pbx.media.g711 import ALAW, RATE, ULAW, Law
 from pbx.media.relay import Relay
 from pbx.media.rtp import Address, Packet
-from pbx.media.side import Side
 from pbx.media.sockets import BATCH, PAUSE, MediaSockets
 from pbx.sip.identifiers import Identifiers
 from pbx.testing.clock import VirtualClock
@@ -41,9 +40,9 @@ class Turns(VirtualClock):
     def removeReader(self, reader: MediaSockets) -> None:
         self.readers.discard(reader)
 
-    def turn(self) -> None:
-        """One millisecond: timers, then what is readable."""
-        self.advance(PAUSE)
+    def turn(self, seconds: float = PAUSE) -> None:
+        """So much later: timers, then what is readable."""
+        self.advance(seconds)
         for reader in list(self.readers):
             if select.select([reader], [], [], 0)[0]:
                 reader.doRead()
@@ -239,11 +238,16 @@ def test_under_load_it_looks_once_a_millisecond_until_nothing_comes(
 ) -> None:
     tape = Tape()
     pair = sockets.open(HOST, tape)
-    for number in range(1, 10):
+    for seconds, taken, waits in [
+        (PAUSE, 1, True),
+        (PAUSE / 4, 2, False),  # the second in a quarter of a millisecond: that is load
+        (PAUSE / 4, 2, False),
+        (PAUSE, 4, False),
+        (PAUSE, 5, False),
+    ]:
         phone.sendto(b"sound", (HOST, pair.number))
-        turns.turn()
-        assert len(tape.rtp) == number
-        assert bool(turns.readers) == (number == 1)
+        turns.turn(seconds)
+        assert (len(tape.rtp), bool(turns.readers)) == (taken, waits)
     turns.turn()
     assert turns.readers
     assert not turns.pending
@@ -318,31 +322,71 @@ def loudest(law: Law, sound: bytes, frequencies: list[int]) -> int:
     return max(frequencies, key=power)
 
 
+class Talk:
+    """A call between two phones on loopback, each of which says a tone, through the relay."""
+
+    TONES = (440, 1000)
+
+    def __init__(self, sockets: MediaSockets, law: Law, payload_type: int) -> None:
+        self.relay = Relay(sockets, Turns(), ["PCMU", "PCMA"], Identifiers())
+        self.law, self.payload_type, self.spoken = law, payload_type, 0
+        self.sides = [self.relay.side(HOST, HOST), self.relay.side(HOST, HOST)]
+        self.phones = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in self.sides]
+        for phone in self.phones:
+            phone.bind((HOST, 0))
+            phone.setblocking(False)
+        (caller, callee), (alice, bob) = self.sides, self.phones
+        result(self.relay.offer(caller, callee, description(alice, payload_type)))
+        result(self.relay.answer(callee, caller, description(bob, payload_type)))
+
+    def speak(self) -> None:
+        """Both phones say 20 ms."""
+        for phone, side, frequency in zip(self.phones, self.sides, self.TONES, strict=True):
+            sound = tone(self.law, frequency, self.spoken)
+            packet = rtp.build(sound, self.payload_type, self.spoken, 160 * self.spoken, frequency)
+            phone.sendto(packet, (HOST, port(side).number))
+        self.spoken += 1
+
+    def end(self) -> None:
+        """Each phone has heard all that the other said, and nothing else."""
+        for phone, frequency in zip(self.phones, reversed(self.TONES), strict=True):
+            packets = heard(phone)
+            phone.close()
+            heads = [head for packet in packets if (head := rtp.header(packet))]
+            assert [(head.ssrc, head.sequence) for head in heads] == [(frequency, n) for n in range(self.spoken)]
+            sound = b"".join(packet[12:] for packet in packets)
+            assert loudest(self.law, sound, [*self.TONES, 697, 1633]) == frequency
+        for side in self.sides:
+            assert [facts.lost for facts in result(self.relay.statistics(side))] == [0]
+            self.relay.close(side)
+
+
 @pytest.mark.parametrize(("law", "payload_type"), [(ULAW, 0), (ALAW, 8)])
 def test_a_tone_is_heard_in_each_direction(sockets: MediaSockets, turns: Turns, law: Law, payload_type: int) -> None:
-    relay = Relay(sockets, turns, ["PCMU", "PCMA"], Identifiers())
-    sides: list[Side] = [relay.side(HOST, HOST), relay.side(HOST, HOST)]
-    phones = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in sides]
-    for phone in phones:
-        phone.bind((HOST, 0))
-        phone.setblocking(False)
-    result(relay.offer(sides[0], sides[1], description(phones[0], payload_type)))
-    result(relay.answer(sides[1], sides[0], description(phones[1], payload_type)))
-    tones = [440, 1000]
-    for number in range(50):
-        for phone, side, frequency in zip(phones, sides, tones, strict=True):
-            packet = rtp.build(tone(law, frequency, number), payload_type, number, 160 * number, frequency)
-            phone.sendto(packet, (HOST, port(side).number))
+    talk = Talk(sockets, law, payload_type)
+    for _ in range(50):
+        talk.speak()
         turns.turn()
     turns.turn()
-    for phone, frequency in zip(phones, reversed(tones), strict=True):
-        packets = heard(phone)
-        phone.close()
-        assert [rtp.header(packet).sequence for packet in packets] == list(range(50))  # type: ignore[union-attr]
-        assert loudest(law, b"".join(packet[12:] for packet in packets), [*tones, 697, 1633]) == frequency
-    for side in sides:
-        assert [facts.lost for facts in result(relay.statistics(side))] == [0]
-        relay.close(side)
+    talk.end()
+
+
+@pytest.mark.parametrize("early", [0, 10])
+def test_an_attacker_is_not_heard_and_hears_nothing(sockets: MediaSockets, turns: Turns, early: int) -> None:
+    talk = Talk(sockets, ULAW, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+        attacker.bind(("127.0.0.66", 0))
+        attacker.setblocking(False)
+        for turn in range(early + 50):
+            for number in (port(side).number for side in talk.sides):
+                attacker.sendto(rtp.build(tone(ULAW, 697, 0), 0, turn, 160, 666), (HOST, number))
+                attacker.sendto(bytes([0x80, 203, 0, 1, 0, 0, 0, 1]), (HOST, number + 1))
+            turns.turn()
+            if turn >= early:
+                talk.speak()
+        turns.turn()
+        assert heard(attacker) == []
+    talk.end()
 
 
 def test_it_works_in_twisteds_own_reactor(phone: socket.socket) -> None:
