@@ -72,6 +72,12 @@ async def broken(call: Call) -> None:
     raise RuntimeError("this plan is broken")
 
 
+@plan.internal("608")
+async def broken_late(call: Call) -> None:
+    await call.answer()
+    raise RuntimeError("this plan is broken")
+
+
 @plan.internal("607")
 async def one_after_the_other(call: Call) -> None:
     await call.dial(ext("1002"), timeout=20)
