@@ -125,14 +125,18 @@ class SimulatedExchange:
             ]
         )
 
-    def phone(self, number: str, *, host: str = "", register: bool = True, **features: Any) -> Phone:
+    def phone(
+        self, number: str, *, host: str = "", register: bool = True, password: str | None = None, **features: Any
+    ) -> Phone:
         """Put a phone on the network, registered unless told otherwise.
 
         :param number: its extension; one without an account is a stranger.
+        :param password: None for the account's.
         :param features: see `Phone`.
         """
         host = host or f"10.0.1.{len(self.phones) + 1}"
-        password = self._accounts.get(number, "")
+        if password is None:
+            password = self._accounts.get(number, "")
         phone = Phone(self.clock, self.network, number, password, host, (self.host, SIP_PORT), **features)
         self.phones.append(phone)
         if register:

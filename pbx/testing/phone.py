@@ -39,6 +39,7 @@ class PhoneCall:
     :ivar status: the last final status that came for our INVITE; 0 when none came.
     :ivar progress: the provisional statuses that came, in order.
     :ivar fields: the header fields of the last final response to our INVITE, or of what ended the call.
+    :ivar forwards: Max-Forwards of the INVITE that came.
     :ivar held: whether the other side has put us on hold.
     :ivar ended_by: "us", "them", or "" while it goes on.
     :ivar why: the words that came with the end: of its Reason field, where there was one.
@@ -53,6 +54,7 @@ class PhoneCall:
         self.fields: list[Field] = []
         self.ended_by = ""
         self.why = ""
+        self.forwards = 0
         self.held = False
         self._phone = phone
         self._version = 0
@@ -316,6 +318,7 @@ class Phone:
         call = PhoneCall(self, self._sound())
         session = InboundSession(self.agent, transaction, call)
         call.session = session
+        call.forwards = request.max_forwards
         call.state = "ringing"
         self.call = call
         session.progress(180)
