@@ -23,12 +23,12 @@ class InboundSession(Session):
         request = transaction.request
         sdp = sdp_of(request)
         dialog = Dialog.as_uas(request, agent.identifiers.token(), transaction.flow)
-        super().__init__(agent, user)
+        # Proxies between us: what they do not say in Record-Route goes past them.
+        super().__init__(agent, user, neighbour=len(request.many(VIA)) == 1)
         self.sdp = sdp
         self._peer_fields = request.fields
         self.dialog = dialog
-        if len(request.many(VIA)) > 1:
-            # Proxies stand between: what is not said by them in Record-Route goes past them.
+        if not self._neighbour:
             agent.direct(dialog)
         if sdp:
             self._negotiation.offer_received()

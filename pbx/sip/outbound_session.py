@@ -17,16 +17,14 @@ class OutboundSession(Session):
     """A session asked for by us.
 
     :param flow: the way of the INVITE.
-    :param neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then all
-        requests of the session go there, whatever its Contact says (it may be behind a NAT).
+    :param neighbour: see `Session`.
     """
 
-    __slots__ = ("_cancel", "_forks", "_local", "_neighbour", "_target", "flow")
+    __slots__ = ("_cancel", "_forks", "_local", "_target", "flow")
 
     def __init__(self, agent: Agent, user: SessionUser, flow: Flow, neighbour: bool) -> None:
-        super().__init__(agent, user)
+        super().__init__(agent, user, neighbour)
         self.flow = flow
-        self._neighbour = neighbour
         self._local = ""  # our From value
         self._target = ""  # the Request-URI
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response

@@ -14,7 +14,7 @@ from pbx.sip.answer import Answer
 from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog
 from pbx.sip.errors import InvalidState, Malformed, Refused
-from pbx.sip.flow import contact_of
+from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import ALLOW, CONTACT, CONTENT_TYPE, RETRY_AFTER, Field
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
@@ -102,6 +102,8 @@ class Agent(Protocol):
 class Session:
     """What inbound and outbound sessions share.
 
+    :param neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then all our
+        requests go where its own come from, whatever its Contact says (it may be behind a NAT).
     :ivar user: whom it tells.
     :ivar dialog: its dialog; None in an outbound session before the first response with a tag.
     :ivar state: how far it is.
@@ -114,6 +116,7 @@ class Session:
         "_bye",
         "_invite",
         "_negotiation",
+        "_neighbour",
         "_owed",
         "_peer_fields",
         "_transaction",
@@ -122,8 +125,9 @@ class Session:
         "user",
     )
 
-    def __init__(self, agent: Agent, user: SessionUser) -> None:
+    def __init__(self, agent: Agent, user: SessionUser, neighbour: bool) -> None:
         self._agent = agent
+        self._neighbour = neighbour
         self.user = user
         self.dialog: Dialog | None = None
         self.state = EARLY
@@ -304,7 +308,7 @@ class Session:
         if self._invite is not None or self._negotiation.state is not STABLE:
             raise Malformed(491, "")
         sdp = sdp_of(request)
-        self._dialog().refresh(request)
+        self._refresh(request, transaction.flow)
         if self._answer is not None:
             # It comes from one who has our 2xx: the ACK of that may be lost or late (RFC 5407 3.1.4).
             self._answer.acknowledged()
@@ -324,7 +328,7 @@ class Session:
         self._invite = None
         self._peer_fields = response.fields
         if response.status < 300:
-            self._dialog().refresh(response)
+            self._refresh(response, self._dialog().flow)
             self._accepted(response)
             return
         self._negotiation.settled()
@@ -335,6 +339,19 @@ class Session:
             self._lost("the other side no longer knows this call")
         else:
             self.user.session_rejected(self, response.status, response.reason)
+
+    def _refresh(self, message: Message, flow: Flow) -> None:
+        """Take over the remote target and the way there (RFC 3261 12.2.1.2, 12.2.2): the peer may have moved.
+
+        :param flow: the one by which the message came.
+        """
+        dialog = self._dialog()
+        before = dialog.next_hop
+        dialog.refresh(message)
+        if self._neighbour and not dialog.routes:
+            dialog.flow = flow
+        elif dialog.next_hop != before:
+            self._agent.direct(dialog)
 
     def _accepted(self, response: Response) -> None:
         """A 2xx to our INVITE: acknowledge it at once, unless it brought the offer (RFC 3261 13.2.2.4)."""
