@@ -129,6 +129,7 @@ def flow(*numbers: str, **features: Any) -> Callable[[Flow], Callable[[str], Non
                     number += 1
                 assert 1 < number < MOST
 
+        test.flow = function  # type: ignore[attr-defined]
         test.__name__, test.__doc__, test.__module__ = function.__name__, function.__doc__, function.__module__
         return test
 
@@ -160,18 +161,17 @@ def run(function: Flow, numbers: Sequence[str], features: dict[str, Any], faults
     return sim.network.count
 
 
-def run_anyhow(function: Flow, numbers: Sequence[str], features: dict[str, Any], loss: float, seed: int) -> None:
-    """Run a flow in a network so bad that it need not come to its end: nothing is left behind all the same."""
-    sim, phones = office(*numbers, **features)
-    sim.network.count_again(lose=[n for n, chance in enumerate(_chances(seed)) if chance < loss])
+def run_anyhow(function: Flow, numbers: Sequence[str], loss: float, seed: int) -> None:
+    """Run a flow in a network so bad that it need not come to its end: nothing is left behind all the same.
+
+    :param loss: the share of datagrams that are lost.
+    """
+    sim, phones = office(*numbers)
+    source = random.Random(seed)
+    sim.network.count_again(lose=[number for number in range(1000) if source.random() < loss])
     with suppress(AssertionError):
         function(sim, *phones)
     for phone in sim.phones:
         if not phone.idle:
             phone.hangs_up()
     sim.assert_idle()
-
-
-def _chances(seed: int) -> Iterator[float]:
-    source = random.Random(seed)
-    return (source.random() for _ in range(1000))
