@@ -19,9 +19,10 @@ def db() -> None:
 @output.as_json
 @pass_settings
 def upgrade(settings: Settings, as_json: bool) -> None:
-    """Bring the database to this version's schema; make it when there is none.
+    """Bring the database up to date, or make it.
 
-    A server with SQLite does this itself when it starts. With PostgreSQL, run it before starting a new version.
+    Its schema becomes that of this version, and nothing in it is lost. A server with SQLite does this itself when it
+    starts. With PostgreSQL, run it before starting a new version.
     """
     from pbx.store import migration
 
@@ -34,7 +35,7 @@ def upgrade(settings: Settings, as_json: bool) -> None:
 @output.as_json
 @pass_settings
 def current(settings: Settings, as_json: bool) -> None:
-    """Show the database's revision and the one that this version needs."""
+    """Show the schema's revision, and the one that is needed."""
     from pbx.store.database import explained, open_database, reading, revision_of
     from pbx.store.schema import REVISION
 
@@ -52,7 +53,7 @@ def current(settings: Settings, as_json: bool) -> None:
 @output.as_json
 @pass_settings
 def check(settings: Settings, as_json: bool) -> None:
-    """Check that the tables are those of this version, and an SQLite file undamaged."""
+    """Check the tables, and an SQLite file for damage."""
     from pbx.store import migration
     from pbx.store.schema import REVISION
 
@@ -65,9 +66,10 @@ def check(settings: Settings, as_json: bool) -> None:
 @output.as_json
 @pass_settings
 def backup(settings: Settings, file: Path, as_json: bool) -> None:
-    """Copy the database into FILE, a new one, while the server goes on. SQLite only; PostgreSQL has pg_dump.
+    """Copy the database into FILE, a new one.
 
-    The copy is a database: to restore it, stop the server and put it in the place of the old one.
+    The server may be running. SQLite only; PostgreSQL has pg_dump. To restore the copy: stop the server, remove the
+    two files beside the database that end in -wal and -shm, and put the copy in its place.
     """
     from pbx.store.database import backup as copy
 

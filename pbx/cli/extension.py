@@ -61,7 +61,9 @@ def _asked() -> str:
 @output.as_json
 @pass_settings
 def add(settings: Settings, number: str, name: str, password: str | None, generate: bool, as_json: bool) -> None:
-    """Add the extension NUMBER: up to 64 letters, digits, dots, hyphens and underscores.
+    """Add the extension NUMBER.
+
+    NUMBER has up to 64 letters, digits, dots, hyphens and underscores; it is also the user name of its phones.
 
     Without --password and --generate, the password is asked for twice. Only its hashes are stored.
     """
@@ -106,7 +108,7 @@ def show(settings: Settings, number: str, as_json: bool) -> None:
 @extension.command("set")
 @click.argument("number")
 @click.option("--name", metavar="TEXT", help="The name shown to those it calls.")
-@click.option("--enable/--disable", "enabled", default=None, help="A disabled one can neither register nor call.")
+@click.option("--enable/--disable", "enabled", default=None, help="Disabled, it can neither register nor call.")
 @_password_options
 @output.as_json
 @pass_settings
@@ -119,7 +121,10 @@ def set_(
     generate: bool,
     as_json: bool,
 ) -> None:
-    """Change the extension NUMBER; what is not given stays as it is."""
+    """Change the extension NUMBER.
+
+    What is not given stays as it is.
+    """
     from pbx.store import accounts
 
     secret = _chosen(password, generate)
@@ -136,7 +141,10 @@ def set_(
 @output.as_json
 @pass_settings
 def remove(settings: Settings, number: str, as_json: bool) -> None:
-    """Remove the extension NUMBER and the registrations of its phones."""
+    """Remove the extension NUMBER.
+
+    The registrations of its phones go with it.
+    """
     from pbx.store import accounts
 
     with settings.writing() as connection:

@@ -22,7 +22,10 @@ def _rows(settings: Settings, command: str, **arguments: object) -> list[dict[st
 @output.as_json
 @pass_settings
 def status(settings: Settings, as_json: bool) -> None:
-    """Show what the running server is doing: calls, registrations, what waits for the database, what it dropped."""
+    """Show what the running server is doing.
+
+    How many calls and registrations there are, what waits for the database, what was dropped since the start.
+    """
     for row in _rows(settings, "status"):
         output.show_one(row, as_json)
 
@@ -32,5 +35,8 @@ def status(settings: Settings, as_json: bool) -> None:
 @output.as_json
 @pass_settings
 def registrations(settings: Settings, number: str | None, as_json: bool) -> None:
-    """List the phones that are registered, or those of the extension NUMBER."""
+    """List the phones that are registered.
+
+    With NUMBER, those of this extension only.
+    """
     output.show(_rows(settings, "registrations", number=number), REGISTRATION, as_json)

@@ -28,7 +28,10 @@ from pbx.faults import Fault
 @click.version_option(__version__, prog_name="pbx", message="%(prog)s %(version)s")
 @click.pass_context
 def pbx(context: click.Context, config: str | None) -> None:
-    """Administer a pbx: its database, its extensions, and the server that is running."""
+    """Administer a PBX: its database, its extensions, and the server that is running.
+
+    The server itself is started by: twistd -n --pidfile= pbx --config FILE
+    """
     context.obj = Settings(config)
 
 

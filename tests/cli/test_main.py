@@ -34,6 +34,8 @@ def test_help_helps(pbx: Pbx, arguments: tuple[str, ...], words: list[str]) -> N
     assert (done.status, done.err) == (0, "")
     text = " ".join(done.out.split())
     assert [word for word in words if word not in text] == []
+    _, _, commands = done.out.partition("Commands:")
+    assert "..." not in commands, "the first sentence of a command's docstring is too long for the list"
 
 
 @pytest.mark.parametrize(
