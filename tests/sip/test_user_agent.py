@@ -1,0 +1,189 @@
+"""The user agent core: what comes goes to its dialog or to the exchange, what goes finds its way."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sip.endpoint import OFFER, Endpoint, names
+from tests.sip.wire import SDP, request, response
+
+NOBODY = "<sip:1001@192.0.2.1>;tag=nobody"
+
+
+@pytest.fixture
+def us() -> Endpoint:
+    return Endpoint()
+
+
+# Requests outside dialogs
+
+
+def test_invite_and_register_go_to_the_exchange(us):
+    us.receive(request(sdp=OFFER))
+    assert len(us.transactions) == 1
+    assert us.receive(request("REGISTER", branch="z9hG4bK2")) == ["200 REGISTER"]
+    assert us.told == ["registering"]
+
+
+def test_options_is_answered(us):
+    us.layer.message_received(us.wire, request("OPTIONS"))
+    answer = us.wire.last
+    assert answer.status == 200
+    assert answer.to_tag
+    assert answer.first("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+
+
+@pytest.mark.parametrize(
+    ("method", "parts", "status"),
+    [
+        ("NOTIFY", {}, 405),
+        ("INVITE", {"target": "tel:+123"}, 416),
+        ("INVITE", {"more": [("require", "Require", "100rel")]}, 420),
+        ("INVITE", {"contact": ""}, 400),
+        ("INVITE", {"contact": "<sip:peer@"}, 400),
+        ("INVITE", {"more": [("record-route", "Record-Route", "<sip:")]}, 400),
+        ("BYE", {}, 481),
+    ],
+)
+def test_what_cannot_be_served_is_refused_and_leaves_nothing(us, method, parts, status):
+    assert us.receive(request(method, **parts)) == [f"{status} {method}"]
+    us.receive(request("ACK"))
+    us.assert_idle()
+
+
+# Requests within dialogs (RFC 3261 12.2.2)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "OPTIONS", "REGISTER"])
+def test_request_of_no_dialog_that_we_know_is_481(us, method):
+    assert us.receive(request(method, callee=NOBODY)) == [f"481 {method}"]
+    us.receive(request("ACK", callee=NOBODY))
+    us.assert_idle()
+
+
+def test_ack_of_no_dialog_is_ignored(us):
+    assert us.receive(request("ACK", callee=NOBODY)) == []
+    us.assert_idle()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"call_id": "other"}, {"callee": "<sip:1001@192.0.2.1>;tag=other"}, {"caller": "<sip:peer@192.0.2.9>;tag=other"}],
+    ids=lambda parts: next(iter(parts)),
+)
+def test_call_id_and_both_tags_make_the_dialog(us, parts):
+    """RFC 3261 12: row by row, each of the three counts."""
+    us.in_a_call()
+    assert us.receive(us.within("BYE", 2, **parts)) == ["481 BYE"]
+    assert us.told == []
+    assert us.receive(us.within("BYE", 3)) == ["200 BYE"]
+
+
+def test_dialogs_of_one_peer_are_kept_apart(us):
+    first = us.is_called(call_id="one")
+    us.receive(request(call_id="two", branch="z9hG4bK2", sdp=OFFER))
+    second = us.session
+    assert us.agent.dialogs == 2
+    assert us.agent.sessions == {first, second}
+    first.answer(SDP)
+    second.reject(486)
+    assert us.agent.dialogs == 1
+    assert first.state.value == "confirmed"
+
+
+def test_cseq_spaces_of_the_two_directions_are_independent(us):
+    """RFC 3261 12.2.1.1: our BYE has number 1 although the INVITE was 314."""
+    session = us.is_called(cseq=314)
+    session.answer(SDP)
+    us.receive(us.within("ACK", 314))
+    session.hang_up()
+    assert us.wire.last.first("cseq") == "1 BYE"
+
+
+def test_retransmitted_invite_makes_no_second_call(us):
+    us.is_called()
+    us.session.progress(180)
+    us.wire.take()
+    assert us.receive(request(sdp=OFFER)) == ["180 INVITE"]
+    assert len(us.agent.sessions) == 1
+
+
+# CANCEL (RFC 3261 9.2)
+
+
+def test_cancel_is_answered_200_also_when_it_comes_too_late(us):
+    session = us.is_called()
+    session.reject(486)
+    us.wire.take()
+    assert us.receive(request("CANCEL")) == ["200 CANCEL"]
+    assert us.told == []
+
+
+def test_cancel_needs_no_extension_that_it_requires(us):
+    """RFC 3261 8.2.2.3: Require is not for CANCEL and ACK."""
+    us.is_called()
+    more = [("require", "Require", "foo")]
+    assert us.receive(request("CANCEL", more=more)) == ["200 CANCEL", "487 INVITE"]
+    us.receive(request("ACK", callee=us.session.dialog.local, more=more))
+    us.assert_idle()
+
+
+# Two user agents without anything between (RFC 3665 3.1): the six messages of the simplest call
+
+
+def test_two_agents_call_each_other_directly():
+    alice, bob = Endpoint(), Endpoint()
+    ladder: list[str] = []
+
+    def carry() -> None:
+        """Carry what was sent until nobody sends any more."""
+        while alice.wire.sent or bob.wire.sent:
+            for sender, receiver in ((alice, bob), (bob, alice)):
+                messages = sender.wire.messages
+                ladder.extend(names(sender.wire))
+                sender.wire.sent.clear()
+                for message in messages:
+                    receiver.layer.message_received(receiver.wire, message)
+
+    session, invite = alice.calls(OFFER)
+    ladder.append("INVITE")
+    bob.layer.message_received(bob.wire, invite)
+    bob.session.progress(180)
+    carry()
+    bob.session.answer(SDP)
+    carry()
+    assert session.may_offer
+    assert bob.session.may_offer
+    bob.session.hang_up()
+    carry()
+    assert ladder == ["INVITE", "180 INVITE", "200 INVITE", "ACK", "BYE", "200 BYE"]
+    assert alice.told == [(180, b""), ("answered", SDP), ("ended", "hung up")]
+    assert bob.told == []
+    alice.assert_idle()
+    bob.assert_idle()
+
+
+def test_both_reinvite_at_once_and_both_are_refused_with_491():
+    """RFC 3261 14.1, 14.2."""
+    alice, bob = Endpoint(), Endpoint()
+    session, invite = alice.calls(OFFER)
+    bob.layer.message_received(bob.wire, invite)
+    bob.session.answer(SDP)
+    for message in bob.wire.messages:
+        alice.layer.message_received(alice.wire, message)
+    bob.wire.take()
+    for message in alice.wire.messages:
+        bob.layer.message_received(bob.wire, message)
+    alice.wire.take()
+    session.offer(OFFER)
+    bob.session.offer(OFFER)
+    hers, his = alice.wire.messages, bob.wire.messages
+    for endpoint in (alice, bob):
+        endpoint.wire.take()
+    assert alice.receive(*his) == ["491 INVITE"]
+    assert bob.receive(*hers) == ["491 INVITE"]
+    alice.receive(response(hers[0], 491, bob.session.dialog.local_tag))
+    bob.receive(response(his[0], 491, session.dialog.local_tag))
+    assert alice.told[-1] == bob.told[-1] == ("rejected", 491)
+    assert session.may_offer
+    assert bob.session.may_offer
