@@ -94,6 +94,8 @@ class InviteServerTransaction:
             self._packet = packet
             if not self.flow.reliable:
                 self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)  # timer G
+        if status >= 200:
+            del self.request
         self.flow.send(packet)
 
     def transport_failed(self) -> None:

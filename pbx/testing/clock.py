@@ -57,9 +57,9 @@ class VirtualClock:
 
     def _step(self, end: float) -> bool:
         """Make the next call, if it is due by then."""
-        time = self._queue.next_time()
-        if time is None or time > end:
+        timer = self._queue.next()
+        if timer is None or timer.time > end:
             return False
-        self._now = max(self._now, time)
-        self._queue.pop().fire()
+        self._now = max(self._now, timer.time)
+        timer.fire()
         return True
