@@ -78,6 +78,24 @@ def test_what_is_wrong_in_the_configuration_is_said_in_one_line_without_a_banner
     assert line.startswith("run/pbx.toml:2: ")
 
 
+def test_dialplan_that_is_wrong_is_one_line_without_a_banner(checkout):
+    (checkout / "etc/dialplan.py").write_text("plan = None\n")
+    with Process([sys.executable, "-m", "tools.run"], checkout / "log", environ={"PYTHONPATH": str(ROOT)}) as process:
+        assert process.wait(within=30) == 1
+    (line,) = process.output().splitlines()
+    assert "/run/dialplan.py:1: " in line
+
+
+def test_port_that_is_taken_is_one_line_without_a_banner(checkout):
+    with running(checkout) as process:
+        (place,) = {server for _, server in accounts(process).values()}
+        second = [sys.executable, "-m", "tools.run"]
+        with Process(second, checkout / "second", cwd=checkout, environ={"PYTHONPATH": str(ROOT)}) as other:
+            assert other.wait(within=30) == 1
+        (line,) = other.output().splitlines()
+        assert re.fullmatch(f"run/pbx.toml:[0-9]+: udp:{place} is taken; .+", line)
+
+
 @pytest.mark.parametrize(
     ("listener", "entered"),
     [("127.0.0.1:5060", "127.0.0.1"), ("127.0.0.1:5070", "127.0.0.1:5070"), ("[::1]:5060", "[::1]")],

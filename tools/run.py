@@ -16,9 +16,12 @@ import sys
 from pathlib import Path
 
 from pbx import __version__
-from pbx.config import load
+from pbx.config import Config, load
+from pbx.dialplan import loading
 from pbx.faults import Fault
 from pbx.options import Listener
+from pbx.service import bind_udp
+from pbx.store import opening
 
 FOLDER = Path("run")
 CONFIG = FOLDER / "pbx.toml"
@@ -68,11 +71,23 @@ def server(listener: Listener) -> str:
     return place if listener.port == 5060 else f"{place}:{listener.port}"
 
 
+def check(config: Config) -> None:
+    """Find what goes wrong most often before the banner says that all is well: the exchange would find it after that.
+
+    :raises Fault: a port is taken, or the dialplan is wrong.
+    """
+    with config.blaming("sip.listen"):
+        for listener in config.sip.listen:
+            bind_udp(listener).close()
+    loading.load(config.dialplan.file, opening.numbers(config.database.url).__contains__)
+
+
 def banner(listeners: tuple[Listener, ...], passwords: dict[str, str]) -> str:
-    """Return all that somebody needs for a first call."""
+    """Return all that somebody needs for a first call, and to see that it comes."""
     phones = "\n".join(
         f"  {'Phones' if number == NUMBERS[0] else '':10} user {number}   password "
-        f"{password or '(the one you gave it)'}   server {server(listeners[0])}"
+        f"{password or '(the one you gave it)'}   server {server(listeners[0])}   "
+        f"transport {listeners[0].transport}"
         for number, password in passwords.items()
     )
     return f"""
@@ -81,6 +96,7 @@ def banner(listeners: tuple[Listener, ...], passwords: dict[str, str]) -> str:
   Listens on {", ".join(map(str, listeners))}
 {phones}
   Dial       1001 or 1002: the other phone; 600: an echo test, you hear yourself
+  Look       {os.path.relpath(PROGRAMS)}/pbx --config {CONFIG} registrations, in another terminal: who is there
   Change     {FOLDER}/dialplan.py decides what a call does, {CONFIG} the rest; {ACCOUNTS} keeps the passwords
   Stop       Ctrl-C
 """
@@ -93,11 +109,13 @@ def main() -> None:
         if not (FOLDER / sample).exists():
             shutil.copy(Path("etc") / sample, FOLDER / sample)
     try:
-        listeners = load(CONFIG).sip.listen
+        config = load(CONFIG)
+        pbx("db", "upgrade")
+        passwords = accounts()
+        check(config)
     except Fault as fault:
         sys.exit(str(fault))
-    pbx("db", "upgrade")
-    print(banner(listeners, accounts()), flush=True)
+    print(banner(config.sip.listen, passwords), flush=True)
     twistd = PROGRAMS / "twistd"
     os.execv(twistd, [str(twistd), "--nodaemon", "--pidfile=", "pbx", "--config", str(CONFIG)])
 
