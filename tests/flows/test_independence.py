@@ -23,9 +23,7 @@ MORE = (
     ("supported", "Supported", "secret-extension"),
     ("history-info", "History-Info", "<sip:secret@10.0.1.1>;index=1"),
 )
-OURS = {
-    "via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "allow", "content-type", "content-length", "reason"
-}  # fmt: skip
+OURS = set("via from to call-id cseq contact max-forwards allow content-type content-length reason".split())
 
 
 @pytest.fixture(scope="module")

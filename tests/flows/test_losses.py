@@ -1,5 +1,5 @@
-"""What is lost by name, once or for ever, and when it is given up: 64*T1 after it was needed (RFC 3261 13.3.1.4, 15.1.1,
-17.1). That every single loss is survived is shown by each flow; here are the times, and the losses without end.
+"""What is lost by name, once or for ever, and when it is given up: 64*T1 after it was needed (RFC 3261 13.3.1.4,
+15.1.1, 17.1). That every single loss is survived is shown by each flow; here are the times, and the losses without end.
 """
 
 from __future__ import annotations
