@@ -6,6 +6,7 @@ A URI is a value: parsed once, never changed, written back as it was given apart
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from pbx.sip.errors import Malformed
@@ -117,6 +118,7 @@ def _header_set(text: str) -> list[tuple[str, str]]:
     return sorted((unquote(name).lower(), unquote(value)) for name, _, value in pairs)
 
 
+@lru_cache(maxsize=2048)  # the same few URIs stand in all messages of a call, and of a phone
 def parse_uri(text: str) -> Uri:
     """Parse a URI.
 
