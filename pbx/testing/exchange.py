@@ -88,6 +88,7 @@ class SimulatedExchange:
     :param accounts: password by number.
     :param pairs: how many media port pairs there are.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`.
+    :ivar socket: the exchange's, for SIP.
     """
 
     def __init__(
@@ -109,9 +110,8 @@ class SimulatedExchange:
             realm=REALM,
             secret=source.randbytes(32),
         )
-        bound = self.network.bind(host, SIP_PORT)
-        transport = self.exchange.listen(bound)
-        bound.receiver = transport.datagram_received
+        self.socket = self.network.bind(host, SIP_PORT)
+        self.socket.receiver = self.exchange.listen(self.socket).datagram_received
         self._accounts = dict(accounts)
         self.exchange.replace_extensions(
             [
