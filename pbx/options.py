@@ -93,7 +93,7 @@ def texts(label: str, value: object) -> list[str]:
 
 def seconds(label: str, value: object, highest: float = 86400) -> float:
     """Read a number of seconds, fractions allowed."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
         raise Wrong(f"{label} is {shown(value)}, not a number", "write a number of seconds, without quotes")
     if not 0 <= value <= highest:
         raise Wrong(f"{label} is {shown(value)}", f"write a number of seconds from 0 to {highest}")
@@ -215,7 +215,8 @@ def ports(label: str, value: object) -> range:
     first, last = map(int, found.groups()) if found else (0, 0)
     if not 1024 <= first <= last <= 65535:
         raise Wrong(f"{label} is {shown(written)}", 'write two ports from 1024 to 65535 as "10000-19999"')
-    if last - first < 3:
+    if last - first - first % 2 < 3:
+        # An even port and the odd one above it make a pair; those at the ends may be of no use.
         raise Wrong(f"{label} is {shown(written)}, less than the four ports of a call", "write a wider range")
     return range(first, last + 1)
 

@@ -42,10 +42,16 @@ def open_database(url: str, patience: float = 5.0) -> sa.Engine:
     """Return the database, not connected yet; an SQLite file is never made by opening it.
 
     :param patience: how many seconds SQLite waits for another process to finish writing.
-    :raises Fault: the driver for this kind of database is not installed.
+    :raises Fault: the URL is malformed, or the driver for this kind of database is not installed.
     """
     path = file_of(url)
     if path is None:
+        try:
+            sa.make_url(url)
+        except (ValueError, sa.exc.ArgumentError) as error:
+            # Its text is not passed on: there may be a password in it.
+            remedy = 'write "postgresql://USER:PASSWORD@HOST/DATABASE", special characters as %HH'
+            raise Fault("", 0, "the URL of the database cannot be read", remedy) from error
         with explained(url):
             return sa.create_engine(url, connect_args={"connect_timeout": max(2, round(patience))})
     place = f"file:{quote(str(path))}?mode=rw"

@@ -142,6 +142,13 @@ def test_backup_that_fails_leaves_nothing(url: str, tmp_path: Path) -> None:
     assert [name for name in os.listdir(tmp_path) if name.startswith("copy")] == []
 
 
+@pytest.mark.parametrize("url", ["postgresql://joe:secret@[::/pbx", "postgresql://joe:secret@host:port/pbx"])
+def test_url_that_cannot_be_read_is_refused_without_showing_its_password(url: str) -> None:
+    with pytest.raises(Fault, match="cannot be read; write") as caught:
+        database.open_database(url)
+    assert "secret" not in str(caught.value)
+
+
 def test_backup_of_postgresql_names_its_own_tool(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="pg_dump"):
         database.backup("postgresql://host/pbx", tmp_path / "copy.db")
