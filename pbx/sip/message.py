@@ -10,7 +10,7 @@ import re
 from typing import Any, TypeVar
 
 from pbx.sip.errors import Malformed
-from pbx.sip.grammar import QUOTED, TOKEN, elements
+from pbx.sip.grammar import QUOTED, TOKEN, elements, is_token
 from pbx.sip.headers import CSEQ, FROM, MAX_FORWARDS, TO, Address, Field, Row, Via, parse_address, parse_cseq, parse_via
 from pbx.sip.status import reason_of
 from pbx.sip.uri import Uri, parse_uri
@@ -275,4 +275,13 @@ def _check_single(fields: list[Field]) -> None:
 
 def _tag(value: str) -> str:
     found = _TAGGED.fullmatch(value)
-    return (found[1] or "") if found else parse_address(value).tag
+    if found:
+        return found[1] or ""
+    given = parse_address(value).parameters
+    if "tag" not in given:
+        return ""
+    tag = given["tag"]
+    if tag is None or not is_token(tag):
+        # Were it taken for none, our response would carry two.
+        raise Malformed(400, "malformed tag")
+    return tag
