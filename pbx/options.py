@@ -138,9 +138,9 @@ def host(label: str, value: object) -> str:
 
 
 def address(label: str, value: object) -> str:
-    """Read "" or an IP address."""
+    """Read "" or an IP address, and not the one that means all of them: no phone could send there."""
     written = text(label, value)
-    if written and not _is_address(written):
+    if written and not (_is_address(written) and not ip_address(written).is_unspecified):
         raise Wrong(f"{label} is {shown(written)}, not an IP address", 'write one of this machine\'s, or ""')
     return written
 

@@ -144,6 +144,7 @@ def test_listener_reads_as_it_is_written() -> None:
         ("[sip]\ndigest = []", 2, ["nobody could prove"]),
         ('[media]\ncodecs = ["telephone-event"]', 2, ["no codec for speech"]),
         ('[media]\naddress = "eth0"', 2, ["eth0", "not an IP address"]),
+        ('[media]\naddress = "0.0.0.0"', 2, ["0.0.0.0", "one of this machine's"]),
         ('[media]\nengine = "rtpengine"', 2, ["rtpengine", "auto, python"]),
         ('[dialplan]\nfile = ""', 2, ["empty"]),
         ('[control]\nsocket = "a\\u0000b"', 2, ["control character"]),

@@ -179,6 +179,11 @@ def test_address_of_another_machine_is_refused(site: Site) -> None:
     assert site.refusal().startswith("pbx.toml:2: udp:192.0.2.1:0 is no address of this machine; ")
 
 
+def test_media_address_of_another_machine_is_refused(site: Site) -> None:
+    site.config.write_text(f'{CONFIG}\n[media]\naddress = "192.0.2.1"\n')
+    assert site.refusal() == 'pbx.toml:5: 192.0.2.1 is no address of this machine; write one that is, or ""'
+
+
 def test_dialplan_that_is_not_there_is_refused(site: Site) -> None:
     site.dialplan.unlink()
     assert site.refusal().startswith("dialplan.py: the dialplan cannot be read: No such file or directory; ")
