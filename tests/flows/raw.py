@@ -6,7 +6,11 @@ from pbx.sip.message import Request, Response
 from pbx.sip.parser import parse
 from pbx.testing.exchange import SIP_PORT, SimulatedExchange
 
-HOST = "10.0.7.7"
+HOST = "10.0.9.9"
+DESCRIPTION = (
+    b"v=0\r\no=zoe 7 1 IN IP4 10.0.9.9\r\ns=-\r\nc=IN IP4 10.0.9.9\r\nt=0 0\r\n"
+    b"m=audio 30000 RTP/AVP 0\r\na=sendrecv\r\n"
+)
 
 
 class Raw:
@@ -22,10 +26,19 @@ class Raw:
         self._socket = sim.network.bind(host, SIP_PORT)
         self._socket.receiver = lambda packet, source: self.received.append(parse(packet))
 
+    def requests(self, method: str) -> list[Request]:
+        """The requests of a method that came."""
+        return [message for message in self.received if isinstance(message, Request) and message.method == method]
+
+    @property
+    def responses(self) -> list[Response]:
+        """The responses that came."""
+        return [message for message in self.received if isinstance(message, Response)]
+
     @property
     def statuses(self) -> list[int]:
         """The statuses of the responses that came."""
-        return [message.status for message in self.received if isinstance(message, Response)]
+        return [response.status for response in self.responses]
 
     def sends(
         self,
@@ -37,6 +50,7 @@ class Raw:
         branch: str = "z9hG4bK1",
         call_id: str = "raw",
         cseq: int = 1,
+        contact: str = f"<sip:zoe@{HOST}>",
         fields: tuple[str, ...] = (),
         body: bytes = b"",
     ) -> None:
@@ -48,18 +62,26 @@ class Raw:
             f"To: <{target}>" + (f";tag={to_tag}" if to_tag else ""),
             f"Call-ID: {call_id}",
             f"CSeq: {cseq} {method}",
-            f"Contact: <sip:zoe@{self.host}>",
+            *([f"Contact: {contact}"] if contact else []),
             *fields,
+            *(
+                ["Content-Type: application/sdp"]
+                if body and not any(f.startswith("Content-Type") for f in fields)
+                else []
+            ),
             f"Content-Length: {len(body)}",
         ]
         self.sends_text("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
-    def answers(self, request: Request, status: int, *, fields: tuple[str, ...] = (), body: bytes = b"") -> None:
-        """Answer a request that came, with a tag of ours."""
-        response = request.response(status, "", "raw")
-        head = bytes(response).partition(b"\r\nContent-Length")[0].decode()
-        lines = [head, *fields, f"Content-Length: {len(body)}"]
-        self.sends_text("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+    def answers(
+        self, request: Request, status: int, *, tag: str = "raw", fields: tuple[str, ...] = (), body: bytes = b""
+    ) -> None:
+        """Answer a request that came."""
+        contact = (f"Contact: <sip:zoe@{self.host}>",) if not any(f.startswith("Contact") for f in fields) else ()
+        head = bytes(request.response(status, "", tag)).partition(b"\r\nContent-Length")[0]
+        kind = ("Content-Type: application/sdp",) if body else ()
+        lines = [*contact, *fields, *kind, f"Content-Length: {len(body)}"]
+        self.sends_text(head + b"\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def sends_text(self, packet: bytes) -> None:
         """Send just this."""
