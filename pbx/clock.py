@@ -45,11 +45,14 @@ class QueuedTimer:
         """
         if self._bucket.pop(self, self) is self:
             raise RuntimeError("a timer is cancelled that has fired or was cancelled before")
+        self._function, self._arguments = _nothing, ()  # whoever set it may still keep it, and it him
 
     def fire(self) -> None:
         """Make the call."""
         del self._bucket[self]
-        self._function(*self._arguments)
+        function, arguments = self._function, self._arguments
+        self._function, self._arguments = _nothing, ()
+        function(*arguments)
 
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", self._function)
@@ -96,6 +99,10 @@ class TimerQueue:
     def pending(self) -> list[QueuedTimer]:
         """All timers, the next first."""
         return sorted((timer for bucket in self._buckets.values() for timer in bucket), key=_time)
+
+
+def _nothing() -> None:
+    """What timers do that have fired or were cancelled."""
 
 
 def _time(timer: QueuedTimer) -> float:

@@ -63,12 +63,13 @@ class Driver:
     :ivar left: why the caller left, or None while it is there.
     """
 
-    __slots__ = ("_awaited", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "left")
+    __slots__ = ("_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "left")
 
     def __init__(self, call: DrivenCall) -> None:
         self._call = call
         self._coroutine: Coroutine[Any, Any, object] | None = None
-        self._awaited: Deferred[Any] | None = None
+        self._awaited = 0  # the number of the await that is to go on; 0 for none
+        self._awaits = 0
         self._next: tuple[Callable[[Any], Any], Any] | None = None
         self._expiry: Timer | None = None
         self._running = False
@@ -107,7 +108,7 @@ class Driver:
 
     def _enter_left(self, reason: str) -> None:
         self.left = reason
-        self._awaited = None
+        self._awaited = 0
         self._cancel_expiry()
 
     def _throw(self) -> None:
@@ -126,6 +127,7 @@ class Driver:
             try:
                 awaited = self._run(step, value)
             except (StopIteration, HungUp):
+                value = None  # the HungUp that was thrown knows this frame: without the cycle the call is gone at once
                 self._finish(self._call.plan_ended)
                 return
             except BaseException:
@@ -150,24 +152,25 @@ class Driver:
 
     def _await(self, awaited: Deferred[Any]) -> bool:
         """Wait for a Deferred; return whether it had fired already, and `_next` says how to go on."""
-        self._awaited = awaited
+        # Known by its number: a Deferred that never fires, and whose callbacks knew it, would keep itself and the call.
+        self._awaits = self._awaited = number = self._awaits + 1
         self._next = None
-        awaited.addCallbacks(self._fired, self._failed, callbackArgs=(awaited,), errbackArgs=(awaited,))
+        awaited.addCallbacks(self._fired, self._failed, callbackArgs=(number,), errbackArgs=(number,))
         return self._next is not None
 
-    def _fired(self, result: Any, awaited: Deferred[Any]) -> Any:
-        if awaited is self._awaited:
+    def _fired(self, result: Any, number: int) -> Any:
+        if number == self._awaited:
             assert self._coroutine is not None
             self._resume(self._coroutine.send, result)
         return result
 
-    def _failed(self, failure: Failure, awaited: Deferred[Any]) -> None:
-        if awaited is self._awaited:
+    def _failed(self, failure: Failure, number: int) -> None:
+        if number == self._awaited:
             # With the failure's own traceback, so that the log shows where it began.
             self._resume(failure.throwExceptionIntoGenerator, self._coroutine)
 
     def _resume(self, step: Callable[[Any], Any], value: object) -> None:
-        self._awaited = None
+        self._awaited = 0
         if self._running:
             self._next = step, value
         else:
@@ -187,7 +190,7 @@ class Driver:
         coroutine = self._coroutine
         assert coroutine is not None
         self._expiry = None
-        self._awaited = None
+        self._awaited = 0
         self._running = True
         log.warn(
             "call {call}: the dialplan did not end within {grace:g} s after the caller had left, and is ended; "
@@ -211,7 +214,8 @@ class Driver:
 
     def _finish(self, tell: Callable[[], None]) -> None:
         self._coroutine = None
-        self._awaited = None
+        self._awaited = 0
+        self._next = None
         self._cancel_expiry()
         tell()
 

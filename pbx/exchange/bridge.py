@@ -206,6 +206,7 @@ class Bridge:
 
     def plan_ended(self) -> None:
         """The coroutine is over: so is the call."""
+        self.user = None
         if not self.ended and not self.answered and self.last_outcome is not None:
             outcome = self.last_outcome
             self.reject(outcome.status, outcome.text if isinstance(outcome, Failed) else None)
@@ -213,6 +214,7 @@ class Bridge:
 
     def plan_failed(self) -> None:
         """The coroutine failed: end this one call."""
+        self.user = None
         if self.answered:
             self.hang_up()
         else:

@@ -35,6 +35,18 @@ class Receiver(Protocol):
     def rtcp_received(self, packet: Packet, source: Address) -> None: ...
 
 
+class Nobody:
+    """Receives for a pair that is closed."""
+
+    __slots__ = ()
+
+    def rtp_received(self, packet: Packet, source: Address) -> None: ...
+    def rtcp_received(self, packet: Packet, source: Address) -> None: ...
+
+
+NOBODY = Nobody()
+
+
 class Reactor(Protocol):
     """As much of the reactor as is needed here."""
 
@@ -130,6 +142,7 @@ class MediaSockets:
             self._forget(descriptors, one.fileno())
             one.close()
         self._taken[pair.host].remove(pair.number)
+        pair.receiver = NOBODY  # it keeps the pair, and the two of them would wait for the garbage collector
 
     def fileno(self) -> int:
         """The descriptor that is readable while any socket is."""

@@ -55,8 +55,9 @@ class SimulatedPair:
 
     def close(self) -> None:
         """Release both."""
-        self.rtp.close()
-        self.rtcp.close()
+        for one in (self.rtp, self.rtcp):
+            one.close()
+            one.receiver = None
         self._sockets.in_use -= 2
 
 

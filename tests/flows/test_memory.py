@@ -1,0 +1,67 @@
+"""A call that is over is gone: it leaves no cycle of references that would have to wait for the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pbx.testing.exchange import SimulatedExchange
+from pbx.testing.phone import Phone
+from tests.flows.office import ACCOUNTS, plan
+
+LONGEST_TIMER = 64.0  # seconds
+
+
+@contextmanager
+def garbage() -> Iterator[list[str]]:
+    """What only the collector could free, of all that was made inside."""
+    found: list[str] = []
+    gc.collect()
+    gc.disable()
+    try:
+        yield found
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found.extend(sorted({type(thing).__qualname__ for thing in gc.garbage}))
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def answered(alice: Phone, bob: Phone) -> None:
+    bob.answers()
+
+
+def refused(alice: Phone, bob: Phone) -> None:
+    bob.declines()
+
+
+def given_up(alice: Phone, bob: Phone) -> None:
+    alice.hangs_up()
+
+
+@pytest.mark.parametrize("ended", [answered, refused, given_up])
+@pytest.mark.parametrize("hangs_up_first", ["caller", "callee"])
+def test_finished_call_leaves_no_garbage(ended: Callable[[Phone, Phone], None], hangs_up_first: str) -> None:
+    sim = SimulatedExchange(plan, ACCOUNTS)
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+
+    def one_call() -> None:
+        alice.invites("1002")
+        sim.until(lambda: bob.ringing)
+        ended(alice, bob)
+        sim.advance(4)
+        if alice.talking:
+            (alice if hangs_up_first == "caller" else bob).hangs_up()
+        sim.advance(LONGEST_TIMER)
+        alice.call = bob.call = None
+
+    one_call()  # what is made once, at the first call, is none
+    with garbage() as left:
+        one_call()
+    # The phones' own calls and sounds are scripts of this test, not parts of the exchange.
+    assert not set(left) & {"Bridge", "Fork", "Branch", "Driver", "Call", "Side", "Port", "Answer", "Dialog"}, left
