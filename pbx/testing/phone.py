@@ -22,7 +22,7 @@ from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import CONFIRMED, Session
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
-from pbx.sip.transport import Addresses, Transports, UDPTransport
+from pbx.sip.transport import Addresses, Transports, UDPTransport, bracketed
 from pbx.sip.user_agent import UserAgent
 from pbx.testing.clock import VirtualClock
 from pbx.testing.network import Address, Network
@@ -65,16 +65,17 @@ class PhoneCall:
         """A session description of ours."""
         self._version += 1
         host = self._phone.inside
+        where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
         return (
-            f"v=0\r\no=- 1 {self._version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+            f"v=0\r\no=- 1 {self._version} {where}\r\ns=-\r\nc={where}\r\nt=0 0\r\n"
             f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))} 101\r\n"
             f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={direction}\r\n"
         ).encode()
 
     def take(self, description: bytes) -> None:
         """Send where a description of the other side says."""
-        if description:
-            session = sdp.parse(description)
+        session = sdp.parse(description) if description else None
+        if session is not None and session.media:
             line = session.media[0]
             self.sound.target = (session.host(line), line.port) if line.port else None
             self.held = session.direction(line) in ("sendonly", "inactive")
@@ -176,8 +177,8 @@ class Phone:
         self._clock = clock
         self._network = network
         self._identifiers = identifiers
-        self._server = exchange[0]
-        self._domain = domain or exchange[0]
+        self._server = bracketed(exchange[0])
+        self._domain = domain or self._server
         # A NAT that gives each port of ours another one of its own.
         self._outside = 40_000 if behind_nat else 0
         self.address: Address = (host, SIP_PORT + self._outside)
@@ -301,7 +302,8 @@ class Phone:
     @property
     def may_offer(self) -> bool:
         """Whether it can hold, resume, or ask for an offer: it is in a call, and no INVITE goes on in it."""
-        return self.talking and self._current().session is not None and self._current().session.may_offer
+        session = self.call.session if self.call is not None and self.talking else None
+        return session is not None and session.may_offer
 
     @property
     def idle(self) -> bool:
