@@ -152,6 +152,20 @@ def test_early_media_is_heard(sim, alice, bob):
     sim.until(lambda: alice.idle)
 
 
+@flow(host="fd00::1")
+def test_call_over_ipv6(sim):
+    alice, bob = sim.phone("1001", host="fd00::a"), sim.phone("1002", host="fd00::b")
+    sim.until(lambda: alice.registered and bob.registered)
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
 @flow("1001")
 def test_echo(sim, alice):
     alice.invites("600")

@@ -245,6 +245,21 @@ def test_bye_of_a_caller_that_is_not_answered_yet(calling):
     zoe.sends("ACK", **dialog)
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_reason_of_the_caller_reaches_the_callee(calling, answered):
+    sim, bob, zoe = calling
+    dialog = call(calling, answered=answered)
+    fields = ("Reason: SIP;cause=408", "X-Secret: 1")
+    if answered:
+        zoe.sends("BYE", **dialog, cseq=2, branch="z9hG4bKbye", fields=fields)
+    else:
+        zoe.sends("CANCEL", "sip:1002@10.0.0.1", fields=fields)
+    sim.until(lambda: bob.idle)
+    assert bob.call.why == "SIP;cause=408"
+    assert not [field for field in bob.call.fields if field[0] == "x-secret"]
+    zoe.sends("ACK", **dialog)
+
+
 def test_second_invite_before_the_first_is_answered_is_500(calling):
     sim, bob, zoe = calling
     dialog = call(calling, answered=False)
