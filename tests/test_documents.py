@@ -30,6 +30,13 @@ def test_every_link_leads_somewhere(document):
             assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_of_ours_that_is_named_exists(document):
+    folders = "bench|docs|etc|migrations|newsfragments|pbx|tests|tools|twisted"
+    for name in re.findall(rf"`((?:{folders})/[^`\s]*)`", document.read_text()):
+        assert (ROOT / name).exists(), name
+
+
 def test_example_on_the_first_page_is_a_dialplan():
     (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {}
