@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
+
+from twisted.logger import Logger
 
 from pbx.dialplan.plan import Plan
 from pbx.faults import Fault
@@ -17,15 +20,24 @@ from pbx.faults import Fault
 # be known: dataclasses, for one, look there for the names in annotations. The last plan that was loaded is there.
 MODULE = "pbx_dialplan"
 
+log = Logger()
+
 
 def load(path: str | Path, known: Callable[[str], bool]) -> Plan[Any]:
-    """Execute a dialplan's file and return its global `plan`.
+    """Execute a dialplan's file and return its global `plan`. What Python warns of in it goes into the log.
 
     :param path: the file.
     :param known: tells whether there is an extension of a number.
     :raises Fault: when anything is wrong; nothing of the file stays then.
     """
-    file = str(path)
+    with warnings.catch_warnings(record=True) as doubts:
+        plan = _load(str(path), known)
+    for doubt in doubts:
+        log.warn("{file}:{line}: {words}", file=doubt.filename, line=doubt.lineno, words=str(doubt.message))
+    return plan
+
+
+def _load(file: str, known: Callable[[str], bool]) -> Plan[Any]:
     tree, code = _compiled(file, _read(file))
     for line, number in sorted(_extensions(tree)):
         if not known(number):

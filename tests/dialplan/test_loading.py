@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from pbx.dialplan.loading import MODULE, load
 from pbx.dialplan.plan import Plan
@@ -157,3 +159,15 @@ def test_every_dialplan_in_the_documentation_can_be_loaded(file: Path) -> None:
     for block in plans:
         file.write_text(block)
         assert isinstance(load(file, lambda number: True), Plan)
+
+
+def test_what_python_warns_of_goes_into_the_log_and_not_to_the_screen(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings(), capturedLogs() as events:
+        warnings.simplefilter("default")
+        loaded(file, GOOD + "odd = 1 is 1\n")
+        refused(file, GOOD + "odd = 1 is 1\next('1002')\n")
+    assert capsys.readouterr().err == ""
+    [event] = events
+    assert formatEvent(event).startswith(f'{file}:9: "is" with')
