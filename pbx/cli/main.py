@@ -41,6 +41,10 @@ for _command in (db, extension, status, registrations):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # What the caller has closed is nothing to read from and nowhere to write to.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding does not have is no reason to fail.
         if isinstance(stream, TextIOWrapper):
@@ -65,10 +69,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _complain("given up", 1)
     except (Fault, Refused) as error:
         return _complain(str(error), 1)
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; Python's own flush at the exit must not complain again.
+    except OSError as error:
+        # Python's own flush at the exit must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        if isinstance(error, BrokenPipeError):
+            return 1  # the reader, such as `head`, has seen enough
+        return _complain(f"the output cannot be written: {error.strerror}", 1)
 
 
 def _complain(sentence: str, status: int) -> int:

@@ -86,6 +86,8 @@ def explained(url: str) -> Iterator[None]:
         yield
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise Fault("", 0, *_sentence(url, error)) from error
+    except UnicodeEncodeError as error:
+        raise Fault("", 0, f"{error.object!r} is no text that a database can hold", "write it in UTF-8") from error
     except ModuleNotFoundError as error:
         raise Fault("", 0, f"the driver {error.name} is not installed", "pip install 'txpbx[postgresql]'") from error
 

@@ -157,3 +157,9 @@ def test_locked_database_is_said_to_be_locked(upgraded: Pbx, folder: Path, monke
 def test_file_that_is_no_database_is_said_to_be_none(pbx: Pbx, folder: Path) -> None:
     (folder / "pbx.db").write_bytes(b"a letter to my aunt\n" * 100)
     assert "file is not a database" in pbx("extension", "list").sentence
+
+
+@pytest.mark.parametrize("words", [("show", "\udcff"), ("remove", "\udcff"), ("set", "\udcff", "--name", "x")])
+def test_number_that_is_not_utf8_is_one_sentence(upgraded: Pbx, words: tuple[str, ...]) -> None:
+    done = upgraded("extension", *words)
+    assert (done.status, done.sentence) == (1, r"'\udcff' is no text that a database can hold; write it in UTF-8")

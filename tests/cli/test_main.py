@@ -101,6 +101,22 @@ def test_program_ends_quietly_when_its_reader_has_seen_enough(upgraded: Pbx) -> 
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_disk_that_is_full_is_one_sentence(upgraded: Pbx) -> None:
+    program = Path(sys.executable).parent / "pbx"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([program, "db", "current"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize(("closed", "status"), [("<&-", 2), (">&-", 0), ("2>&-", 0)])
+def test_closed_streams_are_empty(upgraded: Pbx, closed: str, status: int) -> None:
+    program = Path(sys.executable).parent / "pbx"
+    words = "extension add 1001" if status else "db current"
+    done = subprocess.run(f"{program} {words} {closed}", shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+
+
 def test_name_that_the_terminal_cannot_show_is_shown_escaped(upgraded: Pbx) -> None:
     assert upgraded("extension", "add", "1001", "--name", "Žofie", "--generate").status == 0
     program = Path(sys.executable).parent / "pbx"
