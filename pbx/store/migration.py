@@ -13,7 +13,7 @@ from alembic import command, util
 from alembic.config import Config as Alembic
 
 from pbx.faults import Fault
-from pbx.store.database import explained, file_of, open_database, require_current, revision_of
+from pbx.store.database import explained, file_of, open_database, reading, require_current, revision_of
 from pbx.store.schema import REVISION
 
 
@@ -28,7 +28,7 @@ def upgrade(url: str) -> tuple[str, str]:
     """Bring the database to this version's schema; make the file of an SQLite database, readable by its user only.
 
     :returns: the revision before ("" for a new database) and after.
-    :raises Fault: it cannot be opened or written, or is of a newer version.
+    :raises Fault: it cannot be opened or written, or is of a newer version or of another program.
     """
     path = file_of(url)
     made = path is not None and _make(path)
@@ -54,12 +54,15 @@ def _make(path: Path) -> bool:
 
 
 def _upgrade(url: str) -> tuple[str, str]:
-    if path := file_of(url):
-        # Once for ever, since SQLite notes it in the file; done at each connection it would race with other processes.
-        with closing(sqlite3.connect(path)) as file:
-            file.execute("PRAGMA journal_mode = WAL")
     database = open_database(url)
     try:
+        if path := file_of(url):
+            with reading(database) as connection:
+                if not revision_of(connection) and sa.inspect(connection).get_table_names():
+                    raise Fault("", 0, f"{path} is the database of another program", "name another file")
+            # Once for ever, since SQLite notes it in the file; at each connection it would race with other processes.
+            with closing(sqlite3.connect(path)) as file:
+                file.execute("PRAGMA journal_mode = WAL")
         with database.begin() as connection:
             before = revision_of(connection)
             if before > REVISION:

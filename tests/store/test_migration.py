@@ -81,13 +81,23 @@ def test_upgrade_without_its_folder_leaves_nothing(tmp_path: Path) -> None:
 def test_upgrade_that_fails_leaves_an_old_database_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "pbx.db"
     with closing(sqlite3.connect(path)) as connection:
-        # The second table of the first migration is in the way.
-        connection.execute("CREATE TABLE bindings (mine TEXT)")
+        # In the way of the second table of the first migration.
+        connection.execute("CREATE VIEW bindings AS SELECT 1")
         connection.commit()
     with pytest.raises(Fault, match="already exists"):
         migration.upgrade(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bindings",)]
+
+
+def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "places.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE places (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(Fault, match="is the database of another program; name another file"):
+        migration.upgrade(f"sqlite:///{path}")
+    assert path.read_bytes() == before
 
 
 def test_upgrade_refuses_a_newer_database(path: Path, shell: sqlite3.Connection) -> None:
