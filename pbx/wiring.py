@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -43,6 +42,7 @@ class Exchange:
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param digest: the digest algorithms to offer, the preferred one first.
     :param expires: shortest, longest and default registration, in seconds.
+    :ivar counts: what was dropped or refused, by kind.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Exchange:
         digest: tuple[str, ...] = ("MD5",),
         expires: tuple[int, int, int] = (60, 7200, 3600),
     ) -> None:
-        self.counts: Counter[str] = Counter()
         self.transports = Transports()
         self.layer = TransactionLayer(clock, identifiers)
+        self.counts = self.layer.counts
         self.agent = UserAgent(clock, identifiers, self.layer, self.transports)
         self.relay = Relay(sockets, clock, codecs, identifiers)
         self.directory = Directory()
