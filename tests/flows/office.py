@@ -15,6 +15,7 @@ from pbx.dialplan import Call, Plan, ext, uri
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.counts import count
+from tests.flows.lawful import assert_lawful
 
 ACCOUNTS = {"1001": "alice's", "1002": "bob's", "1003": "carol's", "1004": "dave's"}
 KINDS = ("lose", "double", "overtake")
@@ -154,6 +155,7 @@ def run(function: Flow, numbers: Sequence[str], features: dict[str, Any], faults
     try:
         function(sim, *phones)
         sim.assert_idle()
+        assert_lawful(sim)
     except BaseException as failure:
         failure.add_note(f"with {faults or 'no faults'}\n{sim.network.ladder()}")
         raise
@@ -175,3 +177,4 @@ def run_anyhow(function: Flow, numbers: Sequence[str], loss: float, seed: int) -
         if not phone.idle:
             phone.hangs_up()
     sim.assert_idle()
+    assert_lawful(sim)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.counts import count
+from tests.flows.lawful import assert_lawful
 from tests.flows.office import KINDS, office
 
 NUMBERS = ("1001", "1002", "1003", "1004", "81003", "91001", "91002", "600", "601", "603", "606", "607", "777")
@@ -43,6 +44,7 @@ def live(source):
             if not phone.idle:
                 phone.hangs_up()
         sim.assert_idle()
+        assert_lawful(sim)
     except BaseException as failure:
         failure.add_note(sim.network.ladder())
         raise

@@ -1,0 +1,93 @@
+"""What every message must obey, whatever happened: checked on all that went over a simulated network."""
+
+from __future__ import annotations
+
+import re
+
+from pbx.sip.message import Message, Request, Response
+from pbx.sip.parser import parse
+from pbx.testing.exchange import SimulatedExchange, is_sip
+from pbx.testing.network import Address
+
+ARRIVED = ("delivered", "doubled", "overtaken")
+
+_ORIGIN = re.compile(rb"^o=- (\d+) (\d+) ", re.MULTILINE)
+
+
+def assert_lawful(sim: SimulatedExchange) -> None:
+    """Check the whole conversation of a simulation whose calls are over."""
+    witness = _Witness()
+    for datagram in sim.network.sent:
+        if is_sip(datagram.packet):
+            message = parse(datagram.packet)
+            try:
+                if isinstance(message, Request):
+                    witness.request_sent(message, datagram.source, datagram.packet)
+                else:
+                    witness.response_sent(message, datagram.source, datagram.packet)
+                    if datagram.fate in ARRIVED:
+                        witness.response_arrived(message, datagram.target)
+            except AssertionError as failure:
+                failure.add_note(f"at {datagram!r}")
+                raise
+    assert not witness.unacknowledged, f"never acknowledged: {witness.unacknowledged}"
+
+
+class _Witness:
+    """What has been seen so far.
+
+    :ivar unacknowledged: the 2xx to INVITE that arrived, by who got them, Call-ID and CSeq number, and had no ACK.
+    """
+
+    def __init__(self) -> None:
+        self.unacknowledged: dict[tuple[Address, str, int], Response] = {}
+        self._acknowledged: set[tuple[Address, str, int]] = set()
+        self._requests: dict[tuple[str, str], bytes] = {}
+        self._finals: dict[tuple[Address, str, str], bytes] = {}
+        self._numbers: dict[tuple[Address, str], int] = {}
+        self._left: set[tuple[Address, str]] = set()
+        self._descriptions: dict[tuple[Address, str], tuple[bytes, int, bytes]] = {}
+
+    def request_sent(self, request: Request, source: Address, packet: bytes) -> None:
+        method, sender = request.method, (source, request.call_id)
+        if method == "ACK":
+            number = (*sender, request.cseq)
+            self._acknowledged.add(number)
+            self.unacknowledged.pop(number, None)
+        former = self._requests.get((request.via.branch, method))
+        assert former in (None, packet), "what is sent again is the same (RFC 3261 17.1)"
+        self._requests[request.via.branch, method] = packet
+        if former is not None or method in ("ACK", "CANCEL"):
+            return
+        assert request.cseq > self._numbers.get(sender, -1), "numbers rise (RFC 3261 12.2.1.1)"
+        assert sender not in self._left, "nothing comes after BYE (RFC 3261 15)"
+        self._numbers[sender] = request.cseq
+        if method == "BYE":
+            self._left.add(sender)
+        self._describes(sender, request)
+
+    def response_sent(self, response: Response, source: Address, packet: bytes) -> None:
+        transaction = (source, response.via.branch, response.cseq_method)
+        final = self._finals.get(transaction)
+        if response.status >= 200:
+            assert final in (None, packet), "there is one final response (RFC 3261 17.2)"
+            self._finals[transaction] = packet
+            assert response.body or response.status >= 300 or response.cseq_method != "INVITE", "nothing is described"
+        else:
+            assert final is None, "nothing is provisional after the final response"
+        self._describes((source, response.call_id), response)
+
+    def response_arrived(self, response: Response, target: Address) -> None:
+        if response.cseq_method == "INVITE" and 200 <= response.status < 300:
+            number = (target, response.call_id, response.cseq)
+            if number not in self._acknowledged:
+                self.unacknowledged[number] = response
+
+    def _describes(self, sender: tuple[Address, str], message: Message) -> None:
+        origin = _ORIGIN.search(message.body)
+        if origin is None:
+            return
+        session, version, last = origin[1], int(origin[2]), self._descriptions.get(sender)
+        if last is not None and last[2] != message.body:
+            assert last[0] == session and version > last[1], "another description has a higher version (RFC 3264 8)"
+        self._descriptions[sender] = (session, version, message.body)
