@@ -92,7 +92,7 @@ def parse_head(head: bytes) -> Request | Response:
     keys = _KEYS
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        key = keys.get(name)
+        key = keys.get(name) if colon else None
         if key is None:
             if name[:1] in (" ", "\t"):
                 return parse_head(_FOLD.sub(" ", text).encode("utf-8", "surrogateescape"))

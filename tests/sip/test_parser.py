@@ -153,6 +153,8 @@ def test_body_is_bytes_whatever_it_holds():
         ([], "CSeq: 2 OPTIONS\r\n", 400, "cseq comes twice"),
         ([], "Max-Forwards: 1\r\nMax-Forwards: 1\r\n", 400, "max-forwards comes twice"),
         ([], "no colon\r\n", 400, "malformed header field"),
+        ([], "Subject\r\n", 400, "malformed header field"),
+        ([], "k\r\n", 400, "malformed header field"),
         ([], ": no name\r\n", 400, "malformed header field"),
         ([], "two words: x\r\n", 400, "malformed header field"),
         ([], "\u212a: x\r\n", 400, "malformed header field"),
