@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from math import ceil
 from typing import Any, Protocol
 
 _BUCKETS = 128  # per second
+LONG = 5.0  # seconds; such timers end what is over, and none of them is in a hurry:
+SLACK = 0.25  # seconds by which they may be late, so that one wake-up of the process serves many
 
 
 class QueuedTimer:
@@ -137,9 +140,11 @@ class ReactorClock:
         return len(self._queue)
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> QueuedTimer:
-        """Make a call in so many seconds."""
+        """Make a call in so many seconds; after `LONG` ones up to `SLACK` later."""
         now = self.seconds()
         time = now + delay
+        if delay >= LONG:
+            time = ceil(time / SLACK) * SLACK
         timer = self._queue.add(time, callable, args)
         if self._wake is None or time < self._wake_at:
             self._wake_in(time, now)

@@ -1,0 +1,78 @@
+"""The running exchange's clock, on a reactor whose time stands still until told otherwise."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+
+from pbx.clock import LONG, SLACK, ReactorClock
+
+
+def clock_and_reactor() -> tuple[ReactorClock, Clock]:
+    reactor = Clock()
+    reactor.advance(1000.0)
+    return ReactorClock(reactor), reactor
+
+
+def test_timers_fire_in_the_order_of_their_times_with_one_timer_of_the_reactor() -> None:
+    clock, reactor = clock_and_reactor()
+    fired: list[str] = []
+    clock.callLater(2.0, fired.append, "second")
+    clock.callLater(1.0, fired.append, "first")
+    clock.callLater(2.0, fired.append, "third")
+    assert len(reactor.getDelayedCalls()) == 1
+    reactor.advance(1.0)
+    assert fired == ["first"]
+    reactor.advance(1.0)
+    assert fired == ["first", "second", "third"]
+    assert not reactor.getDelayedCalls()
+    assert len(clock) == 0
+
+
+def test_cancelled_timer_does_not_fire_and_is_gone_at_once() -> None:
+    clock, reactor = clock_and_reactor()
+    fired: list[int] = []
+    timers = [clock.callLater(1.0, fired.append, number) for number in range(3)]
+    timers[1].cancel()
+    assert len(clock) == 2
+    reactor.advance(1.0)
+    assert fired == [0, 2]
+
+
+def test_timer_set_by_a_timer_fires_in_its_turn() -> None:
+    clock, reactor = clock_and_reactor()
+    fired: list[float] = []
+
+    def again() -> None:
+        fired.append(clock.seconds())
+        clock.callLater(0.5, lambda: fired.append(clock.seconds()))
+
+    clock.callLater(1.0, again)
+    reactor.advance(1.0)
+    reactor.advance(0.5)
+    assert fired == [1001.0, 1001.5]
+
+
+def test_long_timers_wait_for_each_other_and_none_for_long() -> None:
+    clock, reactor = clock_and_reactor()
+    fired: list[float] = []
+    for _ in range(3):
+        reactor.advance(1 / 32)
+        clock.callLater(LONG, lambda: fired.append(clock.seconds()))
+    last = clock.seconds() + LONG
+    while clock.seconds() < last + SLACK:
+        reactor.advance(1 / 64)
+    assert len(fired) == 3
+    assert len(set(fired)) == 1
+    assert last <= fired[0] <= last + SLACK
+
+
+def test_timer_that_raises_does_not_keep_the_others_waiting() -> None:
+    clock, reactor = clock_and_reactor()
+    fired: list[str] = []
+    clock.callLater(1.0, {}.__getitem__, "missing")
+    clock.callLater(1.0, fired.append, "after")
+    try:
+        reactor.advance(1.0)
+    except KeyError:
+        reactor.advance(0.0)
+    assert fired == ["after"]
