@@ -11,6 +11,7 @@ from pbx.sip.grammar import elements
 from pbx.sip.headers import (
     CALL_ID,
     CONTACT,
+    CONTENT_TYPE,
     CSEQ,
     FROM,
     MAX_FORWARDS,
@@ -26,7 +27,8 @@ from pbx.sip.uri import Uri
 
 SDP_TYPE = "application/sdp"
 
-_FORWARDS = MAX_FORWARDS.field(70)
+_HOPS = 70  # that a message may take (RFC 3261 8.1.1.6); each of our requests would carry as many Routes
+_FORWARDS = MAX_FORWARDS.field(_HOPS)
 
 
 class Dialog:
@@ -166,8 +168,20 @@ class Dialog:
         return Request(method, target, fields, sdp)
 
 
+def check(response: Response) -> None:
+    """Read all that a session will take from a response to INVITE, before any state depends on it.
+
+    :raises Malformed: 400.
+    """
+    _contact(response)
+    _route_set(response)
+    response.one(CONTENT_TYPE)
+
+
 def _route_set(message: Message) -> list[str]:
-    message.many(RECORD_ROUTE)  # raises where it is malformed; kept as text, since its parameters go back as they came
+    # Parsed to see that it can be, kept as text: its parameters go back as they came (RFC 3261 12.1.1).
+    if len(message.many(RECORD_ROUTE)) > _HOPS:
+        raise Malformed(400, "more Record-Routes than hops")
     return [text for field in message.fields if field[0] == "record-route" for text in elements(field[2])]
 
 

@@ -11,10 +11,11 @@ from typing import Protocol
 
 from twisted.logger import Logger
 
+from pbx.sip import dialog
 from pbx.sip.client_transaction import ClientUser, InviteClientTransaction, NonInviteClientTransaction
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow, via_of
-from pbx.sip.headers import CONTACT, CONTENT_TYPE, RECORD_ROUTE, VIA
+from pbx.sip.headers import VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.server_transaction import (
@@ -124,10 +125,7 @@ class TransactionLayer:
             self.counts["stray responses"] += 1
             return
         if response.cseq_method == "INVITE" and 100 < response.status < 300:
-            # What its session will read is read before any state depends on it: else it is as if it had not come.
-            response.many(CONTACT)
-            response.many(RECORD_ROUTE)
-            response.one(CONTENT_TYPE)
+            dialog.check(response)  # what cannot be read is as if it had not come
         transaction.response_received(response)
 
     def _request_received(self, flow: Flow, request: Request) -> None:

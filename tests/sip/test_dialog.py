@@ -100,6 +100,15 @@ def test_malformed_route_set_is_refused(route):
     assert caught.value.status == 400
 
 
+def test_route_set_of_more_than_70_hops_is_refused():
+    """It would be in each of our requests."""
+    assert len(called(*[P1] * 70).routes) == 70
+    for make in (called, calling):
+        with pytest.raises(Malformed) as caught:
+            make(*[P1] * 71)
+        assert caught.value.status == 400
+
+
 def test_loose_routers_get_the_remote_target_in_the_request_line():
     dialog = calling(P3, P2, P1)
     bye = dialog.request("BYE")

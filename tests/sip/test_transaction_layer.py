@@ -240,7 +240,13 @@ def test_response_with_a_second_via_was_meant_for_somebody_else(core):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("contact", "<sip:peer@"), ("record-route", "<nonsense>"), ("content-type", "sdp")]
+    ("key", "value"),
+    [
+        ("contact", "<sip:peer@"),
+        ("record-route", "<nonsense>"),
+        ("record-route", "<sip:a>," * 71),
+        ("content-type", "sdp"),
+    ],
 )
 @pytest.mark.parametrize("status", [183, 200])
 def test_malformed_response_to_invite_is_as_if_it_had_not_come(core, key, value, status):
