@@ -20,7 +20,6 @@ SEVERE = (LogLevel.error, LogLevel.critical)
 
 settings.register_profile("quick", deadline=None, print_blob=True)
 settings.register_profile("full", deadline=None, print_blob=True, max_examples=2_000)
-settings.register_profile("fuzz", deadline=None, print_blob=True, max_examples=50_000)
 settings.load_profile("full" if FULL else "quick")
 
 

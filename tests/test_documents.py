@@ -32,7 +32,7 @@ def test_every_link_leads_somewhere(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_of_ours_that_is_named_exists(document):
-    folders = "bench|docs|etc|migrations|newsfragments|pbx|tests|tools|twisted"
+    folders = "bench|docs|etc|fuzz|migrations|newsfragments|pbx|tests|tools|twisted"
     for name in re.findall(rf"`((?:{folders})/[^`\s]*)`", document.read_text()):
         assert (ROOT / name).exists(), name
 
