@@ -26,7 +26,7 @@ from pbx.media.errors import NoPorts
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import InvalidState, Malformed
-from pbx.sip.flow import Flow
+from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.grammar import quoted
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
@@ -239,7 +239,7 @@ class Bridge:
         destination = branch.destination
         name = f"{quoted(self.caller.name)} " if self.caller.name else ""
         user = f"{self.caller.number}@" if self.caller.number else ""
-        caller = f"{name}<sip:{user}{destination.flow.host}>"
+        caller = f"{name}<sip:{user}{hostport_of(destination.flow)}>"
         branch.session.invite(destination.uri, caller, destination.callee, sdp, self._forwards, self._crossing)
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
@@ -263,7 +263,8 @@ class Bridge:
         self._outcome = outcome
         more = crossing(branch.session.take_fields(), PROGRESS)
         relay = self._board.relay
-        if not sdp:
+        # Where we offered nothing, the 2xx itself has to: a description in a 1xx before it means nothing.
+        if not sdp or not (self._offer or branch.session.owes_ack):
             self._disconnect(488, "the callee described no session")
         elif self.answered:
             # The caller heard us so far, now it hears the callee.

@@ -115,6 +115,18 @@ def test_answer_after_early_media_may_repeat_nothing(called):
     zoe.answers(zoe.requests("BYE")[0], 200)
 
 
+def test_early_description_is_no_answer_where_nothing_was_offered(called):
+    sim, alice, zoe = called
+    invite = rung(called, offer=False)
+    zoe.answers(invite, 183, body=DESCRIPTION)
+    sim.advance(1)
+    zoe.answers(invite, 200)
+    sim.until(lambda: zoe.requests("BYE"))
+    zoe.answers(zoe.requests("BYE")[0], 200)
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 488
+
+
 def test_second_answer_of_a_proxy_that_forked_is_acknowledged_and_hung_up(called):
     sim, alice, zoe = called
     invite = rung(called)
