@@ -52,7 +52,7 @@ LOOK = 0.0625  # seconds between two looks whether the calls have ended
 class Options(usage.Options):
     """What stands after `twistd pbx`."""
 
-    synopsis = "Usage: twistd -n --pidfile= pbx [--config FILE]"
+    synopsis = "[--config FILE]"
     optParameters = [["config", "c", None, "The configuration. [default: $PBX_CONFIG, ./pbx.toml, /etc/pbx/pbx.toml]"]]
 
     def parseOptions(self, options: list[str] | None = None) -> None:

@@ -19,7 +19,7 @@ from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import Refused
-from pbx.sip.flow import Flow
+from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import RETRY_AFTER
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import InviteServerTransaction
@@ -142,7 +142,7 @@ class Switchboard:
                 binding.local_host, binding.local_port, binding.remote_host, binding.remote_port
             )
             if flow is not None:
-                callee = f"<sip:{target.number}@{flow.host}>"
+                callee = f"<sip:{target.number}@{hostport_of(flow)}>"
                 destinations.append(Destination(target, binding.contact, callee, flow, neighbour=True))
         return destinations or Unreachable(by=target)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+SIP_PORT = 5060  # RFC 3261 19.1.2
+
 
 class Flow(Protocol):
     """One peer's address seen from one of our sockets or connections.
@@ -39,6 +41,11 @@ class Flow(Protocol):
 def via_of(flow: Flow, branch: str) -> str:
     """The Via value of a request that we send through a flow (RFC 3261 8.1.1.7, RFC 3581)."""
     return f"SIP/2.0/{flow.transport} {flow.host}:{flow.port};rport;branch={branch}"
+
+
+def hostport_of(flow: Flow) -> str:
+    """Our host as this peer dials it, with the port where it is not SIP's own: a phone redials what it has seen."""
+    return flow.host if flow.port == SIP_PORT else f"{flow.host}:{flow.port}"
 
 
 def contact_of(flow: Flow) -> str:
