@@ -22,7 +22,7 @@ _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
 _ONCE = frozenset(("call-id", "content-length", "content-type", "cseq", "from", "max-forwards", "to"))
 # The plain forms of From and To; all others go through the whole grammar.
 _TAGGED = re.compile(
-    rf"(?:[^\"<>;]*+|\s*+{QUOTED}\s*+)<[^<>\s]++>\s*+(?:;\s*+[Tt][Aa][Gg]\s*+=\s*+({TOKEN})\s*+)?+",
+    rf"(?:[^\"<>;,]*+|\s*+{QUOTED}\s*+)<[^<>\s]++>\s*+(?:;\s*+[Tt][Aa][Gg]\s*+=\s*+({TOKEN})\s*+)?+",
     re.ASCII | re.DOTALL,
 )
 
@@ -34,15 +34,17 @@ class Message:
     :param body: the body, as bytes.
 
     The attributes `call_id`, `cseq`, `cseq_method`, `from_tag`, `to_tag` and `via` (the topmost) are what transactions
-    and dialogs match by; for received messages the parser has seen to it that they are there and well-formed.
+    and dialogs match by; for received messages the parser has seen to it that they are there and well-formed. `length`
+    is what stands in Content-Length, unread; None without that field.
     """
 
-    __slots__ = ("_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "to_tag", "via")
+    __slots__ = ("_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "length", "to_tag", "via")
 
     call_id: str
     cseq: int
     cseq_method: str
     from_tag: str
+    length: str | None
     to_tag: str
     via: Via
 
@@ -64,10 +66,11 @@ class Message:
         :raises Malformed: 400 when one is missing, comes twice or is malformed.
         """
         fields = self.fields
-        first = {field[0]: field[2] for field in fields}
+        first = {key: value for key, _, value in fields}
         single = len(first) == len(fields)
         if not single:
-            first = {field[0]: field[2] for field in reversed(fields)}
+            first = {key: value for key, _, value in reversed(fields)}
+        self.length = first.get("content-length")
         try:
             sender, receiver = first["from"], first["to"]
             self.call_id = first["call-id"]

@@ -6,19 +6,20 @@ The head is decoded once (UTF-8, what is none is kept by surrogates), the body s
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pbx.sip.errors import Malformed
-from pbx.sip.grammar import TOKEN, is_token, number
-from pbx.sip.headers import COMPACT, TABLE, Field
+from pbx.sip.grammar import elements, is_token, number
+from pbx.sip.headers import COMPACT, TABLE, Field, parse_sent_by
 from pbx.sip.message import Message, Request, Response
 
 MAX_HEAD = 64 * 1024  # bytes
 MAX_FIELDS = 256
 MAX_BODY = 256 * 1024  # bytes
 
-_REQUEST_LINE = re.compile(rf"({TOKEN}) ([^ \t]+) [Ss][Ii][Pp]/2\.0")
-_STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9]{2}) ?(.*)", re.DOTALL)
+_STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.DOTALL)
 _VERSION = re.compile(r"[Ss][Ii][Pp]/[0-9]+\.[0-9]+")
+_REPEATED = frozenset(("call-id", "cseq", "from", "to"))
 _FOLD = re.compile(r"\r\n[ \t]+")
 
 # Spellings seen on the wire, by the way to their keys; the table cannot grow by what an attacker sends.
@@ -27,6 +28,23 @@ _KEYS: dict[str, str] = {
     **COMPACT,
     **{compact.upper(): key for compact, key in COMPACT.items()},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a message may be; longer ones are refused with 513 (RFC 3261 21.5.7).
+
+    :param head: bytes of start line and fields.
+    :param fields: how many header fields.
+    :param body: bytes.
+    """
+
+    head: int = MAX_HEAD
+    fields: int = MAX_FIELDS
+    body: int = MAX_BODY
+
+
+LIMITS = Limits()
 
 
 class Unanswerable(Malformed):
@@ -44,7 +62,7 @@ class BadRequest(Malformed):
         self.request = request
 
 
-def parse(packet: bytes) -> Request | Response:
+def parse(packet: bytes, limits: Limits = LIMITS) -> Request | Response:
     """Parse one datagram.
 
     Without Content-Length the body runs to the end; bytes after Content-Length are left out (RFC 3261 18.3).
@@ -52,19 +70,17 @@ def parse(packet: bytes) -> Request | Response:
     :raises BadRequest: when it is malformed and can be answered.
     :raises Unanswerable: when it cannot.
     """
-    packet = packet.lstrip(b"\r\n")  # RFC 3261 7.5
-    end = packet.find(b"\r\n\r\n")
-    if end < 0:
-        raise Unanswerable(400, "no end of the head")
-    message = parse_head(packet[:end])
-    body = packet[end + 4 :]
+    head, end, body = packet.lstrip(b"\r\n").partition(b"\r\n\r\n")  # RFC 3261 7.5
+    message = parse_head(head, limits)
     try:
+        if not end:
+            raise Malformed(400, "no end of the head")
         length = content_length(message)
         if length is None:
             length = len(body)
         if length > len(body):
             raise Malformed(400, "body shorter than Content-Length")
-        if length > MAX_BODY:
+        if length > limits.body:
             raise Malformed(513, "body too long")
     except Malformed as fault:
         raise refusal(fault, message) from None
@@ -72,37 +88,44 @@ def parse(packet: bytes) -> Request | Response:
     return message
 
 
-def parse_head(head: bytes) -> Request | Response:
+def parse_head(head: bytes, limits: Limits = LIMITS) -> Request | Response:
     """Parse start line and fields, without the empty line that ends them.
-
-    Lines that go on in the next one (RFC 3261 7.3.1) are rare: the head is read again when one is met.
 
     :raises BadRequest: when it is malformed and can be answered.
     :raises Unanswerable: when it cannot.
     """
-    if len(head) > MAX_HEAD:
-        raise Unanswerable(513, "head too long")
-    text = head.decode("utf-8", "surrogateescape")
-    lines = text.split("\r\n")
     fault: Malformed | None = None
+    if len(head) > limits.head:
+        # What is left is enough to answer, as a rule.
+        fault = Malformed(513, "head too long")
+        head = head[: limits.head].rpartition(b"\r\n")[0]
+    return _parsed(head.decode("utf-8", "surrogateescape"), limits, fault)
+
+
+def _parsed(text: str, limits: Limits, fault: Malformed | None) -> Request | Response:
+    """Parse a head, in which a fault may have been found already.
+
+    Lines that go on in the next one (RFC 3261 7.3.1) are rare: the head is read again when one is met.
+    """
+    lines = text.split("\r\n")
     if not text.count("\r") == text.count("\n") == len(lines) - 1:
         # Others may take one alone for the end of a line, and read another message than we do.
-        fault = Malformed(400, "stray CR or LF")
+        fault = fault or Malformed(400, "stray CR or LF")
     fields: list[Field] = []
     keys = _KEYS
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        key = keys.get(name) if colon else None
-        if key is None:
+        key = keys.get(name)
+        if key is None or not colon:
             if name[:1] in (" ", "\t"):
-                return parse_head(_FOLD.sub(" ", text).encode("utf-8", "surrogateescape"))
+                return _parsed(_FOLD.sub(" ", text), limits, fault)
             key = _key_of(name) if colon else ""
             if not key:
                 fault = fault or Malformed(400, "malformed header field")
                 continue
         fields.append((key, name, value.strip(" \t")))
-    if len(fields) > MAX_FIELDS:
-        raise Unanswerable(513, "too many header fields")
+    if len(fields) > limits.fields:
+        fault = fault or Malformed(513, "too many header fields")
     message = _start(lines[0], fields)
     try:
         message.identify()
@@ -111,7 +134,7 @@ def parse_head(head: bytes) -> Request | Response:
         if isinstance(message, Request) and message.cseq_method != message.method:
             raise Malformed(400, "the method of CSeq is another")
     except Malformed as why:
-        raise refusal(why, message) from None
+        raise refusal(fault or why, message) from None
     return message
 
 
@@ -120,50 +143,61 @@ def content_length(message: Message) -> int | None:
 
     :raises Malformed: 400 when it is no number.
     """
-    text = message.first("content-length")
-    return None if text is None else number(text)
+    return None if message.length is None else number(message.length)
 
 
 def refusal(fault: Malformed, message: Message) -> BadRequest | Unanswerable:
-    """Turn a fault in a message into the one that says whether it can be answered (RFC 3261 8.2.6)."""
-    if isinstance(message, Request) and message.method != "ACK":
-        try:
-            _ = message.via, message.to_tag
-        except Malformed:
-            # From, To or CSeq are beyond reading: they are copied as they came if they are there (RFC 4475 3.1.2).
-            return _answerable_anyhow(fault, message)
-        return BadRequest(fault, message)
-    return Unanswerable(fault.status, fault.why)
+    """Turn a fault in a message into the one that says whether it can be answered (RFC 3261 8.2.6).
 
-
-def _answerable_anyhow(fault: Malformed, request: Request) -> BadRequest | Unanswerable:
-    present = {field[0]: field[2] for field in reversed(request.fields)}
-    if not all(present.get(key) for key in ("via", "from", "to", "call-id", "cseq")):
+    All that an answer needs is to know where it goes. Of the rest it repeats what is there, as it came, once.
+    """
+    if not isinstance(message, Request) or message.method == "ACK":
         return Unanswerable(fault.status, fault.why)
+    first = {key: value for key, _, value in reversed(message.fields)}
     try:
-        request.via = TABLE["via"].parse(present["via"].partition(",")[0])
+        _ = message.via, message.to_tag
     except Malformed:
-        return Unanswerable(fault.status, fault.why)
-    request.call_id = present["call-id"]
-    request.cseq, request.cseq_method = 0, request.method
-    request.from_tag, request.to_tag = "", "unreadable" if ";tag=" in present["to"].lower() else ""
-    return BadRequest(fault, request)
+        try:
+            message.via = parse_sent_by(next(iter(elements(first.get("via", ""))), ""))
+        except Malformed:
+            return Unanswerable(fault.status, fault.why)
+        message.call_id = first.get("call-id", "")
+        message.cseq, message.cseq_method = 0, message.method
+        message.from_tag = ""
+        message.to_tag = "unreadable" if ";tag=" in first.get("to", "").lower() else ""
+    if len(first) < len(message.fields):
+        message.fields = _once(message.fields)
+    return BadRequest(fault, message)
+
+
+def _once(fields: list[Field]) -> list[Field]:
+    """Fields without those that an answer would repeat (RFC 4475 3.3.8)."""
+    seen: set[str] = set()
+    kept: list[Field] = []
+    for field in fields:
+        if field[0] not in seen:
+            kept.append(field)
+        if field[0] in _REPEATED:
+            seen.add(field[0])
+    return kept
 
 
 def _start(line: str, fields: list[Field]) -> Request | Response:
+    words = line.split(" ")
+    if len(words) == 3 and words[1] and words[2] == "SIP/2.0" and is_token(words[0]):
+        return Request(words[0], words[1], fields)
     found = _STATUS_LINE.fullmatch(line)
     if found is not None:
-        return Response(int(found[1]), found[2], fields)
-    found = _REQUEST_LINE.fullmatch(line)
-    if found is not None:
-        return Request(found[1], found[2], fields)
-    method, space, rest = line.partition(" ")
-    target, _, version = rest.rpartition(" ")
-    if space and is_token(method) and target and _VERSION.fullmatch(version):
-        request = Request(method, target, fields)
-        fault = Malformed(400, "malformed Request-URI") if version.upper() == "SIP/2.0" else Malformed(505, "")
-        raise refusal(fault, request)
-    raise Unanswerable(400, "malformed start line")
+        return Response(int(found[1]), found[2] or "", fields)
+    words = line.split()
+    if len(words) < 3 or not (is_token(words[0]) and _VERSION.fullmatch(words[-1])):
+        raise Unanswerable(400, "malformed start line")
+    request = Request(words[0], " ".join(words[1:-1]), fields)
+    if words[-1].upper() != "SIP/2.0":
+        raise refusal(Malformed(505, ""), request)  # RFC 3261 21.5.6
+    if len(words) > 3 or line != " ".join(words):
+        raise refusal(Malformed(400, "malformed request line"), request)
+    return request
 
 
 def _key_of(name: str) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pbx.sip.errors import Malformed
 from pbx.sip.message import Request, Response
-from pbx.sip.parser import MAX_BODY, MAX_FIELDS, MAX_HEAD, BadRequest, Unanswerable, parse, parse_head
+from pbx.sip.parser import MAX_BODY, MAX_FIELDS, MAX_HEAD, BadRequest, Limits, Unanswerable, parse, parse_head
 from tests.sip.messages import damaged, messages
 
 HEAD = (
@@ -165,9 +165,13 @@ def test_body_is_bytes_whatever_it_holds():
         ([("CSeq: 1 OPTIONS", "CSeq: 2147483648 OPTIONS")], "", 400, "CSeq out of range"),
         ([("From: <sip:1001@example.com>", "From: <sip:1001@exam ple.com>")], "", 400, "malformed URI"),
         ([("To: <sip:1001@example.com>", "To: <sip:1001@example.com")], "", 400, "malformed address"),
-        ([("OPTIONS sip:example.com SIP", "OPTIONS sip:exam ple.com SIP")], "", 400, "malformed Request-URI"),
-        ([("OPTIONS sip:example.com SIP", "OPTIONS  sip:example.com SIP")], "", 400, "malformed Request-URI"),
+        ([("OPTIONS sip:example.com SIP", "OPTIONS sip:exam ple.com SIP")], "", 400, "malformed request line"),
+        ([("OPTIONS sip:example.com SIP", "OPTIONS  sip:example.com SIP")], "", 400, "malformed request line"),
+        ([("SIP/2.0\r\nVia", "SIP/2.0  \r\nVia")], "", 400, "malformed request line"),
         ([("SIP/2.0\r\nVia", "SIP/7.0\r\nVia")], "", 505, ""),
+        ([], "X: y\r\n" * MAX_FIELDS, 513, "too many header fields"),
+        ([], f"X: {'y' * MAX_HEAD}\r\n", 513, "head too long"),
+        ([], f"X: {'y' * MAX_HEAD}\r\n z\r\n", 513, "head too long"),
     ],
 )
 def test_malformed_request_is_answered(changes, more, status, why):
@@ -184,11 +188,8 @@ def test_malformed_request_is_answered(changes, more, status, why):
     ("changes", "more"),
     [
         ([("Via: SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport\r\n", "")], ""),
-        ([("From: <sip:1001@example.com>;tag=a1\r\n", "")], ""),
-        ([("To: <sip:1001@example.com>\r\n", "")], ""),
-        ([("Call-ID: c1\r\n", "")], ""),
-        ([("Call-ID: c1\r\n", "Call-ID:\r\n")], ""),
-        ([("CSeq: 1 OPTIONS\r\n", "")], ""),
+        ([("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport", "SIP/2.0/UDP 192.0.2.1:70000")], ""),
+        ([("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport", 'SIP/2.0/UDP 192.0.2.1, "')], ""),
         ([("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport", "SIP/2.0/UDP")], ""),
         ([("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport", ",")], ""),
         ([("OPTIONS sip:example.com SIP/2.0", "hello")], ""),
@@ -201,8 +202,8 @@ def test_malformed_request_is_answered(changes, more, status, why):
         ([("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 200 OK")], "no colon\r\n"),
         ([("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 700 Yes")], ""),
         ([("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 20 OK")], ""),
-        ([], "X: y\r\n" * MAX_FIELDS),
-        ([], f"X: {'y' * MAX_HEAD}\r\n"),
+        ([("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 4294967301 OK")], ""),
+        ([("OPTIONS sip:example.com SIP/2.0", f"X{'y' * MAX_HEAD}")], ""),
     ],
 )
 def test_what_cannot_be_answered_says_so(changes, more):
@@ -210,10 +211,94 @@ def test_what_cannot_be_answered_says_so(changes, more):
         parse(packet(*changes, more=more))
 
 
-@pytest.mark.parametrize("noise", [b"", b"\r\n", b"\r\n\r\n", b"\0" * 20, HEAD.encode(), b"x\r\n\r\n"])
+@pytest.mark.parametrize("noise", [b"", b"\r\n", b"\r\n\r\n", b"\0" * 20, OK.encode(), b"x\r\n\r\n"])
 def test_noise_is_dropped(noise):
     with pytest.raises(Unanswerable):
         parse(noise)
+
+
+def refused(noise: bytes) -> bytes:
+    with pytest.raises(BadRequest) as caught:
+        parse(noise)
+    return answer(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["", "\r\nSub", "\r\nSubject: x", "\r\n"])
+def test_request_that_was_cut_off_is_answered(ending):
+    assert refused((HEAD.removesuffix("\r\n") + ending).encode()).startswith(b"SIP/2.0 400 ")
+
+
+@pytest.mark.parametrize("key", ["From", "To", "Call-ID", "CSeq"])
+def test_answer_repeats_what_is_there(key):
+    """RFC 4475 3.3.1: nothing but the Via is needed to answer."""
+    lines = HEAD.splitlines(keepends=True)
+    without = [line for line in lines if not line.startswith(key)]
+    response = refused("".join([*without, "\r\n"]).encode()).decode()
+    assert response.startswith(f"SIP/2.0 400 missing {key.lower()}\r\n")
+    assert all(line.rstrip("\r\n") in response for line in without[1:])
+    empty = refused("".join([*without, f"{key}:\r\n", "\r\n"]).encode())
+    assert empty.startswith(b"SIP/2.0 400 ")
+
+
+def test_answer_repeats_nothing_twice():
+    """RFC 4475 3.3.8."""
+    via = "Via: SIP/2.0/UDP 192.0.2.9\r\n"
+    response = refused(packet(more=f"To: <sip:x@h>\r\ni: c2\r\nCSeq: 2 OPTIONS\r\nf: <sip:y@h>\r\n{via}")).decode()
+    for line in ("Call-ID: c1", "CSeq: 1 OPTIONS", "To: <sip:1001@example.com>;tag=tag", via.strip()):
+        assert line in response
+    assert response.count("\r\n") == len(HEAD.splitlines()) + 3  # the second Via, Content-Length, the empty line
+
+
+@pytest.mark.parametrize(
+    ("via", "port", "branch"),
+    [
+        ("SIP/2.0/UDP 192.0.2.1:5070;;,;,,", 5070, ""),
+        ("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;branch=z9hG4bK2", None, ""),
+        ("SIP/7.0/UDP 192.0.2.1;branch=z9hG4bK1", None, "z9hG4bK1"),
+        ("X / 2 / UDP  192.0.2.1 : 5070 ;branch=z9hG4bK1", 5070, "z9hG4bK1"),
+    ],
+)
+def test_request_is_answered_where_a_malformed_via_still_says(via, port, branch):
+    with pytest.raises(BadRequest) as caught:
+        parse(packet(("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport", via)))
+    assert caught.value.status == 400
+    read = caught.value.request.via
+    assert (read.transport, read.host, read.port, read.branch) == ("UDP", "192.0.2.1", port, branch)
+    assert f"Via: {via}\r\n".encode() in answer(caught.value)
+
+
+def test_version_that_is_unknown_in_via_too_is_505():
+    """RFC 4475 3.1.2.16."""
+    seven = packet(("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), ("SIP/2.0/UDP", "SIP/7.0/UDP"))
+    assert refused(seven).startswith(b"SIP/2.0 505 Version Not Supported\r\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "reason"),
+    [
+        ("SIP/2.0 200", 200, ""),
+        ("SIP/2.0 200 ", 200, ""),
+        ("SIP/2.0 200  OK ", 200, " OK "),
+        ("sip/2.0 699 x", 699, "x"),
+    ],
+)
+def test_status_line_is_read(line, status, reason):
+    message = parse(packet(("SIP/2.0 200 OK", line), head=OK))
+    assert isinstance(message, Response)
+    assert (message.status, message.reason) == (status, reason)
+
+
+def test_limits_are_those_that_are_set():
+    limits = Limits(head=300, fields=6, body=2)
+    more = "Content-Length: 2\r\n"
+    assert isinstance(parse(packet(more=more, body="ab"), limits), Request)
+    for broken, why in (
+        (packet(more="Content-Length: 3\r\n", body="abc"), "body too long"),
+        (packet(more="X: y\r\n" * 2), "too many header fields"),
+        (packet(more=f"X: {'y' * 200}\r\n"), "head too long"),
+    ):
+        with pytest.raises(BadRequest, match=f"513 {why}"):
+            parse(broken, limits)
 
 
 def test_longer_body_than_allowed_is_refused():
