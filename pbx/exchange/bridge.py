@@ -325,9 +325,7 @@ class Bridge:
         other, handover = self._other(session), self._handover
         if handover is not None and handover.offered:
             self._board.relay.withdraw(self._side)
-            if status == 491:
-                handover.crossed()
-            else:
+            if status != 491 or not handover.may_repeat():
                 self._disconnect(status, reason)
         elif other is not None and other.waiting:
             self._board.relay.withdraw(self._side_of(session))

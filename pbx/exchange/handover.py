@@ -13,6 +13,8 @@ from pbx.media.side import Side
 from pbx.sip.session import Session
 from pbx.sip.timers import T1, Clock, Timer
 
+PATIENCE = 32 * T1  # seconds: half of what a callee waits for the ACK of its 200
+
 
 class Handover:
     """One such handing over.
@@ -25,7 +27,18 @@ class Handover:
     :ivar offered: whether the caller has the offer, and its answer is waited for.
     """
 
-    __slots__ = ("_callee", "_clock", "_failed", "_relay", "_sdp", "_session", "_side", "_timer", "offered")
+    __slots__ = (
+        "_begun_at",
+        "_callee",
+        "_clock",
+        "_failed",
+        "_relay",
+        "_sdp",
+        "_session",
+        "_side",
+        "_timer",
+        "offered",
+    )
 
     def __init__(
         self,
@@ -45,6 +58,7 @@ class Handover:
         self._callee = callee
         self._sdp = sdp
         self._failed = failed
+        self._begun_at = clock.seconds()
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -58,10 +72,16 @@ class Handover:
         else:
             self._timer = self._clock.callLater(T1, self.start)
 
-    def crossed(self) -> None:
-        """The caller refused with 491: the Call-ID is its own, so it waits longer than we do (RFC 3261 14.1)."""
+    def may_repeat(self) -> bool:
+        """The caller refused with 491; return whether it will be asked again.
+
+        The Call-ID is its own, so before an offer of its own it waits longer than we do (RFC 3261 14.1).
+        """
         self.offered = False
+        if self._clock.seconds() - self._begun_at >= PATIENCE:
+            return False
         self._timer = self._clock.callLater(T1, self.start)
+        return True
 
     def stop(self) -> None:
         """Do not offer any more."""

@@ -387,6 +387,8 @@ class Session:
         over = self.state is ENDING or self.state is ENDED
         waiting, self._transaction = self._transaction, None
         self._peer_fields = request.fields
+        if self._owed:
+            self._send_ack(self._owed)  # every 2xx is acknowledged (RFC 3261 13.2.2.4)
         self._end()
         transaction.respond(request.response(200))
         if waiting is not None:
