@@ -70,7 +70,9 @@ class _Witness:
         transaction = (source, response.via.branch, response.cseq_method)
         final = self._finals.get(transaction)
         if response.status >= 200:
-            assert final in (None, packet), "there is one final response (RFC 3261 17.2)"
+            # Whoever is asked for a password is asked anew each time: for that the exchange keeps no state.
+            challenged = response.status == 401 and final is not None and final.startswith(b"SIP/2.0 401 ")
+            assert final in (None, packet) or challenged, "there is one final response (RFC 3261 17.2)"
             self._finals[transaction] = packet
             assert response.body or response.status >= 300 or response.cseq_method != "INVITE", "nothing is described"
         else:

@@ -253,6 +253,24 @@ def test_attended_caller_holds_while_the_callee_answers(sim, alice, bob):
     sim.until(lambda: bob.idle)
 
 
+@flow("1001", "1002")
+def test_attended_caller_that_refuses_to_hear_the_callee(sim, alice, bob):
+    alice.refuses = 488
+    alice.invites("91002")
+    sim.until(lambda: bob.ringing and alice.talking)
+    bob.answers()
+    sim.until(lambda: bob.idle and alice.idle)
+
+
+@flow("1001", "1002")
+def test_attended_caller_whose_offers_always_cross(sim, alice, bob):
+    alice.refuses = 491
+    alice.invites("91002", offer=False)
+    sim.until(lambda: bob.ringing and alice.talking)
+    bob.answers()
+    sim.until(lambda: bob.idle and alice.idle, within=24)
+
+
 @flow("1001", "1002", "1003")
 def test_caller_goes_from_one_callee_to_the_next(sim, alice, bob, carol):
     alice.invites("607")
