@@ -15,6 +15,7 @@ Parameters = dict[str, str | None]
 # No part may match case-insensitively: Python would then take the Kelvin sign for a k.
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
 HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9\-.]*))"
+WORD = r"[A-Za-z0-9\-.!%*_+`'~()<>:\\/\"\[\]?{}]+"
 QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 is_token = re.compile(TOKEN).fullmatch

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
 
 from pbx.sip.errors import Malformed
@@ -15,6 +17,7 @@ from pbx.sip.grammar import (
     HOST,
     QUOTED,
     TOKEN,
+    WORD,
     Parameters,
     is_token,
     number,
@@ -41,6 +44,15 @@ _PLAIN_VIA = re.compile(rf"SIP/2\.0/([A-Z]+) ({HOST})(?::([0-9]{{1,5}}))?(;rport
 _SENT_BY = re.compile(
     rf"({TOKEN}\s*+/\s*+{TOKEN})\s*+/\s*+({TOKEN})\s++({HOST})(?:\s*+:\s*+([0-9]{{1,5}}))?+", re.ASCII
 )
+_CALL_ID = re.compile(rf"{WORD}(?:@{WORD})?", re.ASCII)
+_DATE = re.compile(
+    "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} "
+    "[0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
+_MIME_VERSION = re.compile("[0-9]+\\.[0-9]+")
+_RETRY_AFTER = re.compile(r"([0-9]++)\s*+(?:\(.*\)\s*+)?(;.*)?", re.ASCII | re.DOTALL)
+_TIMESTAMP = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?)(?:\s++([0-9]{0,15}(?:\.[0-9]{0,15})?))?", re.ASCII)
+_WARNING = re.compile(rf"([0-9]{{3}}) ({TOKEN}|{HOST}(?::[0-9]{{1,5}})?) ({QUOTED})", re.ASCII | re.DOTALL)
 _CSEQ = re.compile(rf"\s*+([0-9]{{1,10}})\s++({TOKEN})\s*+", re.ASCII)
 
 
@@ -216,6 +228,94 @@ def parse_media_type(text: str) -> tuple[str, Parameters]:
     return f"{main}/{sub}".lower(), parameters(semicolon + rest)
 
 
+def parse_item(text: str) -> tuple[str, Parameters]:
+    """Parse `token;parameters` into the token in lower case and its parameters: a coding, a language, a disposition.
+
+    :raises Malformed: 400.
+    """
+    name, semicolon, rest = text.partition(";")
+    name = name.strip()
+    if not is_token(name):
+        raise Malformed(400, "token expected")
+    return name.lower(), parameters(semicolon + rest)
+
+
+def parse_bracketed(text: str) -> Address:
+    """Parse a URI in angle brackets with parameters; where a bare one has no place (RFC 3261 20.4, 20.30, 20.34).
+
+    :raises Malformed: 400.
+    """
+    if "<" not in text:
+        raise Malformed(400, "angle brackets expected")
+    return parse_address(text)
+
+
+def parse_call_id(text: str) -> str:
+    """Parse a Call-ID (RFC 3261 20.8). Of the one that a message belongs to, any text is taken.
+
+    :raises Malformed: 400.
+    """
+    if not _CALL_ID.fullmatch(text):
+        raise Malformed(400, "malformed Call-ID")
+    return text
+
+
+def parse_date(text: str) -> datetime:
+    """Parse a date, which is always in GMT (RFC 3261 20.17).
+
+    :raises Malformed: 400.
+    """
+    try:
+        if _DATE.fullmatch(text):
+            return parsedate_to_datetime(text)
+    except ValueError:
+        pass
+    raise Malformed(400, "malformed date")
+
+
+def parse_mime_version(text: str) -> str:
+    """Parse MIME-Version (RFC 3261 20.24).
+
+    :raises Malformed: 400.
+    """
+    if not _MIME_VERSION.fullmatch(text):
+        raise Malformed(400, "malformed MIME-Version")
+    return text
+
+
+def parse_retry_after(text: str) -> tuple[int, Parameters]:
+    """Parse Retry-After into seconds and parameters; a comment is left out (RFC 3261 20.33).
+
+    :raises Malformed: 400.
+    """
+    found = _RETRY_AFTER.fullmatch(text.strip())
+    if found is None:
+        raise Malformed(400, "malformed Retry-After")
+    return number(found[1]), parameters(found[2] or "")
+
+
+def parse_timestamp(text: str) -> tuple[float, float]:
+    """Parse Timestamp into the client's time and the server's delay, 0 when it tells none, in seconds (RFC 3261 20.38).
+
+    :raises Malformed: 400.
+    """
+    found = _TIMESTAMP.fullmatch(text.strip())
+    if found is None or found[2] == ".":
+        raise Malformed(400, "malformed Timestamp")
+    return float(found[1]), float(found[2] or 0)
+
+
+def parse_warning(text: str) -> tuple[int, str, str]:
+    """Parse one warning into its code, who warns, and the text (RFC 3261 20.43).
+
+    :raises Malformed: 400.
+    """
+    found = _WARNING.fullmatch(text)
+    if found is None:
+        raise Malformed(400, "malformed Warning")
+    return int(found[1]), found[2], unquoted(found[3])
+
+
 class Row(Generic[T]):
     """One header field of the table.
 
@@ -247,42 +347,54 @@ TABLE: dict[str, Row[Any]] = {}
 """All rows by key."""
 
 ACCEPT = Row("Accept", parse_media_type, many=True)
+ACCEPT_ENCODING = Row("Accept-Encoding", parse_item, many=True)
+ACCEPT_LANGUAGE = Row("Accept-Language", parse_item, many=True)
+ALERT_INFO = Row("Alert-Info", parse_bracketed, many=True)
 ALLOW = Row("Allow", parse_token, many=True)
 ALLOW_EVENTS = Row("Allow-Events", parse_token, "u", many=True)
+AUTHENTICATION_INFO = Row("Authentication-Info", parse_text)
 AUTHORIZATION = Row("Authorization", parse_text)
-CALL_ID = Row("Call-ID", parse_text, "i")
+CALL_ID = Row("Call-ID", parse_call_id, "i")
+CALL_INFO = Row("Call-Info", parse_bracketed, many=True)
 CONTACT = Row("Contact", parse_address, "m", many=True)
+CONTENT_DISPOSITION = Row("Content-Disposition", parse_item)
 CONTENT_ENCODING = Row("Content-Encoding", parse_token, "e", many=True)
+CONTENT_LANGUAGE = Row("Content-Language", parse_token, many=True)
 CONTENT_LENGTH = Row("Content-Length", number, "l")
 CONTENT_TYPE = Row("Content-Type", parse_media_type, "c")
 CSEQ = Row("CSeq", parse_cseq)
-DATE = Row("Date", parse_text)
+DATE = Row("Date", parse_date)
+ERROR_INFO = Row("Error-Info", parse_bracketed, many=True)
 EVENT = Row("Event", parse_text, "o")
 EXPIRES = Row("Expires", number)
 FROM = Row("From", parse_address, "f")
+IN_REPLY_TO = Row("In-Reply-To", parse_call_id, many=True)
 MAX_FORWARDS = Row("Max-Forwards", lambda text: number(text, 255))
+MIME_VERSION = Row("MIME-Version", parse_mime_version)
 MIN_EXPIRES = Row("Min-Expires", number)
+ORGANIZATION = Row("Organization", parse_text)
 PRIORITY = Row("Priority", parse_token)
 PROXY_AUTHENTICATE = Row("Proxy-Authenticate", parse_text)
 PROXY_AUTHORIZATION = Row("Proxy-Authorization", parse_text)
 PROXY_REQUIRE = Row("Proxy-Require", parse_token, many=True)
 REASON = Row("Reason", parse_text, many=True)
-RECORD_ROUTE = Row("Record-Route", parse_address, many=True)
+RECORD_ROUTE = Row("Record-Route", parse_bracketed, many=True)
 REFER_TO = Row("Refer-To", parse_address, "r")
 REFERRED_BY = Row("Referred-By", parse_address, "b")
+REPLY_TO = Row("Reply-To", parse_address)
 REQUIRE = Row("Require", parse_token, many=True)
-RETRY_AFTER = Row("Retry-After", parse_text)
-ROUTE = Row("Route", parse_address, many=True)
+RETRY_AFTER = Row("Retry-After", parse_retry_after)
+ROUTE = Row("Route", parse_bracketed, many=True)
 SERVER = Row("Server", parse_text)
 SESSION_EXPIRES = Row("Session-Expires", parse_text, "x")
 SUBJECT = Row("Subject", parse_text, "s")
 SUPPORTED = Row("Supported", parse_token, "k", many=True)
-TIMESTAMP = Row("Timestamp", parse_text)
+TIMESTAMP = Row("Timestamp", parse_timestamp)
 TO = Row("To", parse_address, "t")
 UNSUPPORTED = Row("Unsupported", parse_token, many=True)
 USER_AGENT = Row("User-Agent", parse_text)
 VIA = Row("Via", parse_via, "v", many=True)
-WARNING = Row("Warning", parse_text, many=True)
+WARNING = Row("Warning", parse_warning, many=True)
 WWW_AUTHENTICATE = Row("WWW-Authenticate", parse_text)
 
 COMPACT: dict[str, str] = {row.compact: key for key, row in TABLE.items() if row.compact}

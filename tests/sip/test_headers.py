@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -21,8 +22,12 @@ from pbx.sip.headers import (
     parse_address,
     parse_cseq,
     parse_media_type,
+    parse_retry_after,
+    parse_sent_by,
+    parse_timestamp,
     parse_token,
     parse_via,
+    parse_warning,
 )
 from pbx.sip.uri import Uri, parse_uri
 from tests.sip.messages import TOKENS, uris
@@ -131,9 +136,40 @@ def test_what_is_no_via_is_malformed(text):
         parse_via(text)
 
 
-def test_via_is_written():
-    text = "SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1;rport"
-    assert str(parse_via(text)) == text
+@pytest.mark.parametrize("text", [";branch=z9hG4bK1;rport", ";rport;branch=z9hG4bK1", ";branch=z9hG4bK1", ";alias;lr"])
+def test_via_is_written(text):
+    assert str(parse_via(f"SIP/2.0/UDP 192.0.2.1:5070{text}")) == f"SIP/2.0/UDP 192.0.2.1:5070{text}"
+
+
+def test_plain_vias_have_the_limits_of_all():
+    for text in (
+        "SIP/2.0/UDP h:70000;branch=1",
+        "SIP/2.0/UDP h;rport;branch=1;rport",
+        "SIP/2.0/UDP h;branch=1;branch=2",
+    ):
+        with pytest.raises(Malformed, match="400"):
+            parse_via(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("SIP/2.0/udp h:1;x=1;;", "SIP/2.0/UDP h:1"),
+        ("SIP/9.9/UDP [2001:db8::1];branch=1", "SIP/9.9/UDP [2001:db8::1];branch=1"),
+        ("SIP/2.0/UDP h@x", "SIP/2.0/UDP h"),
+    ],
+)
+def test_of_a_malformed_via_the_sender_is_read(text, written):
+    assert str(parse_sent_by(text)) == written
+
+
+@pytest.mark.parametrize("text", ["", "SIP/2.0/UDP", "SIP/2.0 h", "SIP/2.0/UDP @", "SIP/2.0/UDP h:70000"])
+def test_via_without_a_sender_is_malformed(text):
+    with pytest.raises(Malformed, match="400"):
+        parse_sent_by(text)
+
+
+def test_via_shows_itself():
     assert repr(Via("TCP", "h", None, {})) == "<Via SIP/2.0/TCP h>"
 
 
@@ -186,6 +222,84 @@ def test_numbers_have_the_limits_of_their_fields():
         MAX_FORWARDS.parse("256")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("accept", "text/*;level=1;q=0.3", ("text/*", {"level": "1", "q": "0.3"})),
+        ("accept-encoding", "GZip ; q=1.0", ("gzip", {"q": "1.0"})),
+        ("accept-encoding", "*", ("*", {})),
+        ("accept-language", "en-GB;q=0.8", ("en-gb", {"q": "0.8"})),
+        ("call-id", "f81d4fae-7dec@[2001:db8::1]", "f81d4fae-7dec@[2001:db8::1]"),
+        ("content-disposition", "Session;Handling=optional", ("session", {"handling": "optional"})),
+        ("content-encoding", "gzip", "gzip"),
+        ("content-language", "fr", "fr"),
+        ("date", "Sat, 13 Nov 2010 23:29:00 GMT", datetime(2010, 11, 13, 23, 29, tzinfo=UTC)),
+        ("expires", "4294967295", 2**32 - 1),
+        ("in-reply-to", "70710@saturn.bell-tel.com", "70710@saturn.bell-tel.com"),
+        ("mime-version", "1.0", "1.0"),
+        ("min-expires", "60", 60),
+        ("organization", "Boxes by Bob", "Boxes by Bob"),
+        ("priority", "emergency", "emergency"),
+        ("retry-after", "120", (120, {})),
+        ("retry-after", "120 (I'm in a (long) meeting)", (120, {})),
+        ("retry-after", "18000;duration=3600", (18000, {"duration": "3600"})),
+        ("timestamp", "54", (54.0, 0.0)),
+        ("timestamp", "54.21 .5", (54.21, 0.5)),
+        ("warning", '301 isi.edu:5060 "no \\"E.164\\" here"', (301, "isi.edu:5060", 'no "E.164" here')),
+        ("warning", '399 - "x"', (399, "-", "x")),
+    ],
+)
+def test_field_is_read(name, text, value):
+    """RFC 3261 section 20, in its own examples where there are any."""
+    assert TABLE[name].parse(text) == value
+
+
+@pytest.mark.parametrize("name", ["alert-info", "call-info", "error-info", "record-route", "route"])
+def test_some_uris_stand_in_angle_brackets(name):
+    address = TABLE[name].parse("<http://www.example.com/a.png> ;purpose=icon")
+    assert (str(address.uri), address.parameters) == ("http://www.example.com/a.png", {"purpose": "icon"})
+    with pytest.raises(Malformed, match="400"):
+        TABLE[name].parse("sip:h;lr")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("accept-encoding", "g zip"),
+        ("accept-language", ";q=1"),
+        ("call-id", "a@b@c"),
+        ("call-id", "é"),
+        ("content-disposition", "session;="),
+        ("date", "Fri, 01 Jan 2010 16:00:00 EST"),
+        ("date", "Fri, 01 Jan 2010 16:00:00 UTC"),
+        ("date", "Fri, 42 Jan 2010 16:00:00 GMT"),
+        ("date", "2010-01-01"),
+        ("mime-version", "1"),
+        ("retry-after", "949302838503028349304023988"),
+        ("retry-after", "soon"),
+        ("retry-after", "1 (x"),
+        ("timestamp", "."),
+        ("timestamp", "1 ."),
+        ("timestamp", "1 2 3"),
+        ("warning", '1812 overture "In Progress"'),
+        ("warning", "399 x y"),
+    ],
+)
+def test_what_is_no_value_of_its_field_is_malformed(name, text):
+    with pytest.raises(Malformed, match="400"):
+        TABLE[name].parse(text)
+
+
+def test_every_field_of_the_rfc_has_its_row():
+    """RFC 3261 table 2 and 3."""
+    names = """Accept Accept-Encoding Accept-Language Alert-Info Allow Authentication-Info Authorization Call-ID
+    Call-Info Contact Content-Disposition Content-Encoding Content-Language Content-Length Content-Type CSeq Date
+    Error-Info Expires From In-Reply-To Max-Forwards MIME-Version Min-Expires Organization Priority Proxy-Authenticate
+    Proxy-Authorization Proxy-Require Record-Route Reply-To Require Retry-After Route Server Subject Supported
+    Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate"""
+    assert {name: TABLE[name.lower()].name for name in names.split()} == {name: name for name in names.split()}
+
+
 def test_table_knows_each_field_by_its_lower_case_name_and_its_compact_form():
     # The compact forms of RFC 3261 7.3.3 and of the RFCs that added some.
     forms = {
@@ -232,10 +346,15 @@ def test_address_parser_is_total(text):
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "read",
-    [parse_address, parse_via, parse_cseq, parse_media_type, parse_token, parse_uri, elements, parse_credentials],
+    [
+        *(parse_address, parse_via, parse_sent_by, parse_cseq, parse_media_type, parse_token, parse_uri, elements),
+        *(parse_credentials, parse_retry_after, parse_timestamp, parse_warning),
+    ],
 )
-@pytest.mark.parametrize("start", ["", "a", "<sip:a@h>", "sip:a@h", "SIP/2.0/UDP h", "Digest a=b", '"'])
+@pytest.mark.parametrize(
+    "start", ["", "a", "<sip:a@h>", "sip:a@h", "SIP/2.0/UDP h", "Digest a=b", '"', "1 (", '399 - "']
+)
 def test_hostile_text_is_read_in_linear_time(read, start):
-    for filling in (" ", "a ", '"', "\\", "<", ",", ";", ";a", "%4", "a=b,", "a.", '";'):
+    for filling in (" ", "a ", '"', "(", ")", "\\", "<", ",", ";", ";a", "%4", "a=b,", "a.", '";'):
         with contextlib.suppress(Malformed):
             read(start + filling * (60_000 // len(filling)) + "x")
