@@ -71,15 +71,13 @@ class Switchboard:
     def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
         """A new call (RFC 3261 13.3.1).
 
-        :raises Refused: 503 while draining, 404 for domains that are not ours.
+        :raises Refused: 503 while draining, 401 without credentials, 404 for domains that are not ours.
         :raises Malformed: when the INVITE cannot make a session.
         """
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
         flow = transaction.flow
-        caller = self._caller_of(transaction, request)
-        if caller is None:
-            return
+        caller = self._caller_of(request, flow)
         uri = request.uri
         if not (self._is_ours(uri.host) or uri.host in (flow.host, flow.source)):
             raise Refused(404)
@@ -119,18 +117,19 @@ class Switchboard:
         for bridge in list(self.calls.values()):
             bridge.end("the exchange stops")
 
-    def _caller_of(self, transaction: InviteServerTransaction, request: Request) -> Caller | None:
-        """Who calls, or None when it has been asked to prove it."""
+    def _caller_of(self, request: Request, flow: Flow) -> Caller:
+        """Who calls.
+
+        :raises Refused: 401 when it has yet to prove it.
+        """
         sender = request.sender()
-        flow = transaction.flow
         host = sender.uri.host
         if not (self._is_ours(host) or host in (flow.host, flow.source)):
             return Caller(sender.uri.user, _printable(sender.display), Source.ANONYMOUS)
         found = self._authenticator.identify(request, flow)
-        if isinstance(found, Extension):
-            return Caller(found.number, found.name, Source.INTERNAL)
-        transaction.respond(request.response(401, "", self.agent.identifiers.token(), found))
-        return None
+        if not isinstance(found, Extension):
+            raise Refused(401, *found)
+        return Caller(found.number, found.name, Source.INTERNAL)
 
     def _phones_of(self, target: ExtensionTarget) -> list[Destination] | Outcome:
         extension = self._directory.find(target.number)

@@ -11,7 +11,10 @@ class Malformed(Exception):
 
     :param status: the response's status code, 400 to 699.
     :param why: the sentence that says what is wrong; it becomes the reason phrase.
+    :ivar more: the header fields that tell the peer what would do.
     """
+
+    more: tuple[tuple[str, str, str], ...] = ()
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(status, why)

@@ -98,8 +98,8 @@ class InviteServerTransaction:
             del self.request
         self.flow.send(packet)
 
-    def transport_failed(self) -> None:
-        """The flow is gone: nobody is left to answer (RFC 3261 17.2.4)."""
+    def forget(self) -> None:
+        """It is over: its flow is gone (RFC 3261 17.2.4), or it was answered without state."""
         if self.state is not TERMINATED:
             self._enter(TERMINATED)
 
@@ -181,8 +181,8 @@ class NonInviteServerTransaction:
             self._expiry = self._clock.callLater(TIMER_J, self._expired)
         self.flow.send(packet)
 
-    def transport_failed(self) -> None:
-        """The flow is gone: nobody is left to answer (RFC 3261 17.2.4)."""
+    def forget(self) -> None:
+        """It is over: its flow is gone (RFC 3261 17.2.4), or it was answered without state."""
         if self.state is not TERMINATED:
             if self._expiry is not None:
                 self._expiry.cancel()

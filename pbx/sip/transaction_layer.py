@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from pbx.sip import dialog
 from pbx.sip.client_transaction import ClientUser, InviteClientTransaction, NonInviteClientTransaction
-from pbx.sip.errors import Malformed, Refused
+from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, via_of
 from pbx.sip.headers import VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
@@ -110,12 +110,13 @@ class TransactionLayer:
 
     def flow_failed(self, flow: Flow) -> None:
         """A connection is gone: so are its transactions."""
-        for transaction in [*self._clients.values(), *self._servers.values()]:
-            if transaction.flow is flow:
-                try:
-                    transaction.transport_failed()
-                except Exception:
-                    self._failed("a failed flow could not be dealt with: {what!r}", transaction)
+        for server in [server for server in self._servers.values() if server.flow is flow]:
+            server.forget()
+        for client in [client for client in self._clients.values() if client.flow is flow]:
+            try:
+                client.transport_failed()
+            except Exception:
+                self._failed("a failed flow could not be dealt with: {what!r}", client)
 
     def _response_received(self, response: Response) -> None:
         transaction = self._clients.get(f"{response.via.branch} {response.cseq} {response.cseq_method}")
@@ -158,11 +159,20 @@ class TransactionLayer:
     def _refused(self, message: Request | Response, fault: Malformed) -> None:
         """Answer what our user refused, in its transaction."""
         self.counts[f"refused {fault.status}"] += 1
-        if isinstance(message, Request) and message.method != "ACK":
-            transaction = self._servers.get(server_key(message))
-            if transaction is not None and transaction.state in (TRYING, PROCEEDING):
-                more = fault.more if isinstance(fault, Refused) else ()
-                transaction.respond(message.response(fault.status, fault.why, self._identifiers.token(), more))
+        if not isinstance(message, Request) or message.method == "ACK":
+            return
+        key = server_key(message)
+        transaction = self._servers.get(key)
+        if transaction is None or transaction.state not in (TRYING, PROCEEDING):
+            return
+        response = message.response(fault.status, fault.why, _tag_of(key), fault.more)
+        if fault.status == 401:
+            # Who has not proven who it is gets one answer to each packet and costs nothing afterwards: else a forged
+            # address would be sent eleven, and a flood would fill the memory (RFC 3261 26.3.2.4).
+            transaction.forget()
+            transaction.flow.send(bytes(response))
+        else:
+            transaction.respond(response)
 
     def _failed(self, words: str, what: object) -> None:
         self.counts["failures"] += 1

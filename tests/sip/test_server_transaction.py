@@ -179,12 +179,12 @@ def test_second_final_response_is_our_own_mistake(method, status, second):
 
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
 @pytest.mark.parametrize("statuses", [(), (100,), (200,), (486,)])
-def test_transport_that_fails_ends_it_in_every_state(method, statuses):
+def test_it_can_be_forgotten_in_every_state(method, statuses):
     server = Server(method)
     for status in statuses:
         server.answers(status)
-    server.transaction.transport_failed()
-    server.transaction.transport_failed()
+    server.transaction.forget()
+    server.transaction.forget()
     assert server.ended == [0]
     assert server.clock.pending == []
 
@@ -221,7 +221,7 @@ OTHER_FIGURE = {
     ("proceeding", 3): "completed",
     ("completed", "time"): "completed terminated",
 }
-INPUTS = st.sampled_from([100, 180, 200, 202, 301, 486, 500, 603, "again", "again", "ack", "failure"]) | st.integers(
+INPUTS = st.sampled_from([100, 180, 200, 202, 301, 486, 500, 603, "again", "again", "ack", "forget"]) | st.integers(
     1, 320
 ).map(lambda eighths: eighths / 8)
 
@@ -237,8 +237,8 @@ def test_any_input_in_any_state_is_followed_by_a_state_of_the_figure(method, rel
         kind, misused = step, False
         if step == "again":
             server.gets_it_again()
-        elif step == "failure":
-            server.transaction.transport_failed()
+        elif step == "forget":
+            server.transaction.forget()
         elif step == "ack":
             if method != "INVITE":
                 continue
@@ -254,7 +254,7 @@ def test_any_input_in_any_state_is_followed_by_a_state_of_the_figure(method, rel
                     server.answers(step)
             else:
                 server.answers(step)
-        expected = "terminated" if step == "failure" else figure.get((before, kind), before)
+        expected = "terminated" if step == "forget" else figure.get((before, kind), before)
         if reliable and (expected == "confirmed" or (expected == "completed" and method != "INVITE")):
             expected = "terminated"  # timers I and J are zero
         assert server.state in (before if misused else expected).split()

@@ -335,6 +335,20 @@ def test_refusal_carries_the_fields_that_tell_the_peer_what_would_do(core):
     assert answer.first("x-why") == "because"
 
 
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER"])
+def test_whoever_is_asked_for_credentials_gets_one_answer_to_each_packet_and_costs_nothing(core, method):
+    """RFC 3261 26.3.2.4: else a forged address would be sent eleven answers."""
+    core.raises(Refused(401, ("www-authenticate", "WWW-Authenticate", "Digest")))
+    core.receive(request(method))
+    assert len(core.layer) == 0
+    assert core.clock.pending == []
+    core.receive(request(method), request("ACK", callee=core.wire.last.first("to")))
+    assert core.told == [method, method, "ACK"]
+    first, second = core.wire.messages
+    assert (first.status, first.first("www-authenticate")) == (401, "Digest")
+    assert first.to_tag == second.to_tag  # RFC 3261 8.2.7
+
+
 def damaged(method: str = "INVITE", **parts) -> BadRequest:
     """What the parser raises of a request whose body was cut off."""
     packet = bytes(request(method, sdp=SDP, **parts))
