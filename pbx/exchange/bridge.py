@@ -325,7 +325,7 @@ class Bridge:
         other, handover = self._other(session), self._handover
         if handover is not None and handover.offered:
             self._board.relay.withdraw(self._side)
-            if status != 491 or not handover.may_repeat():
+            if status != 491 or not handover.try_again():
                 self._disconnect(status, reason)
         elif other is not None and other.waiting:
             self._board.relay.withdraw(self._side_of(session))

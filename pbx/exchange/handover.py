@@ -72,7 +72,7 @@ class Handover:
         else:
             self._timer = self._clock.callLater(T1, self.start)
 
-    def may_repeat(self) -> bool:
+    def try_again(self) -> bool:
         """The caller refused with 491; return whether it will be asked again.
 
         The Call-ID is its own, so before an offer of its own it waits longer than we do (RFC 3261 14.1).
