@@ -11,6 +11,7 @@ from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, NOBODY, Agent, Se
 from pbx.sip.transaction_layer import ServerTransaction
 
 FIRST_CSEQ = 1
+_FORKS = 20  # whose 2xx are answered, each with an ACK and a BYE; more than that many is no proxy but an attack
 
 
 class OutboundSession(Session):
@@ -133,6 +134,8 @@ class OutboundSession(Session):
         if not self._neighbour:
             self._agent.direct(dialog)
         if ack is None:
+            if len(self._forks) >= _FORKS:
+                return
             ack = self._forks[response.to_tag] = bytes(dialog.ack(response.cseq, self._agent.identifiers.branch()))
             dialog.flow.send(ack)
             self._agent.layer.request(dialog.flow, dialog.request("BYE"), NOBODY)

@@ -264,6 +264,14 @@ def test_second_2xx_of_another_callee_is_acknowledged_and_ended_with_bye(us):
     us.assert_idle()
 
 
+def test_peer_cannot_make_us_send_for_ever_by_inventing_callees(us):
+    _, invite = us.calls()
+    us.receive(response(invite, 200, "one", sdp=SDP))
+    for number in range(100):
+        us.layer.message_received(us.wire, response(invite, 200, f"fork-{number}", sdp=SDP))
+    assert names(us.wire).count("BYE") == 20
+
+
 def test_each_dialog_has_its_own_route(us):
     _, invite = us.calls(neighbour=False)
     routes = [("record-route", "Record-Route", "<sip:one.example.com;lr>, <sip:two.example.com;lr>")]
