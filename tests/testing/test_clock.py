@@ -107,3 +107,23 @@ def test_timer_says_when_and_what(clock):
 
 def made_by_nobody() -> None:
     """Give the timer a name."""
+
+
+def test_time_goes_on_until_something_holds_and_no_further(clock):
+    made = []
+    for delay in (1, 2, 3):
+        clock.callLater(delay, made.append, delay)
+    assert clock.advance_until(lambda: len(made) == 2, within=64)
+    assert clock.seconds() == 1002
+    assert made == [1, 2]
+
+
+def test_time_that_something_may_take_is_limited(clock):
+    assert not clock.advance_until(lambda: False, within=2)
+    assert clock.seconds() == 1002
+
+
+def test_what_holds_already_takes_no_time(clock):
+    clock.callLater(0, pytest.fail)
+    assert clock.advance_until(lambda: True, within=64)
+    assert clock.seconds() == 1000

@@ -111,3 +111,62 @@ def test_ladder_shows_all_that_was_sent_and_what_became_of_it():
         "    1.000 10.0.0.1:5060 > 10.0.0.2:5060 SIP/2.0 200 OK (lost)",
     ]
     assert Pair().network.ladder() == ""
+
+
+INVITE = b"INVITE sip:1002@10.0.0.2 SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n"
+BUSY = b"SIP/2.0 486 Busy Here\r\nCall-ID: x\r\ncseq : 1  INVITE\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("packet", "kind"),
+    [(INVITE, "INVITE"), (BUSY, "486 INVITE"), (b"", ""), (b"\x80\x00sound", ""), (b"SIP/2.0 486 Busy Here", "486 ")],
+)
+def test_datagram_knows_what_it_is(packet, kind):
+    pair = Pair()
+    pair.sends(packet)
+    assert pair.network.sent[0].kind == kind
+
+
+def test_next_of_a_kind_are_lost():
+    pair = Pair()
+    pair.network.loses("INVITE", times=2)
+    assert pair.sends(INVITE, BUSY, INVITE, INVITE) == [BUSY, INVITE]
+    assert pair.fates == ["lost", "delivered", "lost", "delivered"]
+
+
+def test_all_of_a_kind_are_lost_when_none_is_said():
+    pair = Pair()
+    pair.network.loses("486 INVITE", times=None)
+    assert pair.sends(BUSY, INVITE, BUSY) == [INVITE]
+
+
+def test_only_what_comes_from_there_and_goes_there_is_lost():
+    pair = Pair()
+    pair.network.loses("INVITE", source=THERE[0])
+    pair.network.loses("INVITE", target=HERE[0])
+    pair.network.loses("486 INVITE", source=HERE[0], target=THERE[0])
+    assert pair.sends(INVITE, BUSY) == [INVITE]
+
+
+def test_faults_begin_where_counting_begins_again():
+    pair = Pair(lose={0, 3})
+    assert pair.sends(b"0", b"1") == [b"1"]
+    pair.network.count_again(double={1})
+    assert pair.sends(b"2", b"3", b"4") == [b"1", b"2", b"3", b"4", b"3"]
+    assert pair.network.count == 3
+
+
+def test_nat_hides_the_address_that_its_owner_knows():
+    pair = Pair()
+    phone = pair.network.bind("203.0.113.9", 45060, inside=("192.168.1.2", 5060))
+    phone.sendto(b"hello", THERE)
+    pair.clock.advance(1)
+    assert phone.getsockname() == ("192.168.1.2", 5060)
+    assert pair.arrived[0][2] == ("203.0.113.9", 45060)
+
+
+def test_closed_socket_sends_nothing():
+    pair = Pair()
+    pair.here.close()
+    assert pair.sends(b"0") == []
+    assert pair.network.sent == []
