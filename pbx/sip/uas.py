@@ -1,37 +1,90 @@
-"""What a UAS checks of every request, and how it answers those that ask nothing more (RFC 3261 sections 8.2, 11)."""
+"""What a UAS checks of every request, and how it answers those that ask nothing more (RFC 3261 sections 8.2, 11).
+
+Two refusals of RFC 3261 are never ours: 493, since a body of S/MIME is of a type that we do not read (415), and 413,
+since what is too long is refused as a whole (513, in `parser`).
+"""
 
 from __future__ import annotations
 
 from pbx.sip.dialog import SDP_TYPE
 from pbx.sip.errors import Malformed, Refused
-from pbx.sip.headers import ACCEPT, CONTENT_TYPE, REQUIRE, SUPPORTED, UNSUPPORTED
+from pbx.sip.headers import (
+    ACCEPT,
+    ACCEPT_ENCODING,
+    CONTACT,
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    REQUIRE,
+    SUPPORTED,
+    UNSUPPORTED,
+)
 from pbx.sip.message import Request, Response
 from pbx.sip.session import ALLOWED, METHODS
 
+EXTENSIONS: frozenset[str] = frozenset()
+"""The option tags that a request may require."""
+
+# Methods that somebody has defined, so that their absence is a choice of ours and no ignorance.
+_DEFINED = frozenset("INFO MESSAGE NOTIFY PRACK PUBLISH REFER SUBSCRIBE UPDATE".split())
+_ACCEPTABLE = frozenset((SDP_TYPE, "application/*", "*/*"))
 _ACCEPTED = ACCEPT.field(SDP_TYPE)
-_NONE_SUPPORTED = SUPPORTED.field("")
+_UNENCODED = ACCEPT_ENCODING.field("identity")
+_EXTENSIONS = SUPPORTED.field(", ".join(sorted(EXTENSIONS)))
 
 
 def check(request: Request) -> None:
-    """Check a request in the RFC's order.
+    """Check a request in the RFC's order. A body that may be ignored, and has to be, is taken away.
 
     :raises Malformed: with the status that refuses it.
     """
-    if request.method not in METHODS:
-        raise Refused(405, ALLOWED)  # RFC 3261 8.2.1
-    if not request.uri.is_sip:
+    method = request.method
+    if method not in METHODS:
+        raise Refused(405 if method in _DEFINED else 501, ALLOWED)  # RFC 3261 8.2.1, 21.5.2
+    uri = request.uri
+    if not uri.is_sip:
         raise Malformed(416, "")  # RFC 3261 8.2.2.1
-    required = request.many(REQUIRE)
-    if required:
-        raise Refused(420, UNSUPPORTED.field(", ".join(required)))  # RFC 3261 8.2.2.3
-    if request.body and request.method == "INVITE":
-        kind = request.one(CONTENT_TYPE)
-        if kind is None or kind[0] != SDP_TYPE:
-            raise Refused(415, _ACCEPTED)  # RFC 3261 8.2.3
+    if uri.headers or "method" in uri.parameters:
+        raise Malformed(400, "headers or method in the Request-URI")  # RFC 3261 19.1.1
+    keys = {field[0] for field in request.fields}
+    if "require" in keys:
+        unsupported = [tag for tag in request.many(REQUIRE) if tag not in EXTENSIONS]
+        if unsupported:
+            raise Refused(420, UNSUPPORTED.field(", ".join(unsupported)))  # RFC 3261 8.2.2.3
+    if method == "INVITE":
+        if request.body:
+            _check_body(request)
+        if "accept" in keys and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
+            raise Malformed(406, "no session description accepted")  # RFC 3261 21.4.7
+    elif method == "REGISTER":
+        _check_registration(request)
 
 
 def answer_of(request: Request, tag: str) -> Response:
     """The answer to OPTIONS: what we can do (RFC 3261 11.2); to others, that they are not for us."""
     if request.method == "OPTIONS":
-        return request.response(200, "", tag, (ALLOWED, _ACCEPTED, _NONE_SUPPORTED))
+        return request.response(200, "", tag, (ALLOWED, _ACCEPTED, _UNENCODED, _EXTENSIONS))
     return request.response(481, "", tag)
+
+
+def _check_body(request: Request) -> None:
+    """Check that the body is a session description that we can read (RFC 3261 8.2.3)."""
+    kind = request.one(CONTENT_TYPE)
+    disposition = request.one(CONTENT_DISPOSITION)
+    if kind is None or kind[0] != SDP_TYPE:
+        remedy = _ACCEPTED
+    elif any(coding.lower() != "identity" for coding in request.many(CONTENT_ENCODING)):
+        remedy = _UNENCODED
+    else:
+        return
+    if disposition is None or (disposition[1].get("handling") or "").lower() != "optional":
+        raise Refused(415, remedy)
+    request.body = b""  # RFC 3261 20.11
+
+
+def _check_registration(request: Request) -> None:
+    """Check what a REGISTER binds, before anybody is asked to prove anything (RFC 3261 10.2)."""
+    if not request.receiver().uri.is_sip:
+        raise Malformed(400, "To is no SIP address")
+    if request.first("contact") != "*":
+        request.many(CONTACT)

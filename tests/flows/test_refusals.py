@@ -182,10 +182,10 @@ def test_options_tell_what_the_exchange_can_do():
     sim.assert_idle()
 
 
-def test_unknown_method_is_not_allowed():
+def test_unknown_method_is_not_implemented():
     sim, (alice,) = office("1001")
     reply = answer(sim, alice.asks("BREW", "1002"))
-    assert reply.status == 405
+    assert reply.status == 501
     assert "INVITE" in reply.field("allow")
     sim.assert_idle()
 

@@ -4,7 +4,8 @@ import pytest
 
 from pbx.sip import uas
 from pbx.sip.errors import Malformed, Refused
-from pbx.sip.message import Response
+from pbx.sip.message import Request, Response
+from pbx.sip.session import ALLOWED
 from tests.sip.wire import SDP, received, request
 
 
@@ -21,28 +22,49 @@ def test_known_methods_pass(method):
     uas.check(request(method, target="sips:1001@192.0.2.1"))
 
 
-@pytest.mark.parametrize("method", ["SUBSCRIBE", "invite", "NEWMETHOD"])
-def test_unknown_method_is_405_and_is_told_the_known_ones(method):
-    """RFC 3261 8.2.1; methods are case-sensitive."""
+@pytest.mark.parametrize(
+    ("method", "status"), [("PUBLISH", 405), ("invite", 501), ("NEWMETHOD", 501), ("RE%47IST%45R", 501)]
+)
+def test_method_that_we_lack_is_405_and_one_that_nobody_knows_501_and_both_are_told_ours(method, status):
+    """RFC 3261 8.2.1 and 21.5.2; methods are case-sensitive."""
     fault = refused(method=method)
-    assert fault.status == 405
+    assert fault.status == status
     assert isinstance(fault, Refused)
-    assert fault.more == (("allow", "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS"),)
+    assert fault.more == (ALLOWED,)
 
 
 @pytest.mark.parametrize(
-    ("target", "status"), [("tel:+123", 416), ("nobodyKnowsThisScheme:x", 416), ("sip:", 400), ("sip:a@b@c", 400)]
+    ("target", "status"),
+    [
+        ("tel:+123", 416),
+        ("nobodyKnowsThisScheme:x", 416),
+        ("sip:", 400),
+        ("sip:a@b@c", 400),
+        ("sip:a@h?Route=%3Csip:x%3E", 400),
+        ("sip:a@h;method=BYE", 400),
+    ],
 )
 def test_request_uri_that_we_cannot_be_reached_at_is_refused(target, status):
     assert refused(target=target).status == status
 
 
-def test_required_extensions_are_named_as_unsupported():
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "OPTIONS", "REGISTER"])
+def test_required_extensions_are_named_as_unsupported(method):
     """RFC 3261 8.2.2.3."""
-    fault = refused(more=[("require", "Require", "100rel, foo"), ("require", "Require", "bar")])
+    fault = refused(method=method, more=[("require", "Require", "none, foo"), ("require", "Require", "bar")])
     assert fault.status == 420
     assert isinstance(fault, Refused)
-    assert fault.more == (("unsupported", "Unsupported", "100rel, foo, bar"),)
+    assert fault.more == (("unsupported", "Unsupported", "none, foo, bar"),)
+
+
+def test_supported_extensions_are_no_hindrance(monkeypatch):
+    monkeypatch.setattr(uas, "EXTENSIONS", frozenset(("none",)))
+    uas.check(request(more=[("require", "Require", "none")]))
+    assert refused(more=[("require", "Require", "none, foo")]).more == (("unsupported", "Unsupported", "foo"),)
+
+
+def test_what_only_proxies_must_support_is_nothing_to_us():
+    uas.check(request("OPTIONS", more=[("proxy-require", "Proxy-Require", "foo")]))
 
 
 def test_malformed_require_is_400():
@@ -75,6 +97,70 @@ def test_media_types_are_compared_without_case_and_parameters(kind):
     uas.check(received(invite))
 
 
+def coded(*codings: str, disposition: str = "") -> Request:
+    more = [("content-encoding", "e", coding) for coding in codings]
+    if disposition:
+        more.append(("content-disposition", "Content-Disposition", disposition))
+    return request(sdp=SDP, more=more)
+
+
+@pytest.mark.parametrize("codings", [["gzip"], ["identity, gzip"], ["identity", "x"]])
+def test_body_of_an_unknown_encoding_is_415_and_is_told_the_known_one(codings):
+    """RFC 3261 8.2.3."""
+    with pytest.raises(Refused) as caught:
+        uas.check(coded(*codings))
+    assert caught.value.status == 415
+    assert caught.value.more == (("accept-encoding", "Accept-Encoding", "identity"),)
+
+
+def test_body_that_is_not_encoded_passes():
+    uas.check(coded("Identity"))
+
+
+def test_body_that_may_be_ignored_is_ignored():
+    """RFC 3261 20.11: and only then."""
+    optional = coded("gzip", disposition="session; handling=Optional")
+    uas.check(optional)
+    assert optional.body == b""
+    readable = coded(disposition="session;handling=optional")
+    uas.check(readable)
+    assert readable.body == SDP
+    for disposition in ("session;handling=required", "session", "icon;handling"):
+        with pytest.raises(Refused, match="415"):
+            uas.check(coded("gzip", disposition=disposition))
+
+
+@pytest.mark.parametrize("kinds", ["application/sdp", "text/plain, Application/SDP;q=0.5", "application/*", "*/*"])
+def test_invite_whose_sender_accepts_session_descriptions_passes(kinds):
+    uas.check(request(more=[("accept", "Accept", kinds)]))
+
+
+@pytest.mark.parametrize("kinds", ["text/nobodyKnowsThis", "", "text/*, application/x"])
+def test_invite_whose_sender_accepts_no_session_description_is_406(kinds):
+    """RFC 3261 21.4.7, RFC 4475 3.3.15; an empty Accept means none at all (RFC 3261 20.1)."""
+    assert refused(more=[("accept", "Accept", kinds)]).status == 406
+    uas.check(request("OPTIONS", more=[("accept", "Accept", kinds)]))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"callee": "isbn:2983792873"},
+        {"callee": "<tel:+331>"},
+        {"contact": "sip:a@h?Route=%3Csip:x%3E"},
+        {"contact": "<sip:a@h>, *"},
+    ],
+)
+def test_registration_of_what_cannot_be_bound_is_400(parts):
+    """RFC 3261 10.2, RFC 4475 3.1.2.13."""
+    assert refused(method="REGISTER", **parts).status == 400
+
+
+@pytest.mark.parametrize("contact", ["*", "", "<sip:a@h?Route=%3Csip:x%3E>", "<name:John_Smith>"])
+def test_registration_of_anything_else_passes(contact):
+    uas.check(request("REGISTER", contact=contact))
+
+
 def test_body_of_another_request_is_nobody_s_business():
     uas.check(request("BYE", more=[("content-type", "c", "text/plain")]))
 
@@ -82,7 +168,7 @@ def test_body_of_another_request_is_nobody_s_business():
 def test_method_is_judged_first_then_the_target_then_what_is_required():
     """RFC 3261 8.2: this order."""
     more = [("require", "Require", "foo")]
-    assert refused(method="FOO", target="tel:1", more=more).status == 405
+    assert refused(method="FOO", target="tel:1", more=more).status == 501
     assert refused(target="tel:1", more=more).status == 416
 
 
@@ -91,8 +177,9 @@ def test_options_is_told_what_we_can_do():
     answer = received(uas.answer_of(request("OPTIONS"), "ours"))
     assert isinstance(answer, Response)
     assert (answer.status, answer.to_tag) == (200, "ours")
-    assert answer.first("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+    assert answer.first("allow") == ALLOWED[2]
     assert answer.first("accept") == "application/sdp"
+    assert answer.first("accept-encoding") == "identity"
     assert answer.first("supported") == ""
 
 
