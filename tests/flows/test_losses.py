@@ -15,6 +15,18 @@ GIVEN_UP = 64 * T1  # seconds
 DELAY = 1 / 128  # seconds that a datagram takes
 
 
+@pytest.mark.parametrize(("number", "seconds", "status"), [("1002", 20, 480), ("81002", GIVEN_UP, 408)])
+def test_callee_that_has_vanished_is_given_up(number, seconds, status):
+    sim, (alice, bob) = office("1001", "1002")
+    bob.vanishes()
+    alice.invites(number)
+    begun_at = sim.clock.seconds()
+    sim.until(lambda: alice.idle)
+    assert sim.clock.seconds() - begun_at == pytest.approx(seconds + 2 * DELAY)
+    assert alice.call.status == status
+    sim.assert_idle()
+
+
 def test_lost_200_comes_again():
     sim, alice, bob = ringing()
     sim.network.loses("200 INVITE", source=bob.host, times=3)

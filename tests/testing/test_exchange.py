@@ -30,7 +30,7 @@ def test_what_does_not_happen_in_time_is_told_with_the_ladder(sim):
 
 def test_call_that_is_left_is_named(sim):
     sim.phone("1001").invites("1")
-    with pytest.raises(AssertionError, match="left behind: {'calls': 1, 'sessions': 1, 'dialogs': 1,"):
+    with pytest.raises(AssertionError, match=r"left behind: \{'calls': 1, 'sessions': 1, 'dialogs': 1,"):
         sim.assert_idle()
 
 
