@@ -274,7 +274,7 @@ def test_exception_of_the_user_is_logged_once_answered_500_and_the_next_message_
     (event,) = logged_errors()
     assert "a bug" in str(event["log_failure"].value)
     core.answers(200)
-    core.receive(request("OPTIONS", branch="z9hG4bK2"))
+    core.receive(request("OPTIONS", branch="z9hG4bK2", call_id="other"))
     assert core.wire.take() == ["200 OPTIONS"]
     core.assert_idle()
 
@@ -397,7 +397,7 @@ def test_flow_that_fails_ends_its_transactions_and_no_others(core):
     core.sends()
     core.receive(request("OPTIONS"))
     other = Wire(core.clock)
-    core.layer.message_received(other, request("OPTIONS", branch="z9hG4bK2"))
+    core.layer.message_received(other, request("OPTIONS", branch="z9hG4bK2", call_id="other"))
     core.layer.flow_failed(core.wire)
     assert core.told == ["OPTIONS", "OPTIONS", "503 INVITE failed"]
     assert len(core.layer) == 1
