@@ -15,11 +15,13 @@ from pbx.exchange.registrar import BindingStore, Registrar
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
+from pbx.sip.addresses import Addresses, bracketed
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.nonces import Nonces
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import TransactionLayer
-from pbx.sip.transport import Addresses, Transports, UDPTransport, bracketed
+from pbx.sip.transport import UDPTransport
+from pbx.sip.transports import Transports
 from pbx.sip.user_agent import UserAgent
 
 CODECS = ("opus", "G722", "PCMA", "PCMU", "telephone-event")

@@ -9,28 +9,24 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from pbx.sip.addresses import Addresses, SocketAddress, bracketed, source_to
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow
 from pbx.sip.grammar import elements
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import BadRequest, parse
-from pbx.sip.uri import Uri
 
 SIP_PORT = 5060
 _IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
 _DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
 _FLOWS_KEPT = 20_000
 _LONGEST = 65_535  # bytes
-
-SocketAddress = tuple[Any, ...]
 
 _log = Logger(namespace="pbx.sip")
 
@@ -43,26 +39,6 @@ class Receiver(Protocol):
 
     def refuse(self, flow: Flow, request: Request, fault: Malformed) -> None:
         """A request came that is malformed, and can be answered."""
-
-
-class Addresses:
-    """Which of our addresses a peer is told.
-
-    :param local_networks: networks whose peers are told the address that leads to them.
-    :param advertise: the host that all others are told; "" when they, too, are told the address that leads to them.
-    """
-
-    def __init__(self, local_networks: Sequence[IPv4Network | IPv6Network] = (), advertise: str = "") -> None:
-        self._local_networks = tuple(local_networks)
-        self._advertise = advertise
-
-    def shown(self, source: str, peer: str) -> str:
-        """The host that a peer is told, where `source` is the address that leads to it."""
-        if self._advertise:
-            address = ip_address(peer.partition("%")[0])
-            if not any(address in network for network in self._local_networks):
-                return bracketed(self._advertise)
-        return bracketed(source)
 
 
 class UDPFlow:
@@ -183,7 +159,7 @@ class UDPTransport:
         flow = self._flows.get(key)
         if flow is None:
             if not source:
-                source = _source_to(address, self.is_ipv6) if self.is_wildcard else self.host
+                source = source_to(address, self.is_ipv6) if self.is_wildcard else self.host
             if len(self._flows) >= _FLOWS_KEPT:
                 self._flows.clear()
             ancillary = _source_option(source) if self.is_wildcard else []
@@ -223,78 +199,6 @@ class UDPTransport:
         return self.flow(address, source)
 
 
-class Transports:
-    """All transports of one exchange: finds flows (see `pbx.sip.user_agent.Flows`)."""
-
-    def __init__(self) -> None:
-        self.all: list[UDPTransport] = []
-        self._local: set[str] = set()
-
-    def is_local(self, host: str) -> bool:
-        """Whether this is an address of this machine."""
-        if host in self._local:
-            return True
-        # Asked of the kernel each time while it is none: addresses come and go.
-        if _is_local(host):
-            self._local.add(host)
-            return True
-        return False
-
-    def flow_to(self, uri: Uri) -> Flow | None:
-        """A flow to the host of a URI (RFC 3261 18.1.1), or None when there is no way to it."""
-        if uri.scheme != "sip" or (uri.parameters.get("transport") or "udp").lower() != "udp":
-            return None
-        host = (uri.parameters.get("maddr") or uri.host).strip("[]")
-        if not _is_address(host):
-            return None
-        return self.flow_between("", 0, host, uri.port or SIP_PORT)
-
-    def flow_between(self, local_host: str, local_port: int, host: str, port: int) -> Flow | None:
-        """A flow to an address, from the local address where it is still ours, else from any."""
-        is_ipv6 = ":" in host
-        fitting = [transport for transport in self.all if transport.is_ipv6 == is_ipv6]
-        address = (host, port, 0, 0) if is_ipv6 else (host, port)
-        if len(fitting) == 1 and not fitting[0].is_wildcard:
-            return fitting[0].flow(address)
-        for transport in fitting:
-            if transport.port == local_port and transport.host == local_host:
-                return transport.flow(address)
-        for transport in fitting:
-            if transport.port == local_port and transport.is_wildcard and self.is_local(local_host):
-                return transport.flow(address, local_host)
-        if not fitting:
-            return None
-        source = _source_to(address, is_ipv6)
-        for transport in fitting:
-            if transport.is_wildcard or transport.host == source:
-                return transport.flow(address)
-        return fitting[0].flow(address)
-
-
-def bracketed(host: str) -> str:
-    """A host as it is written in messages: IPv6 addresses in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def _is_address(host: str) -> bool:
-    try:
-        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-    except (ValueError, OSError):
-        return False
-    return True
-
-
-def _is_local(host: str) -> bool:
-    if not _is_address(host.partition("%")[0]):
-        return False
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-    except OSError:
-        return False
-    return True
-
-
 def _destination(ancillary: list[tuple[int, int, bytes]]) -> str:
     for level, kind, content in ancillary:
         if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
@@ -312,13 +216,3 @@ def _source_option(source: str) -> list[Any]:
         content = socket.inet_pton(socket.AF_INET6, source.partition("%")[0]) + struct.pack("=I", 0)
         return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, content)]
     return [(socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4s", 0, socket.inet_aton(source), b"\0" * 4))]
-
-
-def _source_to(address: SocketAddress, is_ipv6: bool) -> str:
-    """Our address that leads to a peer: what the kernel's routing table says."""
-    with socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(address)
-        except OSError:
-            return "::" if is_ipv6 else "0.0.0.0"
-        return str(probe.getsockname()[0])

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pbx.sip import sdp
+from pbx.sip.addresses import Addresses, bracketed
 from pbx.sip.digest import Challenge, parse_challenge
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import AUTHORIZATION, CALL_ID, CONTACT, CSEQ, EXPIRES, FROM, MAX_FORWARDS, TO, Field
@@ -22,7 +23,8 @@ from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import CONFIRMED, Session
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
-from pbx.sip.transport import Addresses, Transports, UDPTransport, bracketed
+from pbx.sip.transport import UDPTransport
+from pbx.sip.transports import Transports
 from pbx.sip.user_agent import UserAgent
 from pbx.testing.clock import VirtualClock
 from pbx.testing.network import Address, Network

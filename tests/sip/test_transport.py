@@ -1,89 +1,18 @@
+"""pbx.sip.transport: datagrams to messages and back."""
+
 from __future__ import annotations
 
 import errno
-import socket
-from collections import Counter
-from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
 
 from pbx.sip import transport as module
-from pbx.sip.errors import Malformed
-from pbx.sip.flow import Flow
-from pbx.sip.message import Request, Response
+from pbx.sip.addresses import is_local
+from pbx.sip.message import Response
 from pbx.sip.parser import parse
-from pbx.sip.transport import Addresses, Transports, UDPTransport, bracketed
-from pbx.sip.uri import parse_uri
+from tests.sip.datagrams import Layer, Loopback, packet, simulated
 from tests.sip.messages import damaged
-
-OPTIONS = "OPTIONS sip:1001@192.0.2.1 SIP/2.0"
-
-
-def packet(via: str = "SIP/2.0/UDP 192.0.2.9;rport;branch=z9hG4bK1", *more: str, start: str = OPTIONS) -> bytes:
-    """A message with these fields, and those that it must have."""
-    lines = (
-        start,
-        f"Via: {via}",
-        *more,
-        "From: <sip:a@192.0.2.9>;tag=1",
-        "To: <sip:b@192.0.2.1>",
-        "Call-ID: 1",
-        f"CSeq: 1 {'ACK' if start.startswith('ACK') else 'OPTIONS'}",
-    )
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-class Layer:
-    """Whom the transports tell."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.received: list[tuple[Flow, Request | Response]] = []
-        self.refused: list[tuple[Flow, Request, Malformed]] = []
-
-    def message_received(self, flow, message) -> None:
-        self.received.append((flow, message))
-
-    def refuse(self, flow, request, fault) -> None:
-        self.refused.append((flow, request, fault))
-
-    @property
-    def flow(self) -> Flow:
-        return self.received[-1][0]
-
-    def answer(self, status: int = 200) -> None:
-        """Answer the last request."""
-        flow, message = self.received[-1]
-        flow.send(bytes(message.response(status, "", "ours")))
-
-
-class Bound:
-    """A socket that receives what a test says, and writes down what is sent."""
-
-    def __init__(self, *address) -> None:
-        self.address = address or ("192.0.2.1", 5060)
-        self.waiting: list = []
-        self.sent: list[tuple[bytes, tuple]] = []
-
-    def getsockname(self):
-        return self.address
-
-    def sendto(self, packet, address):
-        self.sent.append((packet, address))
-
-    def recvfrom(self, size):
-        if not self.waiting:
-            raise BlockingIOError
-        found = self.waiting.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
-def simulated(layer: Layer, *address, addresses: Addresses | None = None) -> tuple[Bound, UDPTransport]:
-    bound = Bound(*address)
-    return bound, UDPTransport(bound, layer, addresses or Addresses(), layer.counts)
 
 
 @pytest.fixture
@@ -276,34 +205,6 @@ def test_exception_while_reading_is_logged_and_the_next_datagram_is_read(layer, 
 # Real sockets on this machine
 
 
-class Loopback:
-    """A transport on a real socket, and a peer that talks to it."""
-
-    def __init__(self, layer: Layer, host: str = "127.0.0.1", peer: str = "127.0.0.1", **parts) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.bound.bind((host, 0))
-        self.transport = UDPTransport(self.bound, layer, parts.get("addresses", Addresses()), layer.counts)
-        self.peer = socket.socket(family, socket.SOCK_DGRAM)
-        self.peer.bind((peer, 0))
-        self.peer.settimeout(5)
-
-    def asks(self, host: str, via: str = "SIP/2.0/UDP 10.1.1.1;rport;branch=z9hG4bK1") -> None:
-        """The peer sends a request to this address of ours."""
-        self.peer.sendto(packet(via), (host, self.transport.port))
-        self.transport.doRead()
-
-    def hears(self) -> tuple[Response, str]:
-        """What the peer gets, and from which address."""
-        answer, address = self.peer.recvfrom(65535)
-        assert address[1] == self.transport.port
-        return parse(answer), address[0]
-
-    def close(self) -> None:
-        self.peer.close()
-        self.transport.connectionLost(None)
-
-
 @pytest.fixture
 def loopback(layer):
     made = []
@@ -347,7 +248,7 @@ def test_wildcard_socket_calls_from_the_address_that_leads_to_the_peer(layer, lo
     assert one.hears()[1] == "127.0.0.1"
 
 
-@pytest.mark.skipif(not module._is_local("::1"), reason="this machine has no IPv6 loopback address")
+@pytest.mark.skipif(not is_local("::1"), reason="this machine has no IPv6 loopback address")
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_ipv6_carries_the_same(layer, loopback, host):
     one = loopback(host, "::1")
@@ -379,113 +280,3 @@ def test_receive_takes_64_datagrams_at_once_from_a_real_socket(layer, loopback):
     assert len(layer.received) == 64
     one.transport.doRead()
     assert len(layer.received) == 70
-
-
-# Finding a flow
-
-
-def several(layer: Layer, *hosts: str) -> Transports:
-    transports = Transports()
-    for host in hosts:
-        address, _, port = host.rpartition(":")
-        transports.all.append(simulated(layer, address.strip("[]"), int(port))[1])
-    return transports
-
-
-@pytest.mark.parametrize(
-    ("uri", "remote"),
-    [
-        ("sip:a@192.0.2.9", ("192.0.2.9", 5060)),
-        ("sip:192.0.2.9:5070", ("192.0.2.9", 5070)),
-        ("sip:a@192.0.2.9;transport=UDP", ("192.0.2.9", 5060)),
-        ("sip:a@example.com;maddr=192.0.2.7", ("192.0.2.7", 5060)),
-        ("sip:a@[2001:DB8::9]:5070", ("2001:db8::9", 5070)),
-        ("sip:a@example.com", None),
-        ("sip:a@192.0.2.9;transport=tcp", None),
-        ("sips:a@192.0.2.9", None),
-        ("tel:+123", None),
-        ("sip:a@1.2.3", None),
-    ],
-)
-def test_uri_leads_to_a_flow_or_to_none(layer, uri, remote):
-    """RFC 3261 18.1.1; names are not resolved yet."""
-    flow = several(layer, "192.0.2.1:5060", "[2001:db8::1]:5060").flow_to(parse_uri(uri))
-    assert (flow and flow.remote) == remote
-
-
-def test_without_a_transport_of_the_family_there_is_no_way(layer):
-    transports = several(layer, "192.0.2.1:5060")
-    assert transports.flow_to(parse_uri("sip:a@[2001:db8::9]")) is None
-    assert Transports().flow_between("192.0.2.1", 5060, "192.0.2.9", 5060) is None
-
-
-def test_flow_leaves_from_the_listener_that_was_asked_for(layer):
-    transports = several(layer, "192.0.2.1:5060", "192.0.2.1:5070", "192.0.2.3:5060")
-    flow = transports.flow_between("192.0.2.1", 5070, "192.0.2.9", 5062)
-    assert (flow.source, flow.port, flow.remote) == ("192.0.2.1", 5070, ("192.0.2.9", 5062))
-    assert transports.flow_between("192.0.2.3", 5060, "192.0.2.9", 5062).source == "192.0.2.3"
-
-
-def test_flow_leaves_from_another_listener_when_that_one_is_gone(layer):
-    transports = several(layer, "192.0.2.1:5060", "192.0.2.3:5060")
-    flow = transports.flow_between("192.0.2.77", 5060, "192.0.2.9", 5062)
-    assert flow.remote == ("192.0.2.9", 5062)
-
-
-def test_of_two_listeners_the_one_is_taken_that_leads_to_the_peer(layer):
-    transports = several(layer, "192.0.2.1:5060", "127.0.0.1:5060")
-    assert transports.flow_to(parse_uri("sip:a@127.0.0.9")).source == "127.0.0.1"
-
-
-def test_wildcard_listener_stands_for_every_address_of_the_machine(layer, loopback):
-    one = loopback("0.0.0.0")
-    transports = Transports()
-    transports.all.append(one.transport)
-    peer = one.peer.getsockname()
-    flow = transports.flow_between("127.0.0.3", one.transport.port, *peer)
-    assert (flow.source, flow.port) == ("127.0.0.3", one.transport.port)
-    flow.send(packet(start="SIP/2.0 200 OK"))
-    assert one.hears()[1] == "127.0.0.3"
-    # An address that is no longer ours, or another port: the address that leads there.
-    assert transports.flow_between("203.0.113.77", one.transport.port, *peer).source == "127.0.0.1"
-    assert transports.flow_between("127.0.0.3", 1, *peer).source == "127.0.0.1"
-
-
-@pytest.mark.parametrize(
-    ("host", "local"), [("127.0.0.1", True), ("127.5.5.5", True), ("203.0.113.77", False), ("example.com", False)]
-)
-def test_address_of_this_machine_is_known_to_the_kernel(host, local):
-    transports = Transports()
-    assert transports.is_local(host) is local
-    assert transports.is_local(host) is local
-
-
-# Which address a peer is told
-
-
-@pytest.mark.parametrize(
-    ("advertise", "peer", "shown"),
-    [
-        ("", "198.51.100.9", "192.0.2.1"),
-        ("pbx.example.com", "198.51.100.9", "pbx.example.com"),
-        ("203.0.113.1", "198.51.100.9", "203.0.113.1"),
-        ("203.0.113.1", "10.1.1.1", "192.0.2.1"),
-        ("2001:db8::1", "198.51.100.9", "[2001:db8::1]"),
-        ("203.0.113.1", "fe80::9%eth0", "192.0.2.1"),
-    ],
-)
-def test_peers_outside_the_local_networks_are_told_the_advertised_host(layer, advertise, peer, shown):
-    addresses = Addresses([ip_network("10.0.0.0/8"), ip_network("fe80::/10")], advertise)
-    _, transport = simulated(layer, addresses=addresses)
-    flow = transport.flow((peer, 5060))
-    assert flow.host == shown
-    assert flow.source == "192.0.2.1"
-
-
-def test_brackets_are_for_ipv6_and_put_once():
-    assert [bracketed(host) for host in ("192.0.2.1", "example.com", "::1", "[::1]")] == [
-        "192.0.2.1",
-        "example.com",
-        "[::1]",
-        "[::1]",
-    ]
