@@ -16,6 +16,8 @@ from pbx.sip.timers import T1, T2, TIMER_H, TIMER_I, TIMER_J, TIMER_L, Clock, Ti
 
 Key = tuple[str, ...]
 """What a server transaction is found by (RFC 3261 17.2.3)."""
+Origin = tuple[str, str, str, int]
+"""What two requests have in common that were one before they were forked (RFC 3261 8.2.2.2)."""
 
 
 class State(Enum):
@@ -48,9 +50,23 @@ class InviteServerTransaction:
     :param ended: called once, when it terminates.
     :ivar user: who answers; set by him.
     :ivar request: the INVITE, until its final response: transactions linger by the thousand, and messages are large.
+    :ivar origin: what its copies would have, too; None in dialogs.
     """
 
-    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "_resend", "flow", "key", "request", "state", "user")
+    __slots__ = (
+        "_clock",
+        "_ended",
+        "_expiry",
+        "_packet",
+        "_resend",
+        "_since",
+        "flow",
+        "key",
+        "origin",
+        "request",
+        "state",
+        "user",
+    )
 
     def __init__(
         self, request: Request, key: Key, flow: Flow, clock: Clock, ended: Callable[[InviteServerTransaction], None]
@@ -60,7 +76,9 @@ class InviteServerTransaction:
         self.flow = flow
         self.state = PROCEEDING
         self.user: InviteUser | None = None
+        self.origin: Origin | None = None
         self._clock = clock
+        self._since = clock.seconds()
         self._ended = ended
         self._packet = b""
         self._resend: Timer | None = None
@@ -84,6 +102,8 @@ class InviteServerTransaction:
         status = response.status
         if self.state is not PROCEEDING:
             raise InvalidState(f"{status} sent in {self!r}")
+        if status == 100:
+            self._add_delay(response)
         packet = bytes(response)
         if status < 200:
             self._packet = packet
@@ -102,6 +122,15 @@ class InviteServerTransaction:
         """It is over: its flow is gone (RFC 3261 17.2.4), or it was answered without state."""
         if self.state is not TERMINATED:
             self._enter(TERMINATED)
+
+    def _add_delay(self, response: Response) -> None:
+        """Say in Timestamp how long this 100 took, if that is worth a word (RFC 3261 8.2.6.1)."""
+        delay = self._clock.seconds() - self._since
+        if delay >= 0.001:
+            response.fields = [
+                (key, name, f"{value.partition(' ')[0]} {delay:.3f}" if key == "timestamp" else value)
+                for key, name, value in response.fields
+            ]
 
     def _retransmit(self, interval: float) -> None:
         interval = min(interval, T2)
@@ -138,9 +167,10 @@ class NonInviteServerTransaction:
     :param request: the request; kept until its final response.
     :param key: what it is found by.
     :param ended: called once, when it terminates.
+    :ivar origin: what its copies would have, too; None in dialogs.
     """
 
-    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "flow", "key", "method", "request", "state")
+    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "flow", "key", "method", "origin", "request", "state")
 
     def __init__(
         self, request: Request, key: Key, flow: Flow, clock: Clock, ended: Callable[[NonInviteServerTransaction], None]
@@ -149,6 +179,7 @@ class NonInviteServerTransaction:
         self.key = key
         self.flow = flow
         self.method = request.method
+        self.origin: Origin | None = None
         self.state = TRYING
         self._clock = clock
         self._ended = ended

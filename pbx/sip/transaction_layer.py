@@ -25,6 +25,7 @@ from pbx.sip.server_transaction import (
     InviteServerTransaction,
     Key,
     NonInviteServerTransaction,
+    Origin,
 )
 from pbx.sip.timers import Clock
 
@@ -60,6 +61,7 @@ class TransactionLayer:
         self._identifiers = identifiers
         self._clients: dict[str, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
+        self._origins: set[Origin] = set()  # of the requests in `_servers` that are in no dialog
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -145,8 +147,21 @@ class TransactionLayer:
         else:
             transaction = NonInviteServerTransaction(request, key, flow, self._clock, self._server_ended)
         self._servers[key] = transaction
+        if not request.to_tag and method != "CANCEL":
+            self._check_origin(transaction, request)
         assert self.user is not None
         self.user.request_received(transaction, request)
+
+    def _check_origin(self, transaction: ServerTransaction, request: Request) -> None:
+        """Refuse what has come here by another way already (RFC 3261 8.2.2.2).
+
+        :raises Malformed: 482.
+        """
+        origin = (request.method, request.call_id, request.from_tag, request.cseq)
+        if origin in self._origins:
+            raise Malformed(482, "")
+        self._origins.add(origin)
+        transaction.origin = origin
 
     def _ack_received(self, ack: Request) -> None:
         transaction = self._servers.get(server_key(ack, "INVITE"))
@@ -183,6 +198,8 @@ class TransactionLayer:
 
     def _server_ended(self, transaction: ServerTransaction) -> None:
         self._servers.pop(transaction.key, None)
+        if transaction.origin is not None:
+            self._origins.discard(transaction.origin)
 
 
 def server_key(request: Request, method: str = "") -> Key:
@@ -193,9 +210,10 @@ def server_key(request: Request, method: str = "") -> Key:
     via = request.via
     method = method or request.method
     branch = via.branch
-    if branch.startswith(MAGIC_COOKIE):
+    if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
         return (branch, f"{via.host}:{via.port}", method)
-    # An element of RFC 2543. The To tag is left out: in the ACK it is ours, in the INVITE it is not there yet.
+    # An element of RFC 2543, or a branch as good as none (RFC 4475 3.2.1). The To tag is left out: in the ACK it is ours,
+    # in the INVITE it is not there yet.
     return (branch, str(via), method, request.target, request.from_tag, request.call_id, str(request.cseq))
 
 

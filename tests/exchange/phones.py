@@ -116,7 +116,7 @@ class Phone:
             f"REGISTER {target} SIP/2.0",
             f"Via: SIP/2.0/UDP 10.0.0.5:5060;branch={self.office.identifiers.branch()};rport",
             "Max-Forwards: 70",
-            f"From: {aor};tag=f",
+            f"From: {aor};tag={self.office.identifiers.token()}",
             f"To: {to or aor}",
             f"Call-ID: {self.call_id}",
             f"CSeq: {self.cseq} REGISTER",

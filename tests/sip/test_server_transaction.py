@@ -267,3 +267,20 @@ def test_any_input_in_any_state_is_followed_by_a_state_of_the_figure(method, rel
     assert server.state in ("terminated", "trying", "proceeding")
     assert server.clock.pending == []
     assert len(server.ended) == (server.state == "terminated")
+
+
+@pytest.mark.parametrize(
+    ("given", "waits", "told"),
+    [("54.21", 0, "54.21"), ("54.21", 0.125, "54.21 0.125"), ("54.21 9", 1.5, "54.21 1.500"), ("", 1, None)],
+)
+def test_100_repeats_the_timestamp_and_says_how_long_it_took(given, waits, told):
+    """RFC 3261 8.2.6.1."""
+    server = Server()
+    if given:
+        server.request.fields.append(("timestamp", "Timestamp", given))
+    server.clock.advance(waits)
+    server.answers(100)
+    server.answers(180)
+    trying, ringing = server.wire.messages
+    assert trying.first("timestamp") == told
+    assert ringing.first("timestamp") is None
