@@ -212,8 +212,8 @@ def server_key(request: Request, method: str = "") -> Key:
     branch = via.branch
     if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
         return (branch, f"{via.host}:{via.port}", method)
-    # An element of RFC 2543, or a branch as good as none (RFC 4475 3.2.1). The To tag is left out: in the ACK it is ours,
-    # in the INVITE it is not there yet.
+    # An element of RFC 2543, or a branch as good as none (RFC 4475 3.2.1). The To tag is left out: in the ACK it is
+    # ours, in the INVITE it is not there yet.
     return (branch, str(via), method, request.target, request.from_tag, request.call_id, str(request.cseq))
 
 
