@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from math import inf
 
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.parser import parse
+from pbx.sip.timers import T1
 from pbx.testing.exchange import SimulatedExchange, is_sip
-from pbx.testing.network import Address
+from pbx.testing.network import LATE, Address, Datagram
 
 ARRIVED = ("delivered", "doubled", "overtaken")
 
@@ -22,11 +24,11 @@ def assert_lawful(sim: SimulatedExchange) -> None:
             message = parse(datagram.packet)
             try:
                 if isinstance(message, Request):
-                    witness.request_sent(message, datagram.source, datagram.packet)
+                    witness.request_sent(message, datagram)
                 else:
-                    witness.response_sent(message, datagram.source, datagram.packet)
+                    witness.response_sent(message, datagram)
                     if datagram.fate in ARRIVED:
-                        witness.response_arrived(message, datagram.target)
+                        witness.response_arrived(message, datagram)
             except AssertionError as failure:
                 failure.add_note(f"at {datagram!r}")
                 raise
@@ -42,14 +44,16 @@ class _Witness:
     def __init__(self) -> None:
         self.unacknowledged: dict[tuple[Address, str, int], Response] = {}
         self._acknowledged: set[tuple[Address, str, int]] = set()
+        self._awaited: dict[str, float] = {}
         self._requests: dict[tuple[str, str], bytes] = {}
         self._finals: dict[tuple[Address, str, str], bytes] = {}
         self._numbers: dict[tuple[Address, str], int] = {}
         self._left: set[tuple[Address, str]] = set()
         self._descriptions: dict[tuple[Address, str], tuple[bytes, int, bytes]] = {}
 
-    def request_sent(self, request: Request, source: Address, packet: bytes) -> None:
-        method, sender = request.method, (source, request.call_id)
+    def request_sent(self, request: Request, datagram: Datagram) -> None:
+        packet, method, sender = datagram.packet, request.method, (datagram.source, request.call_id)
+        self._awaited.setdefault(request.via.branch, datagram.sent_at + 64 * T1 - LATE)
         if method == "ACK":
             number = (*sender, request.cseq)
             self._acknowledged.add(number)
@@ -66,7 +70,8 @@ class _Witness:
             self._left.add(sender)
         self._describes(sender, request)
 
-    def response_sent(self, response: Response, source: Address, packet: bytes) -> None:
+    def response_sent(self, response: Response, datagram: Datagram) -> None:
+        packet, source = datagram.packet, datagram.source
         transaction = (source, response.via.branch, response.cseq_method)
         final = self._finals.get(transaction)
         if response.status >= 200:
@@ -79,9 +84,12 @@ class _Witness:
             assert final is None, "nothing is provisional after the final response"
         self._describes((source, response.call_id), response)
 
-    def response_arrived(self, response: Response, target: Address) -> None:
+    def response_arrived(self, response: Response, datagram: Datagram) -> None:
+        if datagram.sent_at > self._awaited[response.via.branch]:
+            return  # nothing came for 64*T1: by then nobody waits for it
+        self._awaited[response.via.branch] = inf
         if response.cseq_method == "INVITE" and 200 <= response.status < 300:
-            number = (target, response.call_id, response.cseq)
+            number = (datagram.target, response.call_id, response.cseq)
             if number not in self._acknowledged:
                 self.unacknowledged[number] = response
 
