@@ -11,7 +11,7 @@ import re
 from pbx.sip.errors import Malformed
 from pbx.sip.grammar import number
 from pbx.sip.message import Message, Request, Response
-from pbx.sip.parser import MAX_BODY, MAX_FIELDS, MAX_HEAD, BadRequest, Unanswerable, content_length, parse_head, refusal
+from pbx.sip.parser import LIMITS, BadRequest, Limits, Unanswerable, content_length, parse_head, refusal
 
 _END = b"\r\n\r\n"
 # For heads that are beyond parsing. Two of them, or another spelling, and the end of the message is not known.
@@ -36,13 +36,15 @@ Item = Request | Response | BadRequest | Unanswerable | KeepAlive
 class Framer:
     """Finds the messages in one stream.
 
+    :param limits: how long a message may be.
     :ivar over: whether nothing more is read, since the end of a message could not be found.
     """
 
-    __slots__ = ("_blank", "_buffer", "_item", "_length", "_searched", "over")
+    __slots__ = ("_blank", "_buffer", "_item", "_length", "_limits", "_searched", "over")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = LIMITS) -> None:
         self.over = False
+        self._limits = limits
         self._buffer: bytearray | None = None  # of what came, the part that waits for more
         self._searched = 0  # how many bytes of it hold no end of a head
         self._item: Item | None = None  # what waits for its body
@@ -97,46 +99,48 @@ class Framer:
     def _head(self, stream: bytes | bytearray, begin: int) -> int:
         """Read the head that begins there. Returns where its body begins, or -1 while the head is not complete."""
         end = stream.find(_END, begin + self._searched)
+        limit = self._limits.head
         longest = (len(stream) - 3 if end < 0 else end) - begin  # without its end it is at least that long
-        if longest > MAX_HEAD:
-            self._wait(_cut(bytes(stream[begin : begin + MAX_HEAD]), "head too long"), None)
+        if longest > limit:
+            self._parse(bytes(stream[begin : begin + limit + 1]))
+            self._wait(self._item, None)
             return begin
         if end < 0:
             self._searched = max(0, longest)
             return -1
         self._searched = 0
         self._blank = False
-        head = bytes(stream[begin:end])
-        try:
-            message = parse_head(head)
-        except BadRequest as fault:
-            self._wait(fault, _only_length(fault.request))
-        except Unanswerable as fault:
-            found = _LENGTH.findall(head)
-            length = int(found[0]) if len(found) == 1 else None
-            self._wait(_cut(head, fault.why) if fault.status == 513 else fault, length)
-        else:
-            self._measure(message)
+        self._parse(bytes(stream[begin:end]))
         return end + 4
 
-    def _measure(self, message: Request | Response) -> None:
-        """Find out how long the body of a message is."""
+    def _parse(self, head: bytes) -> None:
+        """Parse a head, and find out how long the body is that follows it."""
+        limits = self._limits
+        try:
+            message = parse_head(head, limits)
+        except BadRequest as fault:
+            self._wait(fault, _only_length(fault.request))
+            return
+        except Unanswerable as fault:
+            found = _LENGTH.findall(head)
+            self._wait(fault, int(found[0]) if len(found) == 1 else None)
+            return
         try:
             length = content_length(message)
             if length is None:
                 raise Malformed(400, "missing Content-Length")
-            if length > MAX_BODY:
+            if length > limits.body:
                 raise Malformed(513, "body too long")
         except Malformed as fault:
             self._wait(refusal(fault, message), None)
         else:
             self._wait(message, length)
 
-    def _wait(self, item: Item, length: int | None) -> None:
+    def _wait(self, item: Item | None, length: int | None) -> None:
         """Wait for the body of what was read; without a length, or with too much of it, the stream is over."""
         self._item = item
         self._length = length or 0
-        if length is None or length > MAX_BODY:
+        if length is None or length > self._limits.body:
             self._length = 0
             self.over = True
 
@@ -148,15 +152,3 @@ def _only_length(message: Message) -> int | None:
         return number(values[0]) if len(values) == 1 else None
     except Malformed:
         return None
-
-
-def _cut(head: bytes, why: str) -> BadRequest | Unanswerable:
-    """Refuse a head that is too long (RFC 3261 21.5.7): by its first lines, where they suffice for an answer."""
-    lines = head.split(b"\r\n")[:-1][: MAX_FIELDS + 1]
-    try:
-        message = parse_head(b"\r\n".join(lines))
-    except BadRequest as fault:
-        message = fault.request
-    except Unanswerable:
-        return Unanswerable(513, why)
-    return refusal(Malformed(513, why), message)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pbx.sip.framing import PING, Framer
 from pbx.sip.message import Request, Response
-from pbx.sip.parser import MAX_BODY, MAX_FIELDS, MAX_HEAD, BadRequest, Unanswerable
+from pbx.sip.parser import MAX_BODY, MAX_FIELDS, MAX_HEAD, BadRequest, Limits, Unanswerable
 
 NEEDED = (
     "Via: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1",
@@ -175,7 +175,7 @@ def test_too_many_fields_are_answered_513_and_the_stream_goes_on() -> None:
         (message(start="SIP/2.0 200 OK"), "Unanswerable", 400, "missing Content-Length"),
         (message(start="ACK sip:b@192.0.2.1 SIP/2.0", method="ACK"), "Unanswerable", 400, "missing Content-Length"),
         (message(start="garbage"), "Unanswerable", 400, "malformed start line"),
-        (b"x" * (MAX_HEAD + 5), "Unanswerable", 513, "head too long"),
+        (b"x" * (MAX_HEAD + 5), "Unanswerable", 400, "malformed start line"),
     ],
 )
 def test_stream_that_cannot_be_framed_again_is_over(broken: bytes, kind: str, status: int, why: str) -> None:
@@ -213,7 +213,16 @@ def test_peer_that_never_ends_its_head_is_bounded() -> None:
     for _ in range(4):
         items = framer.feed(b"x")
     assert framer.over
-    assert shown(items)[0][:2] == ("Unanswerable", 513)
+    assert isinstance(items[0], Unanswerable)
+
+
+def test_limits_are_those_that_were_given() -> None:
+    framer = Framer(Limits(head=len(OPTIONS) - 4, body=4))
+    assert len(framer.feed(OPTIONS)) == 1
+    (refused,) = framer.feed(HELLO)
+    assert framer.over
+    assert isinstance(refused, BadRequest)
+    assert refused.status == 513
 
 
 def test_waits_while_a_message_is_not_complete() -> None:
