@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pbx.exchange.binding import Binding
@@ -87,21 +87,34 @@ class SimulatedExchange:
 
     :param plan: the dialplan.
     :param accounts: password by number.
+    :param domains: its domains beside its address.
     :param pairs: how many media port pairs there are.
+    :param beside: another exchange, whose clock and network it shares.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`.
     :ivar socket: the exchange's, for SIP.
+    :ivar exchanges: all on this network.
     """
 
     def __init__(
-        self, plan: Dialplan, accounts: Mapping[str, str], *, host: str = HOST, pairs: int = 5000, **faults: Any
+        self,
+        plan: Dialplan,
+        accounts: Mapping[str, str],
+        *,
+        host: str = HOST,
+        domains: Sequence[str] = (),
+        pairs: int = 5000,
+        beside: SimulatedExchange | None = None,
+        **faults: Any,
     ) -> None:
-        self.clock = VirtualClock()
+        self.clock: VirtualClock = beside.clock if beside else VirtualClock()
         # Sound is never lost: RTP does not mend it, and a test that wants to hear nothing says so itself.
-        self.network = Network(self.clock, counted=is_sip, **faults)
+        self.network: Network = beside.network if beside else Network(self.clock, counted=is_sip, **faults)
+        self.exchanges: list[SimulatedExchange] = beside.exchanges if beside else []
+        self.exchanges.append(self)
         self.store = MemoryStore()
         self.host = host
         self.phones: list[Phone] = []
-        source = random.Random(1)
+        source = random.Random(len(self.exchanges))
         self.exchange = Exchange(
             self.clock,
             Identifiers(source.randbytes),
@@ -110,6 +123,7 @@ class SimulatedExchange:
             plan,
             realm=REALM,
             secret=source.randbytes(32),
+            domains=domains,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received
@@ -170,19 +184,25 @@ class SimulatedExchange:
         return calls[0].sound.hears(600.0) and calls[1].sound.hears(440.0)
 
     def assert_idle(self) -> None:
-        """Let the last timers pass; then nothing of any call may be left, here or in the phones."""
+        """Let the last timers pass; then nothing of any call may be left, in the phones or in any exchange."""
         self.advance(LAST_WORDS)
+        for sim in self.exchanges:
+            sim.assert_nothing_left()
+            sim.exchange.registrar.stop()
+        assert not self.clock.pending, f"timers left: {self.clock.pending}"
+        signalling = {(sim.host, SIP_PORT) for sim in self.exchanges}
+        signalling |= {phone.address for sim in self.exchanges for phone in sim.phones}
+        media = [address for address in self.network.bound if address not in signalling]
+        assert not media, f"ports left: {media}"
+
+    def assert_nothing_left(self) -> None:
+        """Nothing of any call is left in this exchange and its phones."""
         figures = self.exchange.figures()
         left = {name: figure for name, figure in figures.items() if figure and name != "registrations"}
         assert not left, f"left behind: {left}\n{self.network.ladder()}"
         for phone in self.phones:
             assert not phone.agent.sessions, f"{phone!r} has {phone.agent.sessions}\n{self.network.ladder()}"
             assert not len(phone.layer), f"{phone!r} has transactions\n{self.network.ladder()}"
-        self.exchange.registrar.stop()
-        assert not self.clock.pending, f"timers left: {self.clock.pending}"
-        signalling = {(self.host, SIP_PORT)} | {phone.address for phone in self.phones}
-        media = [address for address in self.network.bound if address not in signalling]
-        assert not media, f"ports left: {media}"
 
 
 def is_sip(packet: bytes) -> bool:

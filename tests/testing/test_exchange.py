@@ -34,6 +34,16 @@ def test_call_that_is_left_is_named(sim):
         sim.assert_idle()
 
 
+def test_what_another_exchange_has_left_is_named_too(sim):
+    other = SimulatedExchange(plan, {"1001": "secret"}, host="10.0.0.2", beside=sim)
+    phone = other.phone("1001", host="10.0.2.1")
+    phone.invites("1")
+    with pytest.raises(AssertionError, match=r"left behind: \{'calls': 1"):
+        sim.assert_idle()
+    phone.hangs_up()
+    other.assert_idle()
+
+
 def test_registration_is_refused_to_a_phone_with_another_password(sim):
     phone = sim.phone("1001", password="guessed")
     assert (phone.registered, phone.register_status) == (False, 401)
