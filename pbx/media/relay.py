@@ -107,6 +107,7 @@ class Relay:
         if not side.closed:
             self.withdraw(side)
             side.close()
+            side.offer = None  # it knows the other side, whose own last offer knows this one
 
     def _offer(self, offerer: Side, answerer: Side, sdp: bytes) -> bytes:
         if offerer.closed or answerer.closed or offerer is answerer:
