@@ -308,7 +308,10 @@ class Bridge:
             self._answered_to_us(sdp)
             return
         mine, theirs = self._side_of(session), self._side_of(other)
-        if not other.waiting:
+        if other.waiting and not sdp:
+            # The answer is missing, or the offer that was asked for (RFC 3261 13.2.1).
+            self.session_rejected(session, 488, "")
+        elif not other.waiting:
             self._handover = None
             described = relay.answer(mine, theirs, sdp)
             described.addCallbacks(other.ack if other.owes_ack else lambda sdp: None, self._cannot_connect)

@@ -52,6 +52,21 @@ def rung(called, **features):
     return zoe.requests("INVITE")[0]
 
 
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for an offer", "offered"])
+def test_reinvite_that_is_taken_without_a_description_is_refused_and_the_call_goes_on(called, asked):
+    sim, alice, zoe = called
+    zoe.answers(rung(called), 200, body=DESCRIPTION)
+    sim.until(lambda: alice.talking and alice.may_offer)
+    alice.asks_for_an_offer() if asked else alice.holds()
+    sim.until(lambda: len(zoe.requests("INVITE")) == 2)
+    zoe.answers(zoe.requests("INVITE")[1], 200)
+    sim.until(lambda: alice.call.status == 488)
+    assert alice.talking
+    alice.hangs_up()
+    sim.until(lambda: zoe.requests("BYE"))
+    zoe.answers(zoe.requests("BYE")[0], 200)
+
+
 @pytest.mark.parametrize("offer", [True, False])
 @pytest.mark.parametrize("body", [b"", BAD, VIDEO], ids=["none", "bad", "video"])
 def test_answer_without_a_usable_description_is_hung_up(called, offer, body):
