@@ -44,6 +44,8 @@ class Dialog:
     :ivar remote_target: the URI of the peer's Contact.
     :ivar routes: the route set, in the order in which our requests take it.
     :ivar flow: the way of our requests.
+    :ivar neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then our
+        requests go where its own come from, whatever its Contact says (it may be behind a NAT).
     """
 
     __slots__ = (
@@ -52,6 +54,7 @@ class Dialog:
         "local",
         "local_cseq",
         "local_tag",
+        "neighbour",
         "remote",
         "remote_cseq",
         "remote_tag",
@@ -70,16 +73,24 @@ class Dialog:
         self.remote_target = ""
         self.routes: tuple[str, ...] = ()
         self.flow = flow
+        self.neighbour = False
 
     @classmethod
     def as_uas(cls, request: Request, local_tag: str, flow: Flow) -> Dialog:
-        """The dialog that our response to a request makes (RFC 3261 12.1.1).
+        """The dialog that our response to a request makes (RFC 3261 12.1.1); or a NOTIFY, which bears our tag already
+        (RFC 6665 4.4.1).
 
         :raises Malformed: 400 when the request has no usable Contact or Record-Route.
         """
-        local = f"{request.first('to')};tag={local_tag}"
+        local = request.first("to") or ""
+        if request.to_tag:
+            local_tag = request.to_tag
+        else:
+            local = f"{local};tag={local_tag}"
         dialog = cls(request.call_id, local, local_tag, request.first("from") or "", request.from_tag, flow)
         dialog.remote_cseq = request.cseq
+        # Proxies between us: what they do not say in Record-Route goes past them.
+        dialog.neighbour = len(request.many(VIA)) == 1
         dialog.routes = tuple(_route_set(request))
         dialog.remote_target = _contact(request)
         if not dialog.remote_target:
@@ -110,14 +121,15 @@ class Dialog:
         """The URI to which our requests are sent first (RFC 3261 12.2.1.1)."""
         return _as_target(parse_address(self.routes[0]).uri) if self.routes else self.remote_target
 
-    def request(self, method: str, more: tuple[Field, ...] = (), sdp: bytes = b"") -> Request:
+    def request(self, method: str, more: tuple[Field, ...] = (), body: bytes = b"", kind: str = SDP_TYPE) -> Request:
         """Make a request in this dialog (RFC 3261 12.2.1.1), still without Via.
 
         :param more: further fields.
-        :param sdp: its session description, or none.
+        :param body: its body, or none.
+        :param kind: the body's Content-Type.
         """
         self.local_cseq += 1
-        return self._made(method, self.local_cseq, more, sdp)
+        return self._made(method, self.local_cseq, more, body, kind)
 
     def ack(self, cseq: int, branch: str, sdp: bytes = b"") -> Request:
         """Make the ACK of a 2xx to our INVITE (RFC 3261 13.2.2.4), complete with Via: it has no transaction.
@@ -143,7 +155,7 @@ class Dialog:
         """Take over the remote target of a target refresh request or its 2xx (RFC 3261 12.2.1.2, 12.2.2)."""
         self.remote_target = _contact(message) or self.remote_target
 
-    def _made(self, method: str, cseq: int, more: tuple[Field, ...], sdp: bytes) -> Request:
+    def _made(self, method: str, cseq: int, more: tuple[Field, ...], body: bytes, kind: str = SDP_TYPE) -> Request:
         target = self.remote_target
         fields: list[Field] = [
             FROM.field(self.local),
@@ -161,11 +173,11 @@ class Dialog:
                 target = _as_target(first)
             fields.extend([ROUTE.field(route) for route in routes])
         fields.extend(more)
-        if sdp:
-            with_body(fields, SDP_TYPE, sdp)
+        if body:
+            with_body(fields, kind, body)
         else:
             fields.append(NO_BODY)
-        return Request(method, target, fields, sdp)
+        return Request(method, target, fields, body)
 
 
 def check(response: Response) -> None:

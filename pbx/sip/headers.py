@@ -240,6 +240,24 @@ def parse_item(text: str) -> tuple[str, Parameters]:
     return name.lower(), parameters(semicolon + rest)
 
 
+def parse_event(text: str) -> tuple[str, Parameters]:
+    """Parse an event package, whose case counts, and its parameters (RFC 6665 8.2.1).
+
+    :raises Malformed: 400.
+    """
+    package, semicolon, rest = text.partition(";")
+    return parse_token(package.strip()), parameters(semicolon + rest)
+
+
+def parse_replaces(text: str) -> tuple[str, Parameters]:
+    """Parse the Call-ID of a dialog and the parameters that name the rest of it (RFC 3891 6.1).
+
+    :raises Malformed: 400.
+    """
+    call_id, semicolon, rest = text.partition(";")
+    return parse_call_id(call_id.strip()), parameters(semicolon + rest)
+
+
 def parse_bracketed(text: str) -> Address:
     """Parse a URI in angle brackets with parameters; where a bare one has no place (RFC 3261 20.4, 20.30, 20.34).
 
@@ -365,10 +383,11 @@ CONTENT_TYPE = Row("Content-Type", parse_media_type, "c")
 CSEQ = Row("CSeq", parse_cseq)
 DATE = Row("Date", parse_date)
 ERROR_INFO = Row("Error-Info", parse_bracketed, many=True)
-EVENT = Row("Event", parse_text, "o")
+EVENT = Row("Event", parse_event, "o")
 EXPIRES = Row("Expires", number)
 FROM = Row("From", parse_address, "f")
 IN_REPLY_TO = Row("In-Reply-To", parse_call_id, many=True)
+INFO_PACKAGE = Row("Info-Package", parse_item)
 MAX_FORWARDS = Row("Max-Forwards", lambda text: number(text, 255))
 MIME_VERSION = Row("MIME-Version", parse_mime_version)
 MIN_EXPIRES = Row("Min-Expires", number)
@@ -379,15 +398,21 @@ PROXY_AUTHORIZATION = Row("Proxy-Authorization", parse_text)
 PROXY_REQUIRE = Row("Proxy-Require", parse_token, many=True)
 REASON = Row("Reason", parse_text, many=True)
 RECORD_ROUTE = Row("Record-Route", parse_bracketed, many=True)
+RECV_INFO = Row("Recv-Info", parse_item, many=True)
+REFER_SUB = Row("Refer-Sub", parse_item)
 REFER_TO = Row("Refer-To", parse_address, "r")
 REFERRED_BY = Row("Referred-By", parse_address, "b")
+REPLACES = Row("Replaces", parse_replaces)
 REPLY_TO = Row("Reply-To", parse_address)
 REQUIRE = Row("Require", parse_token, many=True)
 RETRY_AFTER = Row("Retry-After", parse_retry_after)
 ROUTE = Row("Route", parse_bracketed, many=True)
 SERVER = Row("Server", parse_text)
 SESSION_EXPIRES = Row("Session-Expires", parse_text, "x")
+SIP_ETAG = Row("SIP-ETag", parse_token)
+SIP_IF_MATCH = Row("SIP-If-Match", parse_token)
 SUBJECT = Row("Subject", parse_text, "s")
+SUBSCRIPTION_STATE = Row("Subscription-State", parse_item)
 SUPPORTED = Row("Supported", parse_token, "k", many=True)
 TIMESTAMP = Row("Timestamp", parse_timestamp)
 TO = Row("To", parse_address, "t")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import InvalidState
-from pbx.sip.headers import VIA, Field
+from pbx.sip.headers import Field
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import EARLY, Agent, Session, SessionUser, sdp_of
 
@@ -23,8 +23,7 @@ class InboundSession(Session):
         request = transaction.request
         sdp = sdp_of(request)
         dialog = Dialog.as_uas(request, agent.identifiers.token(), transaction.flow)
-        # Proxies between us: what they do not say in Record-Route goes past them.
-        super().__init__(agent, user, neighbour=len(request.many(VIA)) == 1)
+        super().__init__(agent, user, dialog.neighbour)
         self.sdp = sdp
         self._peer_fields = request.fields
         self.dialog = dialog

@@ -160,6 +160,7 @@ class OutboundSession(Session):
     def _take_dialog(self, response: Response) -> None:
         old = self.dialog
         dialog = Dialog.as_uac(self._local, self._target, response, self.flow)
+        dialog.neighbour = self._neighbour
         if old is None or old.key != dialog.key:
             self._agent.leave(self)
         elif old.next_hop == dialog.next_hop:

@@ -89,6 +89,9 @@ class Agent(Protocol):
     def direct(self, dialog: Dialog) -> None:
         """Let the requests of a dialog go to its route set or remote target."""
 
+    def follow(self, dialog: Dialog, message: Message, flow: Flow) -> None:
+        """Take over where a message says that the peer of a dialog is now."""
+
     def enter(self, session: Session) -> None:
         """The session has its dialog."""
 
@@ -308,7 +311,7 @@ class Session:
         if self._invite is not None or self._negotiation.state is not STABLE:
             raise Malformed(491, "")
         sdp = sdp_of(request)
-        self._refresh(request, transaction.flow)
+        self._agent.follow(self._dialog(), request, transaction.flow)
         if self._answer is not None:
             # It comes from one who has our 2xx: the ACK of that may be lost or late (RFC 5407 3.1.4).
             self._answer.acknowledged()
@@ -328,7 +331,7 @@ class Session:
         self._invite = None
         self._peer_fields = response.fields
         if response.status < 300:
-            self._refresh(response, self._dialog().flow)
+            self._agent.follow(self._dialog(), response, self._dialog().flow)
             self._accepted(response)
             return
         self._negotiation.settled()
@@ -339,19 +342,6 @@ class Session:
             self._lost("the other side no longer knows this call")
         else:
             self.user.session_rejected(self, response.status, response.reason)
-
-    def _refresh(self, message: Message, flow: Flow) -> None:
-        """Take over the remote target and the way there (RFC 3261 12.2.1.2, 12.2.2): the peer may have moved.
-
-        :param flow: the one by which the message came.
-        """
-        dialog = self._dialog()
-        before = dialog.next_hop
-        dialog.refresh(message)
-        if self._neighbour and not dialog.routes:
-            dialog.flow = flow
-        elif dialog.next_hop != before:
-            self._agent.direct(dialog)
 
     def _accepted(self, response: Response) -> None:
         """A 2xx to our INVITE: acknowledge it at once, unless it brought the offer (RFC 3261 13.2.2.4)."""

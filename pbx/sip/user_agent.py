@@ -12,7 +12,7 @@ from pbx.sip.dialog import Dialog
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow
 from pbx.sip.identifiers import Identifiers
-from pbx.sip.message import Request
+from pbx.sip.message import Message, Request
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import Session
 from pbx.sip.timers import Clock
@@ -102,6 +102,19 @@ class UserAgent:
         flow = self.flows.flow_to(parse_uri(dialog.next_hop))
         if flow is not None:
             dialog.flow = flow
+
+    def follow(self, dialog: Dialog, message: Message, flow: Flow) -> None:
+        """Take over the remote target and the way there (RFC 3261 12.2.1.2, 12.2.2): the peer may have moved.
+
+        :param message: a target refresh request of the peer's, or its 2xx to one of ours.
+        :param flow: the one by which it came.
+        """
+        before = dialog.next_hop
+        dialog.refresh(message)
+        if dialog.neighbour and not dialog.routes:
+            dialog.flow = flow
+        elif dialog.next_hop != before:
+            self.direct(dialog)
 
     def enter(self, session: Session) -> None:
         """A session has its dialog."""
