@@ -99,6 +99,13 @@ class TimerQueue:
             del self._buckets[heapq.heappop(self._order)]
         return None
 
+    def due(self, now: float) -> list[QueuedTimer]:
+        """The first timers whose time has come, those of one bucket, still in the queue until they fire."""
+        first = self.next()
+        if first is None or first.time > now:
+            return []
+        return sorted([timer for timer in self._buckets[self._order[0]] if timer.time <= now], key=_time)
+
     def pending(self) -> list[QueuedTimer]:
         """All timers, the next first."""
         return sorted((timer for bucket in self._buckets.values() for timer in bucket), key=_time)
@@ -154,8 +161,10 @@ class ReactorClock:
         self._wake = None
         now = self.seconds()
         try:
-            while (timer := self._queue.next()) is not None and timer.time <= now:
-                timer.fire()
+            while due := self._queue.due(now):
+                for timer in due:
+                    if timer.active:  # none before it has cancelled it
+                        timer.fire()
         finally:
             # Also when a timer's function raised: the reactor logs that, and the others must not wait for ever.
             if (timer := self._queue.next()) is not None:
