@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from pbx.exchange.target import Target
-from pbx.sip.status import reason_of
+from pbx.sip.status import reason_of, recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def outcome_of(status: int, text: str = "", *, by: Target | None = None, attempt
         raise ValueError(f"{status} is not a final status")
     if status < 300:
         return Answered(by=by, attempts=attempts)
-    known = _OUTCOMES.get(status)
+    known = _OUTCOMES.get(recognised(status))
     if known is not None:
         return known(by=by, attempts=attempts)
     if status in (401, 407):

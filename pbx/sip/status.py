@@ -77,9 +77,14 @@ REASONS: dict[int, str] = {
     608: "Rejected",
 }
 
-_CLASSES = {1: "Trying", 2: "OK", 3: "Multiple Choices", 4: "Bad Request", 5: "Server Internal Error", 6: "Decline"}
+
+def recognised(status: int) -> int:
+    """What a status is treated as: itself, or where it is unknown x00, or 183 (RFC 3261 8.1.3.2)."""
+    if status in REASONS:
+        return status
+    return 183 if status < 200 else status // 100 * 100
 
 
 def reason_of(status: int) -> str:
-    """Return the reason phrase of a status code; an unknown x99 reads as x00 does (RFC 3261 8.1.3.2)."""
-    return REASONS.get(status) or _CLASSES.get(status // 100, "Unknown")
+    """Return the reason phrase of a status code."""
+    return REASONS.get(recognised(status), "Unknown")
