@@ -60,7 +60,8 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as error:
-            raise SystemExit(str(Fault("", 0, f"twistd pbx: {str(error).rstrip('.')}", "see `twistd pbx --help`"))) from None
+            what = f"twistd pbx: {str(error).rstrip('.')}"
+            raise SystemExit(str(Fault("", 0, what, "see `twistd pbx --help`"))) from None
 
     def opt_version(self) -> None:
         """Show the version and exit."""

@@ -63,7 +63,9 @@ class Driver:
     :ivar left: why the caller left, or None while it is there.
     """
 
-    __slots__ = ("_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "left")
+    __slots__ = (
+        "_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "left",
+    )  # fmt: skip
 
     def __init__(self, call: DrivenCall) -> None:
         self._call = call
