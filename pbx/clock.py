@@ -25,11 +25,7 @@ class QueuedTimer:
     __slots__ = ("_arguments", "_bucket", "_function", "time")
 
     def __init__(
-        self,
-        bucket: dict[QueuedTimer, None],
-        time: float,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
+        self, bucket: dict[QueuedTimer, None], time: float, function: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> None:
         self.time = time
         self._bucket = bucket

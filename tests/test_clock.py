@@ -82,8 +82,9 @@ def test_timer_that_raises_does_not_keep_the_others_waiting() -> None:
 def test_timer_cancelled_by_one_that_fires_with_it_does_not_fire() -> None:
     clock, reactor = clock_and_reactor()
     fired: list[str] = []
-    clock.callLater(1.0, lambda: second.cancel())
-    second = clock.callLater(1.0, fired.append, "second")
+    timers: list[QueuedTimer] = []
+    clock.callLater(1.0, lambda: timers[0].cancel())
+    timers.append(clock.callLater(1.0, fired.append, "second"))
     clock.callLater(1.0, fired.append, "third")
     reactor.advance(1.0)
     assert fired == ["third"]
