@@ -36,8 +36,10 @@ def test_options_is_answered(us):
 @pytest.mark.parametrize(
     ("method", "parts", "status"),
     [
-        ("NOTIFY", {}, 405),
+        ("PUBLISH", {}, 405),
+        ("BREW", {}, 501),
         ("INVITE", {"target": "tel:+123"}, 416),
+        ("INVITE", {"more": [("accept", "Accept", "text/plain")]}, 406),
         ("INVITE", {"more": [("require", "Require", "100rel")]}, 420),
         ("INVITE", {"contact": ""}, 400),
         ("INVITE", {"contact": "<sip:peer@"}, 400),
@@ -52,6 +54,25 @@ def test_what_cannot_be_served_is_refused_and_leaves_nothing(us, method, parts, 
 
 
 # Requests within dialogs (RFC 3261 12.2.2)
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "status"),
+    [("BREW", (), 501), ("PUBLISH", (), 405), ("OPTIONS", (), 200), ("OPTIONS", [("require", "Require", "foo")], 420)],
+)
+def test_whatever_comes_in_a_dialog_is_answered_and_the_call_goes_on(us, method, more, status):
+    us.in_a_call()
+    assert us.receive(us.within(method, more=more)) == [f"{status} {method}"]
+    assert us.told == []
+    assert us.receive(us.within("BYE", 3)) == ["200 BYE"]
+    us.assert_idle()
+
+
+def test_invite_that_was_forked_on_its_way_to_us_rings_once(us):
+    """RFC 3261 8.2.2.2."""
+    us.is_called()
+    assert us.receive(request(branch="z9hG4bK2", sdp=OFFER)) == ["482 INVITE"]
+    assert len(us.transactions) == 1
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "OPTIONS", "REGISTER"])
