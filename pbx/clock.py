@@ -163,8 +163,8 @@ class ReactorClock:
                         timer.fire()
         finally:
             # Also when a timer's function raised: the reactor logs that, and the others must not wait for ever.
-            if (timer := self._queue.next()) is not None:
-                self._wake_in(timer.time, self.seconds())
+            if (following := self._queue.next()) is not None:
+                self._wake_in(following.time, self.seconds())
 
     def _wake_in(self, time: float, now: float) -> None:
         delay = max(0.0, time - now)
