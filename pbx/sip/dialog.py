@@ -119,7 +119,7 @@ class Dialog:
     @property
     def next_hop(self) -> str:
         """The URI to which our requests are sent first (RFC 3261 12.2.1.1)."""
-        return _as_target(parse_address(self.routes[0]).uri) if self.routes else self.remote_target
+        return as_target(parse_address(self.routes[0]).uri) if self.routes else self.remote_target
 
     def request(self, method: str, more: tuple[Field, ...] = (), body: bytes = b"", kind: str = SDP_TYPE) -> Request:
         """Make a request in this dialog (RFC 3261 12.2.1.1), still without Via.
@@ -165,12 +165,7 @@ class Dialog:
             _FORWARDS,
         ]
         if self.routes:
-            routes = self.routes
-            first = parse_address(routes[0]).uri
-            if "lr" not in first.parameters:
-                # A strict router: it wants to be the Request-URI, and the remote target last (RFC 3261 12.2.1.1).
-                routes = (*routes[1:], f"<{target}>")
-                target = _as_target(first)
+            target, routes = routed(target, self.routes)
             fields.extend([ROUTE.field(route) for route in routes])
         fields.extend(more)
         if body:
@@ -199,10 +194,23 @@ def _route_set(message: Message) -> list[str]:
 
 def _contact(message: Message) -> str:
     contacts = message.many(CONTACT)
-    return _as_target(contacts[0].uri) if contacts else ""
+    return as_target(contacts[0].uri) if contacts else ""
 
 
-def _as_target(uri: Uri) -> str:
+def routed(target: str, routes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The Request-URI and the Route values of a request that takes a route set (RFC 3261 12.2.1.1).
+
+    :param target: the URI that it is for.
+    :param routes: the route set; not empty.
+    """
+    first = parse_address(routes[0]).uri
+    if "lr" in first.parameters:
+        return target, routes
+    # A strict router: it wants to be the Request-URI, and the target last.
+    return as_target(first), (*routes[1:], f"<{target}>")
+
+
+def as_target(uri: Uri) -> str:
     """A URI without what may not stand in a Request-URI (RFC 3261 19.1.1)."""
     if uri.headers or "method" in uri.parameters:
         kept = {name: value for name, value in uri.parameters.items() if name != "method"}
