@@ -1,0 +1,149 @@
+"""Challenges and the credentials that answer them (RFC 3261 22, RFC 7616, RFC 8760)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pbx.sip.digest import Credentials, ha1, parse_credentials
+from pbx.sip.headers import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
+from pbx.sip.keyring import REALMS, Keyring
+from tests.sip.wire import request, response
+
+MD5 = 'Digest realm="here", nonce="n1", algorithm=MD5, qop="auth"'
+SHA = 'Digest realm="here", nonce="n2", algorithm=SHA-256, qop="auth,auth-int", opaque="o"'
+INVITE = request(target="sip:bob@example.com")
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    numbers = iter(range(1000))
+    return Keyring("alice", "secret", lambda: f"cnonce{next(numbers)}")
+
+
+def challenge(*values: str, status: int = 401, row=WWW_AUTHENTICATE):
+    return response(INVITE, status, more=[row.field(value) for value in values])
+
+
+def proof(keyring: Keyring, asked=INVITE, key: str = "authorization") -> Credentials:
+    values = [value for given, _, value in keyring.proofs(asked) if given == key]
+    assert len(values) == 1
+    credentials = parse_credentials(values[0])
+    assert credentials is not None
+    return credentials
+
+
+def right(credentials: Credentials, method: str = "INVITE") -> bool:
+    return credentials.matches(ha1(credentials.algorithm, "alice", credentials.realm, "secret"), method)
+
+
+def test_nothing_is_proven_before_anybody_asks(keyring):
+    assert keyring.proofs(INVITE) == ()
+
+
+def test_challenge_is_answered(keyring):
+    assert keyring.challenged(challenge(MD5), set())
+    credentials = proof(keyring)
+    assert right(credentials)
+    assert (credentials.username, credentials.uri, credentials.nc) == ("alice", "sip:bob@example.com", "00000001")
+    assert credentials.algorithm == "MD5"
+
+
+@pytest.mark.parametrize("offered", [(MD5, SHA), (SHA, MD5)])
+def test_strongest_algorithm_is_chosen_in_whatever_order_they_come(keyring, offered):
+    assert keyring.challenged(challenge(*offered), set())
+    credentials = proof(keyring)
+    assert (credentials.algorithm, credentials.nonce, credentials.qop) == ("SHA-256", "n2", "auth")
+    assert credentials.opaque == "o"
+    assert right(credentials)
+
+
+def test_nonce_is_counted_and_each_request_has_its_own_cnonce(keyring):
+    keyring.challenged(challenge(MD5), set())
+    proofs = [proof(keyring) for _ in range(12)]
+    assert [credentials.nc for credentials in proofs] == [f"{count:08x}" for count in range(1, 13)]
+    assert len({credentials.cnonce for credentials in proofs}) == 12
+    assert all(right(credentials) for credentials in proofs)
+
+
+def test_count_begins_anew_with_a_new_nonce(keyring):
+    keyring.challenged(challenge(MD5), set())
+    proof(keyring)
+    keyring.challenged(challenge(MD5.replace("n1", "n9")), set())
+    credentials = proof(keyring)
+    assert (credentials.nonce, credentials.nc) == ("n9", "00000001")
+
+
+def test_wrong_password_is_not_tried_twice(keyring):
+    proven: set = set()
+    assert keyring.challenged(challenge(MD5), proven)
+    assert not keyring.challenged(challenge(MD5.replace("n1", "n9")), proven)
+
+
+def test_stale_nonce_is_replaced(keyring):
+    proven: set = set()
+    assert keyring.challenged(challenge(MD5), proven)
+    assert keyring.challenged(challenge(MD5.replace("n1", "n9") + ", stale=true"), proven)
+    assert proof(keyring).nonce == "n9"
+
+
+def test_nonce_of_an_earlier_request_may_be_refused_once_without_being_called_stale(keyring):
+    assert keyring.challenged(challenge(MD5), set())
+    proof(keyring)
+    proven: set = set()
+    assert keyring.challenged(challenge(MD5.replace("n1", "n9")), proven)
+    assert not keyring.challenged(challenge(MD5.replace("n1", "n10")), proven)
+
+
+def test_proxy_and_server_are_both_answered(keyring):
+    proven: set = set()
+    proxy = 'Digest realm="there", nonce="p1"'
+    assert keyring.challenged(challenge(proxy, status=407, row=PROXY_AUTHENTICATE), proven)
+    assert keyring.challenged(challenge(MD5), proven)
+    assert proof(keyring).realm == "here"
+    credentials = proof(keyring, key="proxy-authorization")
+    assert (credentials.realm, credentials.qop, right(credentials)) == ("there", "", True)
+
+
+def test_one_realm_may_ask_as_proxy_and_as_server(keyring):
+    proven: set = set()
+    assert keyring.challenged(challenge(MD5, status=407, row=PROXY_AUTHENTICATE), proven)
+    assert keyring.challenged(challenge(MD5), proven)
+    assert len(keyring.proofs(INVITE)) == 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'Digest realm="here", nonce="n", qop="auth-int"',
+        'Digest realm="here", nonce="n", algorithm=MD5-sess',
+        'Digest realm="here", nonce="n", algorithm=SHA-512-256',
+        'Basic realm="here"',
+        'Digest realm="here"',
+        'Digest realm="here',
+        "",
+    ],
+)
+def test_what_cannot_be_answered_is_not(keyring, value):
+    assert not keyring.challenged(challenge(value), set())
+    assert keyring.proofs(INVITE) == ()
+
+
+def test_what_cannot_be_answered_does_not_hide_what_can(keyring):
+    assert keyring.challenged(challenge('Digest realm="here", nonce="n", algorithm=SHA-512-256', "Digest", MD5), set())
+    assert proof(keyring).algorithm == "MD5"
+
+
+def test_password_is_for_its_realm_only():
+    keyring = Keyring("alice", "secret", lambda: "c", realm="here")
+    assert not keyring.challenged(challenge(MD5.replace("here", "elsewhere")), set())
+    assert keyring.challenged(challenge(MD5), set())
+
+
+def test_realms_that_are_remembered_have_a_bound(keyring):
+    for number in range(REALMS + 5):
+        assert keyring.challenged(challenge(f'Digest realm="{number}", nonce="n"'), set())
+    assert len(keyring.proofs(INVITE)) == REALMS
+
+
+def test_repr_does_not_tell_the_password(keyring):
+    assert "secret" not in repr(keyring)
