@@ -83,9 +83,13 @@ def test_timer_cancelled_by_one_that_fires_with_it_does_not_fire() -> None:
     clock, reactor = clock_and_reactor()
     fired: list[str] = []
     timers: list[QueuedTimer] = []
-    clock.callLater(1.0, lambda: timers[0].cancel())
+
+    def cancel_second() -> None:
+        timers[1].cancel()
+
+    timers.append(clock.callLater(1.0, cancel_second))
     timers.append(clock.callLater(1.0, fired.append, "second"))
-    clock.callLater(1.0, fired.append, "third")
+    timers.append(clock.callLater(1.0, fired.append, "third"))
     reactor.advance(1.0)
     assert fired == ["third"]
     assert len(clock) == 0
