@@ -9,7 +9,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
-from pbx.sip.flow import Flow
+from pbx.sip.flow import Flow, via_of
+from pbx.sip.headers import VIA
 from pbx.sip.message import Request, Response
 from pbx.sip.timers import T1, T2, TIMER_B, TIMER_D, TIMER_F, TIMER_K, TIMER_M, Clock, Timer, left
 
@@ -45,6 +46,7 @@ class InviteClientTransaction:
     :param request: the INVITE, with our Via on top. It is sent at once.
     :param branch: the branch of that Via.
     :param ended: called once, when it terminates.
+    :param packet: the request as bytes, where they are known.
     :ivar cseq: the CSeq value; with the branch it is what responses find it by (RFC 3261 17.1.3).
     :ivar flow: the way of the INVITE, which a CANCEL takes too (RFC 3261 9.1).
     :ivar request: the INVITE, until its final response: transactions linger by the thousand, and messages are large.
@@ -75,6 +77,7 @@ class InviteClientTransaction:
         clock: Clock,
         user: ClientUser,
         ended: Callable[[InviteClientTransaction], None],
+        packet: bytes = b"",
     ) -> None:
         self.request = request
         self.branch = branch
@@ -84,7 +87,7 @@ class InviteClientTransaction:
         self._clock = clock
         self._user = user
         self._ended = ended
-        self._packet = bytes(request)
+        self._packet = packet or bytes(request)
         self._ack = b""
         self._abandoned = False
         self._resend: Timer | None = None
@@ -123,9 +126,22 @@ class InviteClientTransaction:
         if self.state is PROCEEDING and self._expiry is None:
             self._expiry = self._clock.callLater(TIMER_B, self._expired)
 
+    def retry(self, flow: Flow, packet: bytes) -> None:
+        """The flow is gone, if ever it was there: send the same request over another one (RFC 3261 18.1.1).
+
+        :param packet: the request, with the Via of that flow.
+        """
+        if self.state is CALLING:
+            self.flow = flow
+            self.request.fields[0] = VIA.field(via_of(flow, self.branch))
+            self._packet = packet
+            if not flow.reliable:
+                self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)
+            flow.send(packet)
+
     def transport_failed(self) -> None:
-        """The flow is gone (RFC 3261 17.1.4)."""
-        if self.state is CALLING or self.state is PROCEEDING:
+        """The flow is gone (RFC 3261 17.1.4). A request that has arrived may be answered over another (18.2.2)."""
+        if self.state is CALLING:
             self._enter(TERMINATED)
             self._user.transaction_failed(self.method, 503, "the transport failed")
 
@@ -165,6 +181,7 @@ class NonInviteClientTransaction:
     :param request: the request, with our Via on top. It is sent at once.
     :param branch: the branch of that Via.
     :param ended: called once, when it terminates.
+    :param packet: the request as bytes, where they are known.
     :ivar cseq: the CSeq value; with the branch it is what responses find it by (RFC 3261 17.1.3).
     """
 
@@ -190,6 +207,7 @@ class NonInviteClientTransaction:
         clock: Clock,
         user: ClientUser,
         ended: Callable[[NonInviteClientTransaction], None],
+        packet: bytes = b"",
     ) -> None:
         self.method = request.method
         self.branch = branch
@@ -199,7 +217,7 @@ class NonInviteClientTransaction:
         self._clock = clock
         self._user = user
         self._ended = ended
-        self._packet = bytes(request)
+        self._packet = packet or bytes(request)
         self._resend: Timer | None = None
         self._expiry: Timer | None = clock.callLater(TIMER_F, self._expired)
         if not flow.reliable:
@@ -216,9 +234,21 @@ class NonInviteClientTransaction:
                 self._enter(COMPLETED, 0 if self.flow.reliable else TIMER_K)
             self._user.response_received(response)
 
+    def retry(self, flow: Flow, packet: bytes) -> None:
+        """The flow is gone, if ever it was there: send the same request over another one (RFC 3261 18.1.1).
+
+        :param packet: the request, with the Via of that flow.
+        """
+        if self.state is TRYING:
+            self.flow = flow
+            self._packet = packet
+            if not flow.reliable:
+                self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)
+            flow.send(packet)
+
     def transport_failed(self) -> None:
-        """The flow is gone (RFC 3261 17.1.4)."""
-        if self.state is TRYING or self.state is PROCEEDING:
+        """The flow is gone (RFC 3261 17.1.4). A request that has arrived may be answered over another (18.2.2)."""
+        if self.state is TRYING:
             self._enter(TERMINATED)
             self._user.transaction_failed(self.method, 503, "the transport failed")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-SIP_PORT = 5060  # RFC 3261 19.1.2
+SIP_PORT, SIPS_PORT = 5060, 5061  # RFC 3261 19.1.2
 
 
 class Flow(Protocol):
@@ -19,6 +19,7 @@ class Flow(Protocol):
     :ivar port: our port as this peer should use it.
     :ivar source: our address on this machine, to which sockets for the same peer can be bound. IPv6 without brackets.
     :ivar remote: the peer's (address, port). IPv6 without brackets.
+    :ivar is_open: whether it can be used without a new connection.
     """
 
     @property
@@ -33,9 +34,20 @@ class Flow(Protocol):
     def source(self) -> str: ...
     @property
     def remote(self) -> tuple[str, int]: ...
+    @property
+    def is_open(self) -> bool: ...
 
     def send(self, packet: bytes) -> None:
         """Send one message. Never raises: what cannot be sent is lost, and timers or `transport_failed` tell of it."""
+
+    def wider(self) -> Flow | None:
+        """A flow to the same peer for requests too long for this one (RFC 3261 18.1.1); None where there is none."""
+
+    def keep_until(self, time: float) -> None:
+        """Keep a connection until then (seconds since 1970), even in silence: somebody has registered over it."""
+
+    def succeeded_by(self, flow: Flow) -> None:
+        """The peer has come back on another flow: what cannot be sent on this one any more goes there."""
 
 
 def via_of(flow: Flow, branch: str) -> str:

@@ -119,7 +119,7 @@ class InviteServerTransaction:
         self.flow.send(packet)
 
     def forget(self) -> None:
-        """It is over: its flow is gone (RFC 3261 17.2.4), or it was answered without state."""
+        """It is over: it was answered without state."""
         if self.state is not TERMINATED:
             self._enter(TERMINATED)
 
@@ -213,7 +213,7 @@ class NonInviteServerTransaction:
         self.flow.send(packet)
 
     def forget(self) -> None:
-        """It is over: its flow is gone (RFC 3261 17.2.4), or it was answered without state."""
+        """It is over: it was answered without state."""
         if self.state is not TERMINATED:
             if self._expiry is not None:
                 self._expiry.cancel()

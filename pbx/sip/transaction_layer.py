@@ -29,6 +29,9 @@ from pbx.sip.server_transaction import (
 )
 from pbx.sip.timers import Clock
 
+LONGEST_DATAGRAM = 1300
+"""Bytes of the longest request that goes by UDP where there is another way (RFC 3261 18.1.1)."""
+
 ServerTransaction = InviteServerTransaction | NonInviteServerTransaction
 ClientTransaction = InviteClientTransaction | NonInviteClientTransaction
 
@@ -61,6 +64,7 @@ class TransactionLayer:
         self._identifiers = identifiers
         self._clients: dict[str, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
+        self._smaller: dict[str, tuple[Flow, bytes]] = {}  # where requests would have gone that were too long for it
         self._origins: set[Origin] = set()  # of the requests in `_servers` that are in no dialog
 
     def __len__(self) -> int:
@@ -91,12 +95,26 @@ class TransactionLayer:
         """Send a request other than ACK and CANCEL in a new client transaction; our Via is put on top of it."""
         branch = self._identifiers.branch()
         request.fields.insert(0, VIA.field(via_of(flow, branch)))
+        packet = bytes(request)
+        smaller: tuple[Flow, bytes] | None = None
+        if len(packet) > LONGEST_DATAGRAM:
+            wider = flow.wider()
+            if wider is not None:
+                smaller = (flow, packet)
+                flow = wider
+                request.fields[0] = VIA.field(via_of(flow, branch))
+                packet = bytes(request)
         transaction: ClientTransaction
         if request.method == "INVITE":
-            transaction = InviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
+            transaction = InviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended, packet)
         else:
-            transaction = NonInviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
-        self._clients[f"{branch} {transaction.cseq}"] = transaction
+            transaction = NonInviteClientTransaction(
+                request, branch, flow, self._clock, user, self._client_ended, packet
+            )
+        key = f"{branch} {transaction.cseq}"
+        self._clients[key] = transaction
+        if smaller is not None:
+            self._smaller[key] = smaller
         return transaction
 
     def cancel(self, transaction: InviteClientTransaction, request: Request, user: ClientUser) -> None:
@@ -111,12 +129,18 @@ class TransactionLayer:
         return found if isinstance(found, InviteServerTransaction) else None
 
     def flow_failed(self, flow: Flow) -> None:
-        """A connection is gone: so are its transactions."""
-        for server in [server for server in self._servers.values() if server.flow is flow]:
-            server.forget()
-        for client in [client for client in self._clients.values() if client.flow is flow]:
+        """A connection is gone, or could not be made.
+
+        Requests without any response have failed; or go by UDP, if they had only left it because of their length
+        (RFC 3261 18.1.1). Our responses find another connection (RFC 3261 18.2.2).
+        """
+        for key, client in [(key, client) for key, client in self._clients.items() if client.flow is flow]:
+            smaller = self._smaller.pop(key, None)
             try:
-                client.transport_failed()
+                if smaller is None:
+                    client.transport_failed()
+                else:
+                    client.retry(*smaller)
             except Exception:
                 self._failed("a failed flow could not be dealt with: {what!r}", client)
 
@@ -194,7 +218,10 @@ class TransactionLayer:
         _log.failure(words, what=what)
 
     def _client_ended(self, transaction: ClientTransaction) -> None:
-        self._clients.pop(f"{transaction.branch} {transaction.cseq}", None)
+        key = f"{transaction.branch} {transaction.cseq}"
+        self._clients.pop(key, None)
+        if self._smaller:
+            self._smaller.pop(key, None)
 
     def _server_ended(self, transaction: ServerTransaction) -> None:
         self._servers.pop(transaction.key, None)

@@ -9,20 +9,21 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from pbx.sip import stun
 from pbx.sip.addresses import Addresses, SocketAddress, bracketed, source_to
 from pbx.sip.errors import Malformed
-from pbx.sip.flow import Flow
+from pbx.sip.flow import SIP_PORT, Flow
 from pbx.sip.grammar import elements
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import BadRequest, parse
 
-SIP_PORT = 5060
 _IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
 _DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
 _FLOWS_KEPT = 20_000
@@ -41,13 +42,18 @@ class Receiver(Protocol):
         """A request came that is malformed, and can be answered."""
 
 
+Finder = Callable[[str, int], Flow | None]
+"""Finds a flow over TCP to a host and port."""
+
+
 class UDPFlow:
     """The way to one UDP peer (see `pbx.sip.flow.Flow`)."""
 
-    __slots__ = ("_address", "_ancillary", "_transport", "host", "port", "remote", "source")
+    __slots__ = ("_address", "_ancillary", "_transport", "_wide", "host", "port", "remote", "source")
 
     transport = "UDP"
     reliable = False
+    is_open = True
 
     def __init__(
         self, transport: UDPTransport, address: SocketAddress, source: str, host: str, ancillary: list[Any]
@@ -55,6 +61,7 @@ class UDPFlow:
         self._transport = transport
         self._address = address
         self._ancillary = ancillary
+        self._wide: WideFlow | None = None
         self.source = source
         self.host = host
         self.port = transport.port
@@ -64,8 +71,40 @@ class UDPFlow:
         """Send one datagram; what the kernel refuses is counted and lost."""
         self._transport.send(packet, self._address, self._ancillary)
 
+    def wider(self) -> Flow | None:
+        """None: where this peer was met, it may be met by UDP only."""
+        return None
+
+    def widened(self, find: Finder) -> UDPFlow:
+        """The same, for requests that may leave UDP when they are too long for it."""
+        if self._wide is None:
+            self._wide = WideFlow(self._transport, self._address, self.source, self.host, self._ancillary)
+            self._wide.find = find
+        return self._wide
+
+    def keep_until(self, time: float) -> None:
+        """There is no connection that could be kept."""
+
+    def succeeded_by(self, flow: Flow) -> None:
+        """There is no connection that could be lost."""
+
     def __repr__(self) -> str:
         return f"<UDP {self.host}:{self.port} to {self.remote[0]}:{self.remote[1]}>"
+
+
+class WideFlow(UDPFlow):
+    """The way to a UDP peer that may have another transport, too.
+
+    :ivar find: asked for a flow over it.
+    """
+
+    __slots__ = ("find",)
+
+    find: Finder
+
+    def wider(self) -> Flow | None:
+        """A flow to the same address over TCP."""
+        return self.find(*self.remote)
 
 
 @implementer(IReadDescriptor)
@@ -145,7 +184,7 @@ class UDPTransport:
             self._receiver.refuse(flow, fault.request, fault)
             return
         except Malformed:
-            self._counts["keep-alives" if not packet.strip(b"\r\n\0") else "malformed datagrams"] += 1
+            self._unreadable(packet, address, source)
             return
         flow = self._stamp(message, address, source) if isinstance(message, Request) else self.flow(address, source)
         self._receiver.message_received(flow, message)
@@ -180,23 +219,45 @@ class UDPTransport:
 
     def _stamp(self, request: Request, address: SocketAddress, source: str) -> UDPFlow:
         """Write into the top Via where the request came from; return the flow of its responses (RFC 3581 4)."""
-        via = request.via
-        # The zone of a link-local address means something on this machine only; the socket address keeps it.
-        host, port = address[0].partition("%")[0], address[1]
-        given = via.parameters
-        behind_nat = "rport" in given
-        if behind_nat:
-            given["rport"] = str(port)
-        if behind_nat or via.host != bracketed(host):
-            given["received"] = host
-            for place, (key, name, value) in enumerate(request.fields):
-                if key == "via":
-                    values = elements(value) if "," in value else [value]
-                    request.fields[place] = (key, name, ", ".join([str(via), *values[1:]]))
-                    break
-        if not behind_nat and port != (via.port or SIP_PORT):
-            address = (host, via.port or SIP_PORT, *address[2:])
+        host, port = address[0], address[1]
+        if not stamp(request, host, port):
+            sent_by = request.via.port or SIP_PORT
+            if port != sent_by:
+                # The zone of a link-local address means something on this machine only; the scope says the same.
+                address = (host.partition("%")[0], sent_by, *address[2:])
         return self.flow(address, source)
+
+    def _unreadable(self, packet: bytes, address: SocketAddress, source: str) -> None:
+        """What is no message may keep a NAT open (RFC 5626 3.5); else it is dropped."""
+        host, port = address[0].partition("%")[0], address[1]
+        answer = stun.answer(packet, host, port)
+        if answer is not None:
+            self.flow(address, source).send(answer)
+        known = answer is not None or not packet.strip(b"\r\n\0")
+        self._counts["keep-alives" if known else "malformed datagrams"] += 1
+
+
+def stamp(request: Request, host: str, port: int) -> bool:
+    """Write into the top Via where a request came from (RFC 3261 18.2.1, RFC 3581 4).
+
+    :param host: the IP address from which it came; its zone is not written.
+    :param port: the port from which it came.
+    :returns: whether its sender wants the responses there, and not at the port of its Via.
+    """
+    via = request.via
+    host = host.partition("%")[0]
+    given = via.parameters
+    behind_nat = "rport" in given
+    if behind_nat:
+        given["rport"] = str(port)
+    if behind_nat or via.host != bracketed(host):
+        given["received"] = host
+        for place, (key, name, value) in enumerate(request.fields):
+            if key == "via":
+                values = elements(value) if "," in value else [value]
+                request.fields[place] = (key, name, ", ".join([str(via), *values[1:]]))
+                break
+    return behind_nat
 
 
 def _destination(ancillary: list[tuple[int, int, bytes]]) -> str:
