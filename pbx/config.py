@@ -18,6 +18,7 @@ from typing import Any
 from pbx import options
 from pbx.faults import Fault
 from pbx.options import Listener, Network, Wrong, nearest, shown
+from pbx.sip.parser import LIMITS
 
 PLACES = ("./pbx.toml", "/etc/pbx/pbx.toml")
 
@@ -29,7 +30,10 @@ LOCAL_NETWORKS: tuple[Network, ...] = tuple(map(ip_network, _IPV4 + _IPV6))
 
 @dataclass(frozen=True, slots=True)
 class Sip:
-    """`[sip]`: where we listen and what we call ourselves. `drain` is in seconds; a loaded `realm` is never empty."""
+    """`[sip]`: where we listen, what we call ourselves, and what we read at most (`max_head` and `max_body` in bytes).
+
+    `drain` is in seconds; a loaded `realm` is never empty.
+    """
 
     listen: tuple[Listener, ...] = (Listener("UDP", "0.0.0.0", 5060),)
     realm: str = ""
@@ -37,6 +41,9 @@ class Sip:
     local_networks: tuple[Network, ...] = LOCAL_NETWORKS
     drain: float = 30
     digest: tuple[str, ...] = ("MD5",)
+    max_head: int = LIMITS.head
+    max_fields: int = LIMITS.fields
+    max_body: int = LIMITS.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,9 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "local_networks": options.networks,
             "drain": options.seconds,
             "digest": options.digest,
+            "max_head": options.whole(1024, 2**20),
+            "max_fields": options.whole(32, 2**14),
+            "max_body": options.whole(1024, 2**24),
         },
     ),
     "registrar": (Registrar, dict.fromkeys(("min_expires", "max_expires", "default_expires"), options.expires)),

@@ -108,6 +108,17 @@ def expires(label: str, value: object) -> int:
     return number
 
 
+def whole(lowest: int, highest: int) -> Callable[[str, object], int]:
+    """Return the reader of a whole number within bounds."""
+
+    def reader(label: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            raise Wrong(f"{label} is {shown(value)}", f"write a whole number from {lowest} to {highest}")
+        return value
+
+    return reader
+
+
 def one_of(*known: str) -> Callable[[str, object], str]:
     """Return the reader of a text that must be one of a few."""
 

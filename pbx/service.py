@@ -36,6 +36,7 @@ from pbx.log import Output
 from pbx.media.sockets import MediaSockets
 from pbx.options import Listener
 from pbx.sip.identifiers import Identifiers
+from pbx.sip.parser import Limits
 from pbx.sip.timers import Clock, Timer
 from pbx.store import opening
 from pbx.store.database import open_database
@@ -168,6 +169,7 @@ class PBX(Service):
             digest=sip.digest,
             media_address=self.config.media.address,
             expires=(registrar.min_expires, registrar.max_expires, registrar.default_expires),
+            limits=Limits(sip.max_head, sip.max_fields, sip.max_body),
         )
         extensions, bindings = self._contents
         exchange.replace_extensions(extensions)

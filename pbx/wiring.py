@@ -18,6 +18,7 @@ from pbx.media.relay import Relay
 from pbx.sip.addresses import Addresses, bracketed
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.nonces import Nonces
+from pbx.sip.parser import LIMITS, Limits
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.transport import UDPTransport
@@ -44,6 +45,7 @@ class Exchange:
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param digest: the digest algorithms to offer, the preferred one first.
     :param expires: shortest, longest and default registration, in seconds.
+    :param limits: how long a message may be.
     :ivar counts: what was dropped or refused, by kind.
     """
 
@@ -64,6 +66,7 @@ class Exchange:
         media_address: str = "",
         digest: tuple[str, ...] = ("MD5",),
         expires: tuple[int, int, int] = (60, 7200, 3600),
+        limits: Limits = LIMITS,
     ) -> None:
         self.transports = Transports()
         self.layer = TransactionLayer(clock, identifiers)
@@ -77,11 +80,12 @@ class Exchange:
             self.agent, self.relay, self.directory, authenticator, self.registrar, dialplan, self.is_ours, media_address
         )
         self._addresses = Addresses(local_networks, advertise)
+        self._limits = limits
         self._hosts = {host.lower() for host in (*domains, realm)} | ({bracketed(advertise)} if advertise else set())
 
     def listen(self, bound: Any) -> UDPTransport:
         """Take a bound UDP socket as one of our listeners."""
-        transport = UDPTransport(bound, self.layer, self._addresses, self.counts)
+        transport = UDPTransport(bound, self.layer, self._addresses, self.counts, self._limits)
         self.transports.all.append(transport)
         return transport
 

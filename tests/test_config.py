@@ -24,6 +24,9 @@ advertise = "pbx.example.com"
 local_networks = ["10.0.0.0/8", "fd00::/8"]
 drain = 2.5
 digest = ["sha-256", "MD5"]
+max_head = 1024
+max_fields = 32
+max_body = 16777216
 
 [registrar]
 min_expires = 30
@@ -62,6 +65,7 @@ def test_empty_file_gives_the_documented_defaults() -> None:
     assert config.domains == ()
     assert config.sip.listen == (Listener("UDP", "0.0.0.0", 5060),)
     assert (config.sip.realm, config.sip.advertise, config.sip.drain) == ("pbx", "", 30)
+    assert (config.sip.max_head, config.sip.max_fields, config.sip.max_body) == (65536, 256, 262144)
     assert config.sip.digest == ("MD5",)
     assert ip_network("192.168.0.0/16") in config.sip.local_networks
     registrar = config.registrar
@@ -80,6 +84,7 @@ def test_every_option_is_read() -> None:
     assert config.domains == ("example.com", "example.net")
     assert config.sip.listen == (Listener("UDP", "127.0.0.1", 5060), Listener("UDP", "::1", 5062))
     assert (config.sip.realm, config.sip.advertise, config.sip.drain) == ("office", "pbx.example.com", 2.5)
+    assert (config.sip.max_head, config.sip.max_fields, config.sip.max_body) == (1024, 32, 16777216)
     assert config.sip.digest == ("SHA-256", "MD5")
     assert config.sip.local_networks == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert config.registrar.default_expires == 300
@@ -132,6 +137,9 @@ def test_listener_reads_as_it_is_written() -> None:
         ("[sip]\ndrain = true", 2, ["true", "not a number"]),
         ("[sip]\ndrain = -1", 2, ["-1", "from 0 to 86400"]),
         ("[sip]\ndrain = 1" + "0" * 400, 2, ["1000", "from 0 to 86400"]),
+        ("[sip]\nmax_head = 1023", 2, ["1023", "from 1024 to 1048576"]),
+        ("[sip]\nmax_fields = 1e3", 2, ["1000.0", "whole"]),
+        ("[sip]\nmax_body = true", 2, ["true", "whole"]),
         ("[registrar]\nmin_expires = 1.5", 2, ["1.5", "whole"]),
         ("[registrar]\nmax_expires = 100", 2, ["60, 3600 and 100", "rising order"]),
         ('[database]\nurl = "mysql://joe:secret@host/pbx"', 2, ["no URL that we know", "sqlite:///pbx.db"]),
@@ -199,7 +207,7 @@ def test_the_place_of_an_option_is_known_after_loading() -> None:
 
 def test_blaming_gives_a_fault_its_place_once() -> None:
     config = parse(FULL, "pbx.toml")
-    with pytest.raises(Fault, match=r"^pbx\.toml:17: gone; restore it$"), config.blaming("database.url"):
+    with pytest.raises(Fault, match=r"^pbx\.toml:20: gone; restore it$"), config.blaming("database.url"):
         raise Fault("", 0, "gone", "restore it")
     with pytest.raises(Fault, match=r"^plan\.py:7: gone; restore it$"), config.blaming("dialplan.file"):
         raise Fault("plan.py", 7, "gone", "restore it")
@@ -233,7 +241,10 @@ def test_sample_configuration_shows_every_option() -> None:
 
 
 SECTIONS = {
-    "sip": ("listen", "realm", "advertise", "local_networks", "drain", "digest"),
+    "sip": (
+        *("listen", "realm", "advertise", "local_networks", "drain", "digest"),
+        *("max_head", "max_fields", "max_body"),
+    ),
     "registrar": ("min_expires", "max_expires", "default_expires"),
     "database": ("url",),
     "media": ("address", "ports", "engine", "codecs"),

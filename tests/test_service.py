@@ -259,6 +259,7 @@ def test_server_makes_its_database_and_answers_and_leaves_no_socket_behind(site:
 
 
 def test_server_answers_sip_on_the_port_that_it_says(site: Site) -> None:
+    site.config.write_text(CONFIG.replace("[sip]\n", "[sip]\nmax_fields = 32\n"))
     with site.running(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.settimeout(10)
         phone.bind(("127.0.0.1", 0))
@@ -271,9 +272,12 @@ def test_server_answers_sip_on_the_port_that_it_says(site: Site) -> None:
         )
         phone.sendto(request.encode(), ("127.0.0.1", port))
         assert phone.recv(65535).startswith(b"SIP/2.0 200 ")
+        longer = request.replace("hG4bKa", "hG4bKb").replace("Max", "X: y\r\n" * 26 + "Max")
+        phone.sendto(longer.encode(), ("127.0.0.1", port))
+        assert phone.recv(65535).startswith(b"SIP/2.0 513 too many header fields\r\n")
         phone.sendto(request.replace("OPTIONS sip:127.0.0.1 SIP/2.0", "SIP/2.0 200 OK").encode(), ("127.0.0.1", port))
         phone.sendto(b"hello", ("127.0.0.1", port))
-        drops = {"malformed datagrams": 1, "stray responses": 1}
+        drops = {"malformed datagrams": 1, "refused 513": 1, "stray responses": 1}
         eventually(lambda: site.pbx("status")[0]["drops"] == drops, within=5)
 
 

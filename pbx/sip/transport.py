@@ -22,7 +22,7 @@ from pbx.sip.errors import Malformed
 from pbx.sip.flow import SIP_PORT, Flow
 from pbx.sip.grammar import elements
 from pbx.sip.message import Request, Response
-from pbx.sip.parser import BadRequest, parse
+from pbx.sip.parser import LIMITS, BadRequest, Limits, parse
 
 _IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
 _DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
@@ -115,13 +115,17 @@ class UDPTransport:
     :param receiver: whom it tells.
     :param addresses: which address a peer is told.
     :param counts: what happened, by name.
+    :param limits: how long a message may be.
     """
 
-    def __init__(self, bound: Any, receiver: Receiver, addresses: Addresses, counts: Counter[str]) -> None:
+    def __init__(
+        self, bound: Any, receiver: Receiver, addresses: Addresses, counts: Counter[str], limits: Limits = LIMITS
+    ) -> None:
         self._socket = bound
         self._receiver = receiver
         self._addresses = addresses
         self._counts = counts
+        self._limits = limits
         self._flows: dict[tuple[SocketAddress, str], UDPFlow] = {}
         name = bound.getsockname()
         self.host: str = name[0]
@@ -178,7 +182,7 @@ class UDPTransport:
         """
         source = source or self.host
         try:
-            message = parse(packet)
+            message = parse(packet, self._limits)
         except BadRequest as fault:
             flow = self._stamp(fault.request, address, source)
             self._receiver.refuse(flow, fault.request, fault)

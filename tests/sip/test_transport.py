@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 
 from pbx.sip import transport as module
-from pbx.sip.addresses import is_local
+from pbx.sip.addresses import Addresses, is_local
 from pbx.sip.message import Response
-from pbx.sip.parser import parse
-from tests.sip.datagrams import Layer, Loopback, packet, simulated
+from pbx.sip.parser import Limits, parse
+from pbx.sip.transport import UDPTransport
+from tests.sip.datagrams import Bound, Layer, Loopback, packet, simulated
 from tests.sip.messages import damaged
 
 
@@ -125,6 +126,13 @@ def test_malformed_request_is_refused_with_the_flow_of_its_response(layer):
     assert flow.remote == ("192.0.2.9", 40000)
     assert fault.status == 400
     assert str(request.via) == "SIP/2.0/UDP 10.1.1.1;rport=40000;received=192.0.2.9"
+
+
+def test_limits_are_those_that_are_set(layer):
+    transport = UDPTransport(Bound(), layer, Addresses(), layer.counts, Limits(fields=4))
+    transport.datagram_received(packet("SIP/2.0/UDP 10.1.1.1;rport"), ("192.0.2.9", 40000))
+    ((_, _, fault),) = layer.refused
+    assert fault.status == 513
 
 
 @pytest.mark.parametrize("pulse", [b"", b"\r\n", b"\r\n\r\n", b"\0", b"\0\0\0\0"])
