@@ -37,3 +37,8 @@ class Binding:
     remote_port: int
     user_agent: str
     registered_at: float
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the phone wants to be called over TLS only (RFC 3261 26.2.2)."""
+        return self.contact[:5].lower() == "sips:"

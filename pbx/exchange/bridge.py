@@ -56,7 +56,7 @@ class Board(Protocol):
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
 
-    def locate(self, target: Target) -> list[Destination] | Outcome:
+    def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be."""
 
     def call_ended(self, bridge: Bridge) -> None:
@@ -90,6 +90,7 @@ class Bridge:
         "_own_offer",
         "_peer",
         "_progress",
+        "_secure",
         "_session",
         "_side",
         "answered",
@@ -104,6 +105,7 @@ class Bridge:
     def __init__(self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str) -> None:
         request = transaction.request
         self._forwards = request.max_forwards - 1
+        self._secure = request.uri.scheme == "sips"
         self._session = InboundSession(board.agent, transaction, self)
         self._side: Side = board.side(transaction.flow)
         self._offer, self._session.sdp = self._session.sdp, b""
@@ -150,7 +152,7 @@ class Bridge:
             if self._forwards < 0:
                 lost.append(Failed(483, "too many hops", by=target))
                 continue
-            found = self._board.locate(target)
+            found = self._board.locate(target, self._secure)
             if isinstance(found, list):
                 destinations.extend(found)
             else:

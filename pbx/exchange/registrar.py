@@ -86,6 +86,8 @@ class Registrar:
         self._default_expires = default_expires
         # By number and contact; each extension's bindings in the order in which they were last refreshed.
         self._bindings: dict[str, dict[str, Binding]] = {}
+        # Of those over TCP and TLS: another peer may get the same address and port, but never the same flow.
+        self._connections: dict[tuple[str, str], Flow] = {}
         self._sweep: Timer | None = None
         self._sweep_at = 0.0
         self._date = (0, DATE.field(""))
@@ -102,6 +104,11 @@ class Registrar:
     def contacts(self, number: str) -> list[Binding]:
         """An extension's bindings: by falling preference, and those of one preference the latest first."""
         return _preferred(self._live(number, self._clock.seconds()))
+
+    def connection_of(self, binding: Binding) -> Flow | None:
+        """The connection that a phone has registered over; None while it is gone, until the phone comes back."""
+        flow = self._connections.get((binding.number, binding.contact))
+        return flow if flow is not None and flow.is_open else None
 
     def restore(self, bindings: Iterable[Binding]) -> None:
         """Take over what the store has kept; what came in meanwhile is newer. What has expired is forgotten."""
@@ -155,6 +162,8 @@ class Registrar:
             self._sweep_by(min([binding.expires_at for binding in after.values()]), now)
         elif not self._bindings:
             self.stop()
+        if flow.reliable:
+            self._keep_connection(before, after, flow)
         fields = [_contact(binding, now) for binding in _preferred(after)]
         fields.append(self._date_field(now))
         transaction.respond(request.response(200, "", self._identifiers.token(), tuple(fields)))
@@ -202,9 +211,23 @@ class Registrar:
             raise Refused(423, MIN_EXPIRES.field(self._min_expires))
         return min(seconds, self._max_expires)
 
+    def _keep_connection(self, before: dict[str, Binding], after: dict[str, Binding], flow: Flow) -> None:
+        """A phone has registered over a connection: calls go there, and what goes on over its connection before."""
+        for contact, binding in after.items():
+            if binding is before.get(contact):
+                continue
+            flow.keep_until(binding.expires_at)
+            for old in before.values():
+                # Many phones write the port of their connection into Contact; its Call-ID says that it is the same.
+                former = self._connections.get((old.number, old.contact))
+                if former is not None and (old.contact == contact or old.call_id == binding.call_id):
+                    former.succeeded_by(flow)
+            self._connections[binding.number, contact] = flow
+
     def _tell_store(self, number: str, before: dict[str, Binding], after: dict[str, Binding]) -> None:
         for contact in before:
             if contact not in after:
+                self._connections.pop((number, contact), None)
                 self._store.forget(number, contact)
         for contact, binding in after.items():
             if binding is not before.get(contact):
@@ -243,6 +266,7 @@ class Registrar:
         if earliest:
             self._sweep_by(earliest, now)
         for binding in ended:
+            self._connections.pop((binding.number, binding.contact), None)
             self._store.forget(binding.number, binding.contact)
 
     def _date_field(self, now: float) -> Field:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pbx.exchange.authentication import Authenticator
+from pbx.exchange.binding import Binding
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.destination import Destination
@@ -89,14 +90,19 @@ class Switchboard:
         """A REGISTER came."""
         self._registrar.registering(transaction, request)
 
-    def locate(self, target: Target) -> list[Destination] | Outcome:
-        """Where a target is rung; or the outcome when it cannot be."""
+    def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
+        """Where a target is rung; or the outcome when it cannot be.
+
+        :param secure: whether the caller asked for a SIPS URI: then it goes over TLS or not at all (RFC 3261 26.2.2).
+        """
         if isinstance(target, ExtensionTarget):
-            return self._phones_of(target)
+            return self._phones_of(target, secure)
         uri = parse_uri(target.uri)
         flow = self.agent.flows.flow_to(uri)
         if flow is None:
             return Failed(408, f"no way to {uri.host}", by=target)
+        if secure and flow.transport != "TLS":
+            return Failed(480, f"no secure way to {uri.host}", by=target)
         return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False)]
 
     def side(self, flow: Flow) -> Side:
@@ -131,19 +137,25 @@ class Switchboard:
             raise Refused(401, *found)
         return Caller(found.number, found.name, Source.INTERNAL)
 
-    def _phones_of(self, target: ExtensionTarget) -> list[Destination] | Outcome:
+    def _phones_of(self, target: ExtensionTarget, secure: bool) -> list[Destination] | Outcome:
         extension = self._directory.find(target.number)
         if extension is None:
             return Failed(404, "there is no such number", by=target)
         destinations: list[Destination] = []
         for binding in self._registrar.contacts(target.number) if extension.enabled else ():
-            flow = self.agent.flows.flow_between(
-                binding.local_host, binding.local_port, binding.remote_host, binding.remote_port
-            )
-            if flow is not None:
+            flow = self._way_to(binding)
+            if flow is not None and (flow.transport == "TLS" or not (secure or binding.is_secure)):
                 callee = f"<sip:{target.number}@{hostport_of(flow)}>"
                 destinations.append(Destination(target, binding.contact, callee, flow, neighbour=True))
         return destinations or Unreachable(by=target)
+
+    def _way_to(self, binding: Binding) -> Flow | None:
+        """The flow to a phone: the connection, or the address, from which it has registered."""
+        if binding.transport != "UDP":
+            return self._registrar.connection_of(binding)
+        return self.agent.flows.flow_between(
+            binding.local_host, binding.local_port, binding.remote_host, binding.remote_port
+        )
 
 
 def _printable(text: str) -> str:

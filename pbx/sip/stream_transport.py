@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from pbx.sip.addresses import Addresses, SocketAddress, source_to
 from pbx.sip.connection import Connection, Security, StreamFlow
-from pbx.sip.flow import SIP_PORT, SIPS_PORT, Flow
+from pbx.sip.flow import SIP_PORT, SIPS_PORT
 from pbx.sip.headers import Via
 from pbx.sip.parser import LIMITS, Limits
 from pbx.sip.timers import Clock
@@ -67,8 +67,7 @@ class StreamTransport:
 
     :param name: "TCP" or "TLS".
     :param bound: the listening address.
-    :param receiver: whom it tells of messages.
-    :param lost: whom it tells of flows that have lost their connection, if that matters to anybody.
+    :param receiver: whom it tells.
     :param addresses: which address a peer is told.
     :param counts: what happened, by name.
     :param dialer: where connections come from.
@@ -83,7 +82,6 @@ class StreamTransport:
         name: str,
         bound: SocketAddress,
         receiver: Receiver,
-        lost: Callable[[Flow], None],
         addresses: Addresses,
         counts: Counter[str],
         clock: Clock,
@@ -104,7 +102,6 @@ class StreamTransport:
         self.security = security
         self.limits = limits
         self.connections: set[Connection] = set()
-        self._lost = lost
         self._dialer = dialer
         self._occupancy = occupancy
         self._default_port = SIPS_PORT if name == "TLS" else SIP_PORT
@@ -195,9 +192,9 @@ class StreamTransport:
             self._unreachable[flow.remote] = self.clock.seconds() + UNREACHABLE
         if flow.connection is connection:
             flow.connection = None
-        if flow.connection is None and (flow.asked or flow.kept_until):
+        if flow.connection is None and flow.asked:
             flow.asked = False
-            self._lost(flow)
+            self.receiver.flow_failed(flow)
 
     def stop(self) -> None:
         """Close all connections."""
