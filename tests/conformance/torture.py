@@ -12,6 +12,7 @@ from typing import Any
 
 from pbx.sip.headers import ACCEPT, CONTACT, CONTENT_TYPE, DATE, EXPIRES, PROXY_REQUIRE, REQUIRE, ROUTE, VIA
 from pbx.sip.message import Request, Response
+from pbx.sip.session import ALLOWED
 
 DROPPED = 0
 MALFORMED = object()
@@ -97,7 +98,6 @@ def read(message: Request | Response, name: str) -> Any:
 
 _CALLER = "amazinglylongcallername" * 5
 _NOBODY = "!interesting-Method0123456789_*+`.%indeed'~"
-_OWN_METHODS = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 
 RFC4475 = (
     # 3.1.1 Valid messages
@@ -164,7 +164,7 @@ RFC4475 = (
         branch="z9hG4bK209%fzsnel234",
         contacts=["<sip:alias1@host1.example.com>", "<sip:alias3@host3.example.com>"],
     ),
-    row("lwsdisp", 200, fields={"allow": _OWN_METHODS}, displays=("caller", ""), from_tag="323"),
+    row("lwsdisp", 200, fields={"allow": ALLOWED[2]}, displays=("caller", ""), from_tag="323"),
     row(
         "longreq",
         200,
@@ -204,7 +204,7 @@ RFC4475 = (
     row(
         "mpart01",
         405,  # we take no MESSAGE
-        fields={"allow": _OWN_METHODS},
+        fields={"allow": ALLOWED[2]},
         method="MESSAGE",
         kind="multipart/mixed",
         date="2005-10-15T04:44:56+00:00",
