@@ -15,10 +15,12 @@ from pbx.exchange.registrar import BindingStore, Registrar
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
-from pbx.sip.addresses import Addresses, bracketed
+from pbx.sip.addresses import Addresses, SocketAddress, bracketed
+from pbx.sip.connection import Security
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.nonces import Nonces
 from pbx.sip.parser import LIMITS, Limits
+from pbx.sip.stream_transport import Dialer, Occupancy, StreamTransport
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.transport import UDPTransport
@@ -45,6 +47,7 @@ class Exchange:
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param digest: the digest algorithms to offer, the preferred one first.
     :param expires: shortest, longest and default registration, in seconds.
+    :param connections: how many may be made to us, in all and from one address.
     :param limits: how long a message may be.
     :ivar counts: what was dropped or refused, by kind.
     """
@@ -66,11 +69,13 @@ class Exchange:
         media_address: str = "",
         digest: tuple[str, ...] = ("MD5",),
         expires: tuple[int, int, int] = (60, 7200, 3600),
+        connections: tuple[int, int] = (5000, 500),
         limits: Limits = LIMITS,
     ) -> None:
         self.transports = Transports()
         self.layer = TransactionLayer(clock, identifiers)
         self.counts = self.layer.counts
+        self._clock = clock
         self.agent = UserAgent(clock, identifiers, self.layer, self.transports)
         self.relay = Relay(sockets, clock, codecs, identifiers)
         self.directory = Directory()
@@ -80,6 +85,7 @@ class Exchange:
             self.agent, self.relay, self.directory, authenticator, self.registrar, dialplan, self.is_ours, media_address
         )
         self._addresses = Addresses(local_networks, advertise)
+        self._occupancy = Occupancy(*connections)
         self._limits = limits
         self._hosts = {host.lower() for host in (*domains, realm)} | ({bracketed(advertise)} if advertise else set())
 
@@ -89,16 +95,34 @@ class Exchange:
         self.transports.all.append(transport)
         return transport
 
+    def listen_for_streams(
+        self, name: str, bound: SocketAddress, dialer: Dialer, security: Security | None = None
+    ) -> StreamTransport:
+        """Make one of our listeners for connections.
+
+        :param name: "TCP" or "TLS".
+        :param bound: the address at which somebody listens, and hands over what connects.
+        :param dialer: where connections of ours come from.
+        :param security: TLS; None where it is not wanted, or not simulated.
+        """
+        transport = StreamTransport(
+            name,
+            bound,
+            self.layer,
+            self._addresses,
+            self.counts,
+            self._clock,
+            dialer,
+            self._occupancy,
+            security,
+            self._limits,
+        )
+        self.transports.streams.append(transport)
+        return transport
+
     def is_ours(self, host: str) -> bool:
         """Whether a URI's host means this exchange: a domain, or an address that we listen on."""
-        if host in self._hosts:
-            return True
-        for transport in self.transports.all:
-            if bracketed(transport.host) == host or (
-                transport.is_wildcard and self.transports.is_local(host.strip("[]"))
-            ):
-                return True
-        return False
+        return host in self._hosts or self.transports.is_listened_at(host)
 
     def replace_extensions(self, extensions: Sequence[Extension]) -> None:
         """The extensions changed: those that went lose their bindings."""

@@ -41,6 +41,9 @@ class Receiver(Protocol):
     def refuse(self, flow: Flow, request: Request, fault: Malformed) -> None:
         """A request came that is malformed, and can be answered."""
 
+    def flow_failed(self, flow: Flow) -> None:
+        """A connection over which we have asked something is gone, or could not be made."""
+
 
 Finder = Callable[[str, int], Flow | None]
 """Finds a flow over TCP to a host and port."""
