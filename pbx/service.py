@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
@@ -279,7 +280,7 @@ class PBX(Service):
         self._opened.close()
         try:
             await Deferred.fromCoroutine(self.store.close()).addTimeout(LAST_WRITE, self.reactor)
-        except TimeoutError:
+        except DeferredTimeout:
             self.log.warn("the database takes too long: {backlog} changes are lost", backlog=self.store.backlog)
         else:
             self._thread.stop()

@@ -304,6 +304,19 @@ def test_registrations_are_restored_and_go_with_an_extension_removed_by_sql(site
         assert len(site.pbx("registrations", "1002")) == 1
 
 
+def test_stop_does_not_wait_for_a_database_that_is_locked(site: Site) -> None:
+    site.upgraded()
+    site.sql("INSERT INTO extensions (number) VALUES ('1001')")
+    site.sql(BINDING, "1001", time.time() + 2)
+    with site.running() as server, closing(sqlite3.connect(site.folder / "pbx.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        eventually(lambda: site.pbx("status")[0]["backlog"] == 1, within=5)
+        server.send(signal.SIGINT)
+        assert server.wait(2) == 0
+        assert server.output().rstrip().endswith("Server Shut Down.")
+        assert "the database takes too long: 1 changes are lost" in server.output()
+
+
 def test_json_log_has_one_object_a_line_and_says_ready_at_every_level(site: Site) -> None:
     site.config.write_text(CONFIG + '[log]\nformat = "json"\nlevel = "error"\n')
     with site.running() as server:

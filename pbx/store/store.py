@@ -14,7 +14,7 @@ from threading import Thread
 from typing import ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -124,6 +124,8 @@ class Store:
         pause = BATCH
         try:
             refused = await self._worker.run(_write, self._database, self._writing)
+        except CancelledError:
+            raise  # `close` is given up: not to be tried again
         except Exception as error:
             # What has changed since is newer.
             self._waiting = {**self._writing, **self._waiting}
@@ -178,7 +180,10 @@ class Store:
             self._log.info("the database can be {done} again", done=done)
 
     async def close(self) -> None:
-        """Write what waits, once, and let go of the database; what cannot be written is lost, and the log says so."""
+        """Write what waits, once, and let go of the database; what cannot be written is lost, and the log says so.
+
+        Whoever cannot wait for that may cancel it.
+        """
         self._closed = True
         for call in (self._timer, self._poll):
             if call is not None and call.active():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
@@ -20,7 +20,7 @@ from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
 from pbx.store import accounts, migration
 from pbx.store.database import open_database
-from pbx.store.store import Store, StoreThread
+from pbx.store.store import BATCH, Store, StoreThread
 
 NOW = 1_800_000_000.0
 
@@ -337,6 +337,20 @@ def test_close_waits_for_the_batch_under_way_and_then_writes_the_rest(house: Hou
     assert closed.called
     assert house.contacts == ["sip:1@x", "sip:2@x"]
     assert house.clock.getDelayedCalls() == []
+
+
+def test_close_that_is_given_up_tries_nothing_more(house: House) -> None:
+    house.held = []
+    house.store.keep(binding())
+    house.clock.advance(BATCH)
+    house.store.keep(binding(contact="sip:1001@127.0.0.1:5064"))
+    closed = Deferred.fromCoroutine(house.store.close())
+    failures: list[Any] = []
+    closed.addErrback(lambda failure: failures.append(failure.type))
+    closed.cancel()
+    assert failures == [CancelledError]
+    assert len(house.held) == 1
+    assert house.store.backlog == 2
 
 
 def test_close_on_a_dead_database_says_what_is_lost(house: House, lines: list[str]) -> None:
