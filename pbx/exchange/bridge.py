@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pbx.exchange.caller import Caller
@@ -20,12 +19,13 @@ from pbx.exchange.crossing import ENDS, INVITES, PROGRESS, crossing
 from pbx.exchange.destination import Destination
 from pbx.exchange.fork import Branch, Fork
 from pbx.exchange.handover import Handover
+from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.renegotiation import Renegotiation
 from pbx.exchange.target import Target
-from pbx.media.errors import NoPorts
 from pbx.media.relay import Relay
 from pbx.media.side import Side
-from pbx.sip.errors import InvalidState, Malformed
+from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.grammar import quoted
 from pbx.sip.headers import CONTACT, Field
@@ -34,8 +34,6 @@ from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import EARLY, Agent, Session, SessionUser
 from pbx.sip.timers import Clock
-
-_log = Logger(namespace="pbx.call")
 
 
 class CallUser(Protocol):
@@ -84,12 +82,10 @@ class Bridge:
         "_early",
         "_fork",
         "_forwards",
-        "_handover",
         "_offer",
         "_outcome",
-        "_own_offer",
-        "_peer",
         "_progress",
+        "_renegotiation",
         "_secure",
         "_session",
         "_side",
@@ -108,16 +104,14 @@ class Bridge:
         self._secure = request.uri.scheme == "sips"
         self._session = InboundSession(board.agent, transaction, self)
         self._side: Side = board.side(transaction.flow)
+        self._renegotiation = Renegotiation(board.relay, self._session, self._side, self)
         self._offer, self._session.sdp = self._session.sdp, b""
         self._crossing = crossing(self._session.take_fields(), INVITES)
         self._board = board
         self._fork: Fork | None = None
         self._dialled: Deferred[Outcome] | None = None
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
-        self._peer: Branch | None = None  # the branch that answered
-        self._own_offer = False  # whether the caller has yet to answer an offer that is not the callee's
         self._early: Branch | None = None  # the branch whose early media the caller hears
-        self._handover: Handover | None = None  # of a caller who was answered before the branch was
         self._progress = 0
         self.id = board.agent.identifiers.token()
         self.caller = caller
@@ -261,23 +255,23 @@ class Bridge:
     def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
         """Connect the callee that answered."""
         self._fork = None
-        self._peer = branch
+        self._renegotiation.peer = branch
         self._outcome = outcome
         more = crossing(branch.session.take_fields(), PROGRESS)
         relay = self._board.relay
         # Where we offered nothing, the 2xx itself has to: a description in a 1xx before it means nothing.
         if not sdp or not (self._offer or branch.session.owes_ack):
-            self._disconnect(488, "the callee described no session")
+            self.disconnect(488, "the callee described no session")
         elif self.answered:
             # The caller heard us so far, now it hears the callee.
-            self._handover = Handover(
-                relay, self.clock, self._session, self._side, branch.side, sdp, self._cannot_connect
+            handover = self._renegotiation.handover = Handover(
+                relay, self.clock, self._session, self._side, branch.side, sdp, self.cannot_connect
             )
-            self._handover.start()
+            handover.start()
         else:
             way = relay.offer if branch.session.owes_ack else relay.answer
             described = way(branch.side, self._side, sdp)
-            described.addCallbacks(self._connect, self._cannot_connect, callbackArgs=(more,))
+            described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more,))
 
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered: it is the dialplan's turn."""
@@ -296,7 +290,7 @@ class Bridge:
 
     def failed(self, failure: Failure) -> Outcome:
         """The outcome of a branch to which the caller's media cannot be offered."""
-        return Failed(*_status_of(failure))
+        return Failed(*status_of(failure))
 
     # The sessions, once they are answered
 
@@ -304,54 +298,16 @@ class Bridge:
         """A re-INVITE is under way."""
 
     def session_answered(self, session: Session, sdp: bytes) -> None:
-        """A re-INVITE was taken, or the caller's ACK brought its answer: the other side gets it."""
-        other, relay, handover = self._other(session), self._board.relay, self._handover
-        if other is None or (handover is not None and not handover.offered):
-            self._answered_to_us(sdp)
-            return
-        mine, theirs = self._side_of(session), self._side_of(other)
-        if other.waiting and not sdp:
-            # The answer is missing, or the offer that was asked for (RFC 3261 13.2.1).
-            self.session_rejected(session, 488, "")
-        elif not other.waiting:
-            self._handover = None
-            described = relay.answer(mine, theirs, sdp)
-            described.addCallbacks(other.ack if other.owes_ack else lambda sdp: None, self._cannot_connect)
-        elif session.owes_ack:
-            if session is self._session:
-                self._offer = sdp
-            relay.offer(mine, theirs, sdp).addCallbacks(other.answer, self._cannot_go_on)
-        else:
-            described = relay.answer(mine, theirs, sdp)
-            described.addCallbacks(other.answer, self._cannot_renegotiate, errbackArgs=(other,))
+        """A re-INVITE was taken, or the caller's ACK brought its answer."""
+        self._renegotiation.answered(session, sdp)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
-        """A re-INVITE was refused: all is as it was, and the other side is told."""
-        other, handover = self._other(session), self._handover
-        if handover is not None and handover.offered:
-            self._board.relay.withdraw(self._side)
-            if status != 491 or not handover.try_again():
-                self._disconnect(status, reason)
-        elif other is not None and other.waiting:
-            self._board.relay.withdraw(self._side_of(session))
-            other.reject(status, reason)
+        """A re-INVITE was refused."""
+        self._renegotiation.rejected(session, status, reason)
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
-        """A re-INVITE came: the other side is asked (RFC 3261 14)."""
-        other, relay, handover = self._other(session), self._board.relay, self._handover
-        if other is None or (handover is not None and session is self._session):
-            self._own_offer = not sdp
-            relay.end(self._side, sdp or None).addCallbacks(
-                session.answer, self._cannot_renegotiate, errbackArgs=(session,)
-            )
-        elif handover is not None or not other.may_offer:
-            session.reject(491)
-        elif not sdp:
-            other.offer(b"")
-        else:
-            relay.offer(self._side_of(session), self._side_of(other), sdp).addCallbacks(
-                other.offer, self._cannot_renegotiate, errbackArgs=(session,)
-            )
+        """A re-INVITE came."""
+        self._renegotiation.offered(session, sdp)
 
     def session_ended(self, session: Session, reason: str) -> None:
         """One side is gone: so is the other; the dialplan goes on when it was the callee."""
@@ -359,9 +315,33 @@ class Bridge:
         if session is self._session:
             self._end_with(None, reason, more)
             return
-        peer, outcome = self._let_go(), self._outcome
+        peer, outcome = self._renegotiation.let_go(), self._outcome
         if peer is not None and outcome is not None:
             self._callee_left(outcome)
+
+    # What the renegotiation tells
+
+    def reoffered(self, sdp: bytes) -> None:
+        """This is what the caller offers from now on."""
+        self._offer = sdp
+
+    def cannot_connect(self, failure: Failure) -> None:
+        """The two sides have no media in common, or none at all."""
+        status, words = status_of(failure)
+        # A malformed description is the callee's, and no fault of the caller's request.
+        self.disconnect(488 if status == 400 else status, words)
+
+    def disconnect(self, status: int, words: str) -> None:
+        """Hang up the callee, who has answered in vain."""
+        peer = self._renegotiation.let_go()
+        if peer is not None:
+            peer.session.hang_up()
+            self._callee_left(Failed(status, words, by=peer.destination.target))
+
+    def cannot_go_on(self, failure: Failure) -> None:
+        """The answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
+        if not self.ended:
+            self._end_with(self._session.hang_up, status_of(failure)[1])
 
     # Inside
 
@@ -373,53 +353,22 @@ class Bridge:
 
     def _connect(self, sdp: bytes, more: tuple[Field, ...]) -> None:
         """The callee answered, and this is its description for the caller."""
-        if self.ended or self._peer is None:
+        if self.ended or self._renegotiation.peer is None:
             return
         self._offer = b""
         self._crossing = ()
         self.answered = True
         self._session.answer(sdp, more)
 
-    def _cannot_connect(self, failure: Failure) -> None:
-        """The two sides have no media in common, or none at all."""
-        status, words = _status_of(failure)
-        # A malformed description is the callee's, and no fault of the caller's request.
-        self._disconnect(488 if status == 400 else status, words)
-
-    def _disconnect(self, status: int, words: str) -> None:
-        """Hang up the callee, who has answered in vain."""
-        peer = self._let_go()
-        if peer is not None:
-            peer.session.hang_up()
-            self._callee_left(Failed(status, words, by=peer.destination.target))
-
-    def _cannot_go_on(self, failure: Failure) -> None:
-        """The answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
-        if not self.ended:
-            self._end_with(self._session.hang_up, _status_of(failure)[1])
-
-    def _cannot_renegotiate(self, failure: Failure, session: Session) -> None:
-        if session.waiting:
-            session.reject(*_status_of(failure))
-
     def _answer_ourselves(self, sdp: bytes, done: Deferred[None]) -> None:
         if not self.ended:
             self.answered = True
-            self._own_offer = not self._offer
+            self._renegotiation.own_offer = not self._offer
             self._session.answer(sdp)
             done.callback(None)
 
-    def _answered_to_us(self, sdp: bytes) -> None:
-        """The caller took an offer that was our own, or that of a callee who has left meanwhile."""
-        relay = self._board.relay
-        if self._own_offer:
-            self._own_offer = False
-            relay.set_remote(self._side, sdp).addErrback(self._cannot_go_on)
-        elif self._session.owes_ack:
-            relay.end(self._side, sdp).addCallbacks(self._session.ack, self._cannot_go_on)
-
     def _cannot_answer(self, failure: Failure) -> None:
-        status, words = _status_of(failure)
+        status, words = status_of(failure)
         if not self.ended:
             self._end_with(lambda: self._session.reject(status, words), words)
 
@@ -440,28 +389,18 @@ class Bridge:
         self._dialled = None
         if fork is not None:
             fork.give_up(more)
-        peer = self._let_go()
+        peer = self._renegotiation.let_go()
         if peer is not None:
             peer.session.hang_up(more)
         self._board.relay.close(self._side)
         self._board.call_ended(self)
-
-    def _let_go(self) -> Branch | None:
-        """Let go of the branch that answered, its media and its handover; return it."""
-        handover, self._handover = self._handover, None
-        if handover is not None:
-            handover.stop()
-        peer, self._peer = self._peer, None
-        if peer is not None:
-            self._board.relay.close(peer.side)
-        return peer
 
     def _callee_left(self, outcome: Outcome) -> None:
         """Answer to the caller what the callee would have answered; then it is the dialplan's turn."""
         if self.answered and self._session.waiting:
             self._session.reject(487)
         if self._session.owes_ack:
-            self._answered_to_us(self._offer)
+            self._renegotiation.answered_to_us(self._offer)
         self._dial_over(outcome)
 
     def _dial_over(self, outcome: Outcome) -> None:
@@ -470,27 +409,5 @@ class Bridge:
         if dialled is not None:
             dialled.callback(outcome)
 
-    def _other(self, session: Session) -> Session | None:
-        if session is not self._session:
-            return self._session
-        return self._peer.session if self._peer is not None else None
-
-    def _side_of(self, session: Session) -> Side:
-        if self._peer is not None and session is self._peer.session:
-            return self._peer.side
-        return self._side
-
     def __repr__(self) -> str:
         return f"<call {self.id}: {self.caller.number} to {self.number}{', ended' if self.ended else ''}>"
-
-
-def _status_of(failure: Failure) -> tuple[int, str]:
-    """The status and words of a failure of media."""
-    reason = failure.value
-    if isinstance(reason, Malformed):
-        return reason.status, reason.why
-    if isinstance(reason, NoPorts):
-        _log.warn("a call cannot have media: {why}", why=reason.why)
-        return 503, "no media port is left"
-    _log.failure("media failed", failure)
-    return 500, ""
