@@ -21,7 +21,8 @@ from pbx.dialplan import Call, Plan, ext, uri
 from pbx.sip.errors import Malformed
 from pbx.sip.message import Request
 from pbx.sip.parser import parse
-from pbx.testing.exchange import SIP_PORT, SimulatedExchange, is_sip
+from pbx.sip.flow import SIP_PORT
+from pbx.testing.exchange import SimulatedExchange, is_sip
 from pbx.testing.network import Address
 from pbx.testing.phone import Phone
 

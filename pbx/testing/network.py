@@ -1,7 +1,8 @@
-"""A network in memory: datagrams between simulated sockets, on a virtual clock, with the faults of a real one.
+"""A network in memory: datagrams and connections, on a virtual clock, with the faults of a real one.
 
-Every datagram is delayed, and may be lost, doubled or overtaken: at random (seeded) or exactly the n-th one. Every one
-is kept, so that a failing test can show what happened.
+Every datagram is delayed, and may be lost, doubled or overtaken: at random (seeded) or exactly the n-th one. Of
+connections, what is written is delayed, and exactly the n-th message may be the last one, whole or torn. Every one is
+kept, so that a failing test can show what happened.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from pbx.testing.clock import VirtualClock
+from pbx.testing.streams import SimulatedStreams
 
 Address = tuple[str, int]
 Receiver = Callable[[bytes, Address], None]
@@ -53,9 +55,10 @@ class SimulatedSocket:
 
 
 class Datagram:
-    """One datagram that was sent.
+    """One datagram that was sent, or one message over a connection.
 
-    :ivar fate: "delivered", "lost", "doubled", "overtaken", or "nobody there".
+    :ivar fate: "delivered", "lost", "doubled", "overtaken", or "nobody there"; "reset" when its connection was reset
+        after it, "torn" when it was reset within it.
     """
 
     __slots__ = ("fate", "packet", "sent_at", "source", "target")
@@ -115,7 +118,10 @@ class Network:
     :param lose: the numbers of datagrams that are lost, counted from 0 by `counted`.
     :param double: the numbers of those that arrive twice.
     :param overtake: the numbers of those that arrive late.
+    :param reset: the numbers of messages after which their connection is reset; they are counted like datagrams.
+    :param tear: the numbers of those of which only the first half arrives before that.
     :param counted: which datagrams are counted; by default all.
+    :ivar streams: its connections.
     """
 
     def __init__(
@@ -128,6 +134,8 @@ class Network:
         lose: Collection[int] = (),
         double: Collection[int] = (),
         overtake: Collection[int] = (),
+        reset: Collection[int] = (),
+        tear: Collection[int] = (),
         counted: Callable[[bytes], bool] = lambda packet: True,
     ) -> None:
         self._clock = clock
@@ -137,11 +145,14 @@ class Network:
         self._lose = frozenset(lose)
         self._double = frozenset(double)
         self._overtake = frozenset(overtake)
+        self._reset = frozenset(reset)
+        self._tear = frozenset(tear)
         self._counted = counted
         self._losses: list[_Loss] = []
         self._sockets: dict[Address, SimulatedSocket] = {}
         self.count = 0
         self.sent: list[Datagram] = []
+        self.streams = SimulatedStreams(clock, delay, self._carry)
 
     @property
     def bound(self) -> list[Address]:
@@ -161,15 +172,24 @@ class Network:
         return bound
 
     def count_again(
-        self, *, lose: Collection[int] = (), double: Collection[int] = (), overtake: Collection[int] = ()
+        self,
+        *,
+        lose: Collection[int] = (),
+        double: Collection[int] = (),
+        overtake: Collection[int] = (),
+        reset: Collection[int] = (),
+        tear: Collection[int] = (),
     ) -> None:
         """Count from 0 again, with other faults than before.
 
         :param lose: the numbers of datagrams that are lost from now on.
         :param double: the numbers of those that arrive twice.
         :param overtake: the numbers of those that arrive late.
+        :param reset: the numbers of messages after which their connection is reset.
+        :param tear: the numbers of those of which only the first half arrives before that.
         """
         self.count = 0
+        self._reset, self._tear = frozenset(reset), frozenset(tear)
         self._lose, self._double, self._overtake = frozenset(lose), frozenset(double), frozenset(overtake)
 
     def loses(self, kind: str, *, source: str = "", target: str = "", times: int | None = 1) -> None:
@@ -188,10 +208,7 @@ class Network:
 
     def send(self, source: Address, target: Address, packet: bytes) -> None:
         """Carry a datagram."""
-        number = -1
-        if self._counted(packet):
-            number = self.count
-            self.count += 1
+        number = self._number(packet)
         fate, delays = "delivered", [self._delay]
         if number in self._lose or (self._loss and self._random.random() < self._loss):
             fate, delays = "lost", []
@@ -205,6 +222,20 @@ class Network:
             datagram.fate, delays = "lost", []
         for delay in delays:
             self._clock.callLater(delay, self._deliver, datagram)
+
+    def _carry(self, source: Address, target: Address, packet: bytes) -> str:
+        """Decide the fate of a message over a connection."""
+        number = self._number(packet)
+        fate = "reset" if number in self._reset else "torn" if number in self._tear else "delivered"
+        self.sent.append(Datagram(self._clock.seconds(), source, target, packet, fate))
+        return fate
+
+    def _number(self, packet: bytes) -> int:
+        """The number of what is counted, from 0; -1 for all else."""
+        if not self._counted(packet):
+            return -1
+        self.count += 1
+        return self.count - 1
 
     def _deliver(self, datagram: Datagram) -> None:
         found = self._sockets.get(datagram.target)
