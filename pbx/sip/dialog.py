@@ -22,6 +22,7 @@ from pbx.sip.headers import (
     Field,
     parse_address,
 )
+from pbx.sip.keyring import Prover
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
 from pbx.sip.uri import Uri
 
@@ -46,6 +47,7 @@ class Dialog:
     :ivar flow: the way of our requests.
     :ivar neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then our
         requests go where its own come from, whatever its Contact says (it may be behind a NAT).
+    :ivar prover: the credentials of our requests; None where nobody wants any.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class Dialog:
         "local_cseq",
         "local_tag",
         "neighbour",
+        "prover",
         "remote",
         "remote_cseq",
         "remote_tag",
@@ -74,6 +77,7 @@ class Dialog:
         self.routes: tuple[str, ...] = ()
         self.flow = flow
         self.neighbour = False
+        self.prover: Prover | None = None
 
     @classmethod
     def as_uas(cls, request: Request, local_tag: str, flow: Flow) -> Dialog:
@@ -129,7 +133,19 @@ class Dialog:
         :param kind: the body's Content-Type.
         """
         self.local_cseq += 1
-        return self._made(method, self.local_cseq, more, body, kind)
+        request = self._made(method, self.local_cseq, more, body, kind)
+        if self.prover is not None:
+            self.prover.prove(request, self.local_cseq)
+        return request
+
+    def again(self, response: Response) -> Request | None:
+        """Make the request anew that a 401 or 407 of the peer's asks for, with credentials (RFC 3261 22.2, 22.3);
+        None when there are none, or no other ones.
+        """
+        request = self.prover.again(response, self.local_cseq + 1) if self.prover is not None else None
+        if request is not None:
+            self.local_cseq += 1
+        return request
 
     def ack(self, cseq: int, branch: str, sdp: bytes = b"") -> Request:
         """Make the ACK of a 2xx to our INVITE (RFC 3261 13.2.2.4), complete with Via: it has no transaction.
@@ -138,7 +154,7 @@ class Dialog:
         :param branch: a new branch.
         :param sdp: the answer, when the 2xx brought the offer.
         """
-        ack = self._made("ACK", cseq, (), sdp)
+        ack = self._made("ACK", cseq, self.prover.of_invite if self.prover is not None else (), sdp)
         ack.fields.insert(0, VIA.field(via_of(self.flow, branch)))
         return ack
 

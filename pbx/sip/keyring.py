@@ -1,5 +1,5 @@
 """The credentials of one account of ours: what it has been asked for, and the proofs for the next request (RFC 3261
-section 22, RFC 7616, RFC 8760). A value that changes: it sends nothing.
+section 22, RFC 7616, RFC 8760). Values that change: they send nothing.
 
 A server that has challenged us once gets the proof with each later request at once, its nonce counted.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from pbx.sip.digest import HASHES, Challenge, parse_challenge
 from pbx.sip.errors import Malformed
-from pbx.sip.headers import AUTHORIZATION, PROXY_AUTHORIZATION, Field
+from pbx.sip.headers import AUTHORIZATION, CSEQ, PROXY_AUTHORIZATION, Field
 from pbx.sip.message import Request, Response
 
 REALMS = 8  # that are remembered; one account has a registrar and perhaps a proxy
@@ -21,6 +21,7 @@ Realm = tuple[str, str]
 _WANTED = {"www-authenticate": AUTHORIZATION, "proxy-authenticate": PROXY_AUTHORIZATION}
 _STRENGTHS = list(HASHES)  # the strongest first
 _ROWS = {row.key: row for row in _WANTED.values()}
+_RENEWED = frozenset(("via", *_ROWS))
 
 
 class _Nonce:
@@ -107,6 +108,51 @@ class Keyring:
 
     def __repr__(self) -> str:
         return f"<keyring of {self._username}: {len(self._nonces)} realms>"
+
+
+class Prover:
+    """The credentials of one dialog's requests: what was sent with which, so that it can be sent again with others.
+
+    :ivar of_invite: the credentials of the last INVITE: its ACK has the same (RFC 3261 13.2.2.4, 22.1).
+    """
+
+    __slots__ = ("_keyring", "_proven", "_sent", "of_invite")
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._proven: set[Realm] = set()
+        self._sent: tuple[tuple[int, Request], ...] = ()
+        self.of_invite: tuple[Field, ...] = ()
+
+    def prove(self, request: Request, cseq: int) -> None:
+        """Put credentials into a request that is not sent yet.
+
+        :param cseq: its number.
+        """
+        self._proven = set()
+        self._prove(request, cseq)
+
+    def again(self, response: Response, cseq: int) -> Request | None:
+        """Return the request that a 401 or 407 asks to be sent again, with what it asks for; None when that is vain.
+
+        :param cseq: its new number (RFC 3261 22.2).
+        """
+        for number, request in self._sent:
+            if number == response.cseq and self._keyring.challenged(response, self._proven):
+                fields = [field for field in request.fields if field[0] not in _RENEWED]
+                fields = [CSEQ.field(f"{cseq} {request.method}") if field[0] == "cseq" else field for field in fields]
+                again = Request(request.method, request.target, fields, request.body)
+                self._prove(again, cseq)
+                return again
+        return None
+
+    def _prove(self, request: Request, cseq: int) -> None:
+        proofs = self._keyring.proofs(request)
+        request.fields[:0] = proofs
+        if request.method == "INVITE":
+            self.of_invite = proofs
+        # An INVITE and another request at the same time, such as BYE, are all that the dialog waits for.
+        self._sent = (*self._sent[-1:], (cseq, request))
 
 
 def _strength(challenge: Challenge) -> int:

@@ -4,54 +4,68 @@ from __future__ import annotations
 
 from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog
+from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, TO, Field
+from pbx.sip.keyring import Prover
 from pbx.sip.message import NO_BODY, Request, Response, with_body
 from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, NOBODY, Agent, Session, SessionUser, sdp_of
 from pbx.sip.transaction_layer import ServerTransaction
+from pbx.sip.uac import Delivery
 
-FIRST_CSEQ = 1
 _FORKS = 20  # whose 2xx are answered, each with an ACK and a BYE; more than that many is no proxy but an attack
 
 
 class OutboundSession(Session):
     """A session asked for by us.
 
-    :param flow: the way of the INVITE.
+    :param flow: the way of the INVITE; None while it has to be found.
     :param neighbour: see `Session`.
+    :ivar flow: the same, or that of the try that goes on.
+    :ivar delivery: what finds the ways of the INVITE; None where there is but the one, and once it is over.
     """
 
-    __slots__ = ("_cancel", "_forks", "_local", "_target", "flow")
+    __slots__ = ("_call_id", "_cancel", "_cseq", "_forks", "_local", "_prover", "_target", "delivery", "flow")
 
-    def __init__(self, agent: Agent, user: SessionUser, flow: Flow, neighbour: bool) -> None:
+    def __init__(self, agent: Agent, user: SessionUser, flow: Flow | None, neighbour: bool) -> None:
         super().__init__(agent, user, neighbour)
         self.flow = flow
+        self.delivery: Delivery | None = None
+        self._call_id = ""
         self._local = ""  # our From value
         self._target = ""  # the Request-URI
+        self._cseq = 1
+        self._prover: Prover | None = None
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
 
     def invite(
         self, target: str, caller: str, callee: str, sdp: bytes, forwards: int, more: tuple[Field, ...] = ()
     ) -> None:
-        """Send the INVITE.
+        """Send the INVITE. For each further way that its delivery finds it is sent again, with the same Call-ID and the
+        same From.
 
-        :param target: the Request-URI.
+        :param target: the Request-URI; a delivery knows better.
         :param caller: the From value, without tag.
         :param callee: the To value.
         :param sdp: our offer; b"" asks the peer for one.
         :param forwards: Max-Forwards.
         :param more: further fields.
         """
-        identifiers = self._agent.identifiers
-        self._local = f"{caller};tag={identifiers.token()}"
+        delivery, flow = self.delivery, self._flow()
+        if not self._call_id:
+            identifiers = self._agent.identifiers
+            self._local = f"{caller};tag={identifiers.token()}"
+            self._call_id = identifiers.token()
+        if delivery is not None:
+            target, self._cseq = delivery.target, delivery.cseq
         self._target = target
         fields: list[Field] = [
             FROM.field(self._local),
             TO.field(callee),
-            CALL_ID.field(identifiers.token()),
-            CSEQ.field(f"{FIRST_CSEQ} INVITE"),
-            CONTACT.field(contact_of(self.flow)),
+            CALL_ID.field(self._call_id),
+            CSEQ.field(f"{self._cseq} INVITE"),
+            CONTACT.field(contact_of(flow)),
             MAX_FORWARDS.field(forwards),
             ALLOWED,
             *more,
@@ -61,8 +75,14 @@ class OutboundSession(Session):
             self._negotiation.offer_sent()
         else:
             fields.append(NO_BODY)
+        request = Request("INVITE", target, fields, sdp)
+        if delivery is not None:
+            delivery.route(request)
+            if delivery.policy.keyring is not None:
+                self._prover = self._prover or Prover(delivery.policy.keyring)
+                self._prover.prove(request, self._cseq)
         self._agent.sessions.add(self)
-        transaction = self._agent.layer.request(self.flow, Request("INVITE", target, fields, sdp), self)
+        transaction = self._agent.layer.request(flow, request, self)
         assert isinstance(transaction, InviteClientTransaction)
         self._invite = transaction
 
@@ -76,13 +96,26 @@ class OutboundSession(Session):
         elif self.state is EARLY:
             self.state = ENDING
             self._release()
+            if self.delivery is not None:
+                self.delivery.give_up()
             self._cancel = more
-            if self._invite is not None and self._invite.state.value == "proceeding":
+            if self._invite is None:
+                self._end()  # a way for it is still being looked for
+            elif self._invite.state.value == "proceeding":
                 self._send_cancel()
+
+    def undelivered(self, status: int, reason: str) -> None:
+        """There is no way left for the INVITE.
+
+        :param status: why, as a response would say it.
+        """
+        if self.state is EARLY:
+            self._end()
+            self._release().session_rejected(self, status, reason)
 
     def response_received(self, response: Response) -> None:
         """A response to one of our requests came."""
-        if response.cseq_method != "INVITE" or response.cseq != FIRST_CSEQ:
+        if response.cseq_method != "INVITE" or response.cseq != self._cseq:
             super().response_received(response)
         elif response.status < 200:
             self._progressed(response)
@@ -98,8 +131,7 @@ class OutboundSession(Session):
     def transaction_failed(self, method: str, status: int, reason: str) -> None:
         """One of our requests will have no final response."""
         if method == "INVITE" and self.state is not CONFIRMED:
-            # To who called it is the same whether nothing came back or nothing could be sent: the callee is not there.
-            self._rejected(408, reason, None)
+            self._rejected(status, reason, None)
         else:
             super().transaction_failed(method, status, reason)
 
@@ -115,6 +147,9 @@ class OutboundSession(Session):
 
     def _answered(self, response: Response) -> None:
         self._invite = None
+        delivery, self.delivery = self.delivery, None
+        if delivery is not None:
+            delivery.answered()
         self._peer_fields = response.fields
         self._take_dialog(response)
         if self.state is not EARLY:
@@ -130,7 +165,7 @@ class OutboundSession(Session):
     def _fork_answered(self, response: Response) -> None:
         """A 2xx of another callee, reached by a proxy that forked: acknowledge it and end it (RFC 3261 13.2.2.4)."""
         ack = self._forks.get(response.to_tag)
-        dialog = Dialog.as_uac(self._local, self._target, response, self.flow)
+        dialog = self._dialog_of(response)
         if not self._neighbour:
             self._agent.direct(dialog)
         if ack is None:
@@ -147,9 +182,19 @@ class OutboundSession(Session):
         self._invite = None
         if response is not None:
             self._peer_fields = response.fields
+        if early and self.delivery is not None and self._goes_on(self.delivery, status, reason, response):
+            return
         self._end()
         if early:
-            self._release().session_rejected(self, status, reason)
+            # To who called it is the same whether nothing came back or nothing could be sent: the callee is not there.
+            self._release().session_rejected(self, status if response is not None else 408, reason)
+
+    def _goes_on(self, delivery: Delivery, status: int, reason: str, response: Response | None) -> bool:
+        """Whether the INVITE takes another way. What came of this one, early dialogs and all, is forgotten."""
+        self._agent.leave(self)
+        self.dialog = None
+        self._negotiation.settled()
+        return delivery.failed(status, reason) if response is None else delivery.refused(response)
 
     def _send_cancel(self) -> None:
         assert self._invite is not None
@@ -159,8 +204,7 @@ class OutboundSession(Session):
 
     def _take_dialog(self, response: Response) -> None:
         old = self.dialog
-        dialog = Dialog.as_uac(self._local, self._target, response, self.flow)
-        dialog.neighbour = self._neighbour
+        dialog = self._dialog_of(response)
         if old is None or old.key != dialog.key:
             self._agent.leave(self)
         elif old.next_hop == dialog.next_hop:
@@ -170,6 +214,21 @@ class OutboundSession(Session):
         self._agent.enter(self)
         if (old is None or old.next_hop != dialog.next_hop) and not (self._neighbour and not dialog.routes):
             self._agent.direct(dialog)
+
+    def _dialog_of(self, response: Response) -> Dialog:
+        dialog = Dialog.as_uac(self._local, self._target, response, self._flow())
+        dialog.neighbour = self._neighbour
+        dialog.prover = self._prover
+        return dialog
+
+    def _flow(self) -> Flow:
+        if self.flow is None:
+            raise InvalidState(f"{self!r} has no way yet")
+        return self.flow
+
+    def _end(self) -> None:
+        self.delivery = None
+        super()._end()
 
     def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
         early = self.state is EARLY
