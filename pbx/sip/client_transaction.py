@@ -126,18 +126,18 @@ class InviteClientTransaction:
         if self.state is PROCEEDING and self._expiry is None:
             self._expiry = self._clock.callLater(TIMER_B, self._expired)
 
-    def retry(self, flow: Flow, packet: bytes) -> None:
-        """The flow is gone, if ever it was there: send the same request over another one (RFC 3261 18.1.1).
+    def retry(self, flow: Flow, packet: bytes = b"") -> None:
+        """The flow has failed: send the same request over another one (RFC 3261 18.1.1), or over its next connection.
 
-        :param packet: the request, with the Via of that flow.
+        :param packet: the request with the Via of that flow, if it is another one.
         """
         if self.state is CALLING:
             self.flow = flow
             self.request.fields[0] = VIA.field(via_of(flow, self.branch))
-            self._packet = packet
+            self._packet = packet or self._packet
             if not flow.reliable:
                 self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)
-            flow.send(packet)
+            flow.send(self._packet)
 
     def transport_failed(self) -> None:
         """The flow is gone (RFC 3261 17.1.4). A request that has arrived may be answered over another (18.2.2)."""
@@ -234,17 +234,17 @@ class NonInviteClientTransaction:
                 self._enter(COMPLETED, 0 if self.flow.reliable else TIMER_K)
             self._user.response_received(response)
 
-    def retry(self, flow: Flow, packet: bytes) -> None:
-        """The flow is gone, if ever it was there: send the same request over another one (RFC 3261 18.1.1).
+    def retry(self, flow: Flow, packet: bytes = b"") -> None:
+        """The flow has failed: send the same request over another one (RFC 3261 18.1.1), or over its next connection.
 
-        :param packet: the request, with the Via of that flow.
+        :param packet: the request with the Via of that flow, if it is another one.
         """
         if self.state is TRYING:
             self.flow = flow
-            self._packet = packet
+            self._packet = packet or self._packet
             if not flow.reliable:
                 self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)
-            flow.send(packet)
+            flow.send(self._packet)
 
     def transport_failed(self) -> None:
         """The flow is gone (RFC 3261 17.1.4). A request that has arrived may be answered over another (18.2.2)."""

@@ -194,7 +194,7 @@ class StreamTransport:
             flow.connection = None
         if flow.connection is None and flow.asked:
             flow.asked = False
-            self.receiver.flow_failed(flow)
+            self.receiver.flow_failed(flow, connection.inbound or connection.heard is not None)
 
     def stop(self) -> None:
         """Close all connections."""

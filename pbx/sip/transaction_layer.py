@@ -65,6 +65,7 @@ class TransactionLayer:
         self._clients: dict[str, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._smaller: dict[str, tuple[Flow, bytes]] = {}  # where requests would have gone that were too long for it
+        self._repeated: set[str] = set()  # requests that were sent over a second connection
         self._origins: set[Origin] = set()  # of the requests in `_servers` that are in no dialog
 
     def __len__(self) -> int:
@@ -128,19 +129,25 @@ class TransactionLayer:
         found = self._servers.get(server_key(cancel, "INVITE"))
         return found if isinstance(found, InviteServerTransaction) else None
 
-    def flow_failed(self, flow: Flow) -> None:
+    def flow_failed(self, flow: Flow, reached: bool = False) -> None:
         """A connection is gone, or could not be made.
 
-        Requests without any response have failed; or go by UDP, if they had only left it because of their length
-        (RFC 3261 18.1.1). Our responses find another connection (RFC 3261 18.2.2).
+        Requests without any response go by UDP, if they had only left it because of their length (RFC 3261 18.1.1);
+        else they are sent once more, if the peer was there; else they have failed. Our responses find another
+        connection by themselves (RFC 3261 18.2.2).
+
+        :param reached: whether there was a connection.
         """
         for key, client in [(key, client) for key, client in self._clients.items() if client.flow is flow]:
             smaller = self._smaller.pop(key, None)
             try:
-                if smaller is None:
-                    client.transport_failed()
-                else:
+                if smaller is not None:
                     client.retry(*smaller)
+                elif reached and key not in self._repeated:
+                    self._repeated.add(key)
+                    client.retry(flow)
+                else:
+                    client.transport_failed()
             except Exception:
                 self._failed("a failed flow could not be dealt with: {what!r}", client)
 
@@ -222,6 +229,8 @@ class TransactionLayer:
         self._clients.pop(key, None)
         if self._smaller:
             self._smaller.pop(key, None)
+        if self._repeated:
+            self._repeated.discard(key)
 
     def _server_ended(self, transaction: ServerTransaction) -> None:
         self._servers.pop(transaction.key, None)

@@ -41,8 +41,8 @@ class Receiver(Protocol):
     def refuse(self, flow: Flow, request: Request, fault: Malformed) -> None:
         """A request came that is malformed, and can be answered."""
 
-    def flow_failed(self, flow: Flow) -> None:
-        """A connection over which we have asked something is gone, or could not be made."""
+    def flow_failed(self, flow: Flow, reached: bool) -> None:
+        """A connection over which we have asked something is gone; or could not be made, and the peer not reached."""
 
 
 Finder = Callable[[str, int], Flow | None]

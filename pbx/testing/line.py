@@ -83,8 +83,8 @@ class Line:
         """A malformed request came."""
         self._layer.refuse(flow, request, fault)
 
-    def flow_failed(self, flow: Flow) -> None:
-        """A connection is gone."""
-        self._layer.flow_failed(flow)
+    def flow_failed(self, flow: Flow, reached: bool) -> None:
+        """A connection is gone, or could not be made."""
+        self._layer.flow_failed(flow, reached)
         if flow is self.flow:
             self._lost()

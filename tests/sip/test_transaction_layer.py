@@ -449,6 +449,28 @@ def test_request_that_came_over_a_flow_that_failed_is_answered_all_the_same(core
     assert core.wire.take() == ["200 OPTIONS"]
 
 
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_request_is_sent_once_more_over_the_next_connection(core, method):
+    core.wire = Wire(core.clock, reliable=True)
+    core.sends(method)
+    core.layer.flow_failed(core.wire, reached=True)
+    assert core.wire.take() == [method, method]
+    assert core.told == []
+    core.layer.flow_failed(core.wire, reached=True)
+    assert core.told == [f"503 {method} failed"]
+    core.assert_idle()
+    assert not core.layer._repeated
+
+
+def test_request_is_not_sent_again_where_nobody_was_reached(core):
+    core.wire = Wire(core.clock, reliable=True)
+    core.sends()
+    core.layer.flow_failed(core.wire, reached=False)
+    assert core.wire.take() == ["INVITE"]
+    assert core.told == ["503 INVITE failed"]
+    core.assert_idle()
+
+
 # Requests that are too long for a datagram (RFC 3261 18.1.1)
 
 
