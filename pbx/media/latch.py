@@ -4,7 +4,8 @@
    a while and nothing better has come.
 2. For a short window after that a better source may still take over: best the address that signalling named, then any
    port of a host that signalling knows, then a stranger.
-3. Then only signalling opens the latch again, by naming another address.
+3. Then only signalling opens the latch again, by naming another address. A stranger, though, gives way to a host that
+   signalling knows at any time: who sprayed all ports while the phone was silent does not keep it out.
 4. Or silence: when its source is silent, another port of a known host may follow it (a NAT forgot its mapping). A
    stranger that merely sends never gets in, however long it sends.
 """
@@ -61,7 +62,8 @@ class Latch:
         if self.source is None:
             at_once = self._rank(source) != _STRANGER
         else:
-            at_once = now < self.since + WINDOW and self._rank(source) > self._rank(self.source)
+            new, old = self._rank(source), self._rank(self.source)
+            at_once = new > old and (now < self.since + WINDOW or old <= _STRANGER < new)
         if not at_once:
             if heard != self._heard:
                 # The present source has sent since the last knock, or this is the first: patience starts here.

@@ -69,6 +69,19 @@ def test_a_better_source_takes_over_in_the_window(
     assert latch.source == better
 
 
+@pytest.mark.parametrize("phone", [SIGNALLED, MAPPED, REMAPPED])
+def test_a_stranger_that_latched_while_the_phone_was_silent_gives_way_to_it(
+    latch: Latch, clock: VirtualClock, phone: tuple[str, int]
+) -> None:
+    latch.admits(STRANGER, 0)
+    clock.advance(PATIENCE)
+    assert latch.admits(STRANGER, 0)
+    clock.advance(60)
+    assert latch.admits(phone, 3000)
+    assert not latch.admits(STRANGER, 3001)
+    assert latch.source == phone
+
+
 def test_after_the_window_not_even_the_signalled_address_takes_over(latch: Latch, clock: VirtualClock) -> None:
     assert latch.admits(MAPPED, 0)
     clock.advance(WINDOW)
