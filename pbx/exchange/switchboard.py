@@ -19,6 +19,7 @@ from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
+from pbx.sip.dialog import as_target
 from pbx.sip.errors import Refused
 from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import RETRY_AFTER
@@ -146,7 +147,7 @@ class Switchboard:
             flow = self._way_to(binding)
             if flow is not None and (flow.transport == "TLS" or not (secure or binding.is_secure)):
                 callee = f"<sip:{target.number}@{hostport_of(flow)}>"
-                destinations.append(Destination(target, binding.contact, callee, flow, neighbour=True))
+                destinations.append(Destination(target, _request_uri(binding.contact), callee, flow, neighbour=True))
         return destinations or Unreachable(by=target)
 
     def _way_to(self, binding: Binding) -> Flow | None:
@@ -156,6 +157,10 @@ class Switchboard:
         return self.agent.flows.flow_between(
             binding.local_host, binding.local_port, binding.remote_host, binding.remote_port
         )
+
+
+def _request_uri(contact: str) -> str:
+    return as_target(parse_uri(contact))
 
 
 def _printable(text: str) -> str:

@@ -382,3 +382,17 @@ def hang_up(calling, dialog, cseq=2):
     zoe.sends("BYE", **dialog, cseq=cseq, branch="z9hG4bKbye")
     sim.until(lambda: bob.idle)
     assert zoe.statuses[-1] == 200
+
+
+def test_phone_whose_contact_carries_header_fields_is_called_without_them() -> None:
+    sim = office()
+    alice, bob = sim.phone("1001"), sim.phone("1002", register=False)
+    bob.registers(contact="<sip:bob@10.0.1.2?Route=%3Csip:10.0.9.9;lr%3E>")
+    sim.advance(1)
+    assert bob.registered
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    to_bob = [sent.packet for sent in sim.network.sent if sent.target[0] == bob.host]
+    assert [packet for packet in to_bob if packet.startswith(b"INVITE sip:bob@10.0.1.2 SIP/2.0\r\n")]
+    bob.declines()
+    sim.assert_idle()
