@@ -385,9 +385,9 @@ def hang_up(calling, dialog, cseq=2):
 
 
 def test_phone_whose_contact_carries_header_fields_is_called_without_them() -> None:
-    sim = office()
-    alice, bob = sim.phone("1001"), sim.phone("1002", register=False)
-    bob.registers(contact="<sip:bob@10.0.1.2?Route=%3Csip:10.0.9.9;lr%3E>")
+    sim, (alice,) = office("1001")
+    bob = sim.phone("1002", register=False)
+    bob.registers(contact="<sip:bob@10.0.1.2?Route=%3Csip:10.0.9.9%3Blr%3E>")
     sim.advance(1)
     assert bob.registered
     alice.invites("1002")
