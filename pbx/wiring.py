@@ -125,9 +125,10 @@ class Exchange:
         return host in self._hosts or self.transports.is_listened_at(host)
 
     def replace_extensions(self, extensions: Sequence[Extension]) -> None:
-        """The extensions changed: those that went lose their bindings."""
+        """The extensions changed: those that went lose their bindings and subscriptions."""
         for number in self.directory.replace(extensions):
             self.registrar.remove(number)
+            self.switchboard.events.expel(number)
 
     def figures(self) -> dict[str, int]:
         """How much of everything there is now; all but registrations and counts return to what they were."""
@@ -136,7 +137,7 @@ class Exchange:
             "sessions": len(self.agent.sessions),
             "dialogs": self.agent.dialogs,
             "transactions": len(self.layer),
-            "subscriptions": 0,
+            "subscriptions": len(self.agent.usages),
             "media_ports": self.relay.ports_in_use,
             "registrations": len(self.registrar),
         }

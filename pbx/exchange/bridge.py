@@ -21,16 +21,18 @@ from pbx.exchange.fork import Branch, Fork
 from pbx.exchange.handover import Handover
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.passing import pass_on
 from pbx.exchange.renegotiation import Renegotiation
 from pbx.exchange.target import Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow, hostport_of
-from pbx.sip.grammar import quoted
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
+from pbx.sip.information import Information
 from pbx.sip.outbound_session import OutboundSession
+from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import EARLY, Agent, Session, SessionUser
 from pbx.sip.timers import Clock
@@ -233,9 +235,7 @@ class Bridge:
     def invite(self, branch: Branch, sdp: bytes) -> None:
         """Send the INVITE of a branch."""
         destination = branch.destination
-        name = f"{quoted(self.caller.name)} " if self.caller.name else ""
-        user = f"{self.caller.number}@" if self.caller.number else ""
-        caller = f"{name}<sip:{user}{hostport_of(destination.flow)}>"
+        caller = self.caller.shown_at(hostport_of(destination.flow))
         branch.session.invite(destination.uri, caller, destination.callee, sdp, self._forwards, self._crossing)
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
@@ -308,6 +308,14 @@ class Bridge:
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A re-INVITE came."""
         self._renegotiation.offered(session, sdp)
+
+    def session_informed(self, session: Session, information: Information) -> None:
+        """An INFO or MESSAGE came: the other side gets it as it is."""
+        pass_on(information, self._renegotiation.other(session), self._board.agent.layer)
+
+    def session_referred(self, session: Session, referral: Referral) -> None:
+        """A REFER came: nobody may transfer calls yet."""
+        referral.refuse(403)
 
     def session_ended(self, session: Session, reason: str) -> None:
         """One side is gone: so is the other; the dialplan goes on when it was the callee."""

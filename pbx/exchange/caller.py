@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from pbx.sip.grammar import quoted
+
 
 class Source(Enum):
     """Where a call comes from; it decides which routes can be reached."""
@@ -26,3 +28,9 @@ class Caller:
     number: str
     name: str
     source: Source
+
+    def shown_at(self, hostport: str) -> str:
+        """The From value that a callee sees, to whom we are that host."""
+        name = f"{quoted(self.name)} " if self.name else ""
+        user = f"{self.number}@" if self.number else ""
+        return f"{name}<sip:{user}{hostport}>"

@@ -11,6 +11,11 @@ INVITES = frozenset(
 )
 PROGRESS = frozenset(("alert-info", "call-info", "organization", "user-to-user"))
 ENDS = frozenset(("reason", "user-to-user"))
+# Of a body, beside its type; and what says how a message is to be shown (RFC 3428, RFC 6086).
+INFORMATION = frozenset(
+    """content-disposition content-encoding content-id content-language date expires in-reply-to mime-version
+    organization priority subject""".split()
+)
 
 
 def crossing(fields: Iterable[Field], allowed: frozenset[str]) -> tuple[Field, ...]:

@@ -14,10 +14,13 @@ from twisted.python.failure import Failure
 
 from pbx.exchange.destination import Destination
 from pbx.exchange.outcome import Attempt, NoAnswer, Outcome, best, outcome_of
+from pbx.exchange.passing import decline
 from pbx.exchange.target import Target
 from pbx.media.side import Side
 from pbx.sip.headers import REASON, Field
+from pbx.sip.information import Information
 from pbx.sip.outbound_session import OutboundSession
+from pbx.sip.refer import Referral
 from pbx.sip.session import Session, SessionUser
 from pbx.sip.timers import Clock, Timer
 
@@ -152,6 +155,14 @@ class Fork:
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A branch cannot offer before it has answered."""
+
+    def session_informed(self, session: Session, information: Information) -> None:
+        """A branch tells something before it has answered: nobody listens."""
+        decline(information)
+
+    def session_referred(self, session: Session, referral: Referral) -> None:
+        """A branch cannot transfer what it has not answered."""
+        referral.refuse(403)
 
     def session_ended(self, session: Session, reason: str) -> None:
         """A branch ended what it never answered."""

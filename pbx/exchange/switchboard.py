@@ -1,5 +1,6 @@
 """The switchboard: every new call comes here. Who calls is decided once (docs/operating, "Who a caller is"), then the
-dialplan takes the call; and the dialplan's targets are turned into places to ring.
+dialplan takes the call; and the dialplan's targets are turned into places to ring. Other requests outside dialogs are
+let in by the same rule.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.destination import Destination
 from pbx.exchange.directory import Directory
+from pbx.exchange.events import Events
 from pbx.exchange.extension import Extension
+from pbx.exchange.messages import Messages
 from pbx.exchange.outcome import Failed, Outcome, Unreachable
 from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.dialog import as_target
-from pbx.sip.errors import Refused
+from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import RETRY_AFTER
 from pbx.sip.message import Request
+from pbx.sip.refer import Referral
+from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.uri import parse_uri
@@ -44,6 +49,7 @@ class Switchboard:
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
     :ivar calls: the calls that are not over, by id.
+    :ivar events: what can be subscribed to, and published.
     :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
     """
 
@@ -63,6 +69,8 @@ class Switchboard:
         self.dialplan = dialplan
         self.calls: dict[str, Bridge] = {}
         self.draining: int | None = None
+        self.events = Events(agent)
+        self._messages = Messages(agent, self.locate)
         self._directory = directory
         self._authenticator = authenticator
         self._registrar = registrar
@@ -74,22 +82,37 @@ class Switchboard:
         """A new call (RFC 3261 13.3.1).
 
         :raises Refused: 503 while draining, 401 without credentials, 404 for domains that are not ours.
-        :raises Malformed: when the INVITE cannot make a session.
+        :raises Malformed: when the INVITE cannot make a session, or wants to replace one: nobody may do that yet.
         """
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
-        flow = transaction.flow
-        caller = self._caller_of(request, flow)
-        uri = request.uri
-        if not (self._is_ours(uri.host) or uri.host in (flow.host, flow.source)):
-            raise Refused(404)
-        bridge = Bridge(self, transaction, caller, uri.decoded_user)
+        caller = self._caller_of(request, transaction.flow)
+        if replaced(self.agent, request) is not None:
+            raise Malformed(403, "")  # RFC 3891 section 3
+        bridge = Bridge(self, transaction, caller, request.uri.decoded_user)
         self.calls[bridge.id] = bridge
         self.dialplan.run(bridge)
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
         """A REGISTER came."""
         self._registrar.registering(transaction, request)
+
+    def requested(self, transaction: ServerTransaction, request: Request) -> None:
+        """A MESSAGE, PUBLISH, REFER or SUBSCRIBE came outside dialogs; they are for extensions only.
+
+        :raises Malformed: when it is refused.
+        """
+        sender = self._caller_of(request, transaction.flow)
+        if sender.source is not Source.INTERNAL:
+            raise Malformed(403, "")
+        if request.method == "SUBSCRIBE":
+            self.events.subscribing(transaction, request, sender)
+        elif request.method == "PUBLISH":
+            self.events.publishing(transaction, request, sender)
+        elif request.method == "MESSAGE":
+            self._messages.deliver(transaction, request, sender)
+        else:
+            Referral(self.agent, transaction, request).refuse(403)  # nobody may transfer calls yet
 
     def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be.
@@ -125,18 +148,25 @@ class Switchboard:
             bridge.end("the exchange stops")
 
     def _caller_of(self, request: Request, flow: Flow) -> Caller:
-        """Who calls.
+        """Who sent a request that is for us.
 
-        :raises Refused: 401 when it has yet to prove it.
+        :raises Refused: 401 when it has yet to prove it, 404 for domains that are not ours.
         """
         sender = request.sender()
-        host = sender.uri.host
-        if not (self._is_ours(host) or host in (flow.host, flow.source)):
-            return Caller(sender.uri.user, _printable(sender.display), Source.ANONYMOUS)
-        found = self._authenticator.identify(request, flow)
-        if not isinstance(found, Extension):
-            raise Refused(401, *found)
-        return Caller(found.number, found.name, Source.INTERNAL)
+        if self._is_here(sender.uri.host, flow):
+            found = self._authenticator.identify(request, flow)
+            if not isinstance(found, Extension):
+                raise Refused(401, *found)
+            caller = Caller(found.number, found.name, Source.INTERNAL)
+        else:
+            caller = Caller(sender.uri.user, _printable(sender.display), Source.ANONYMOUS)
+        if not self._is_here(request.uri.host, flow):
+            raise Refused(404)
+        return caller
+
+    def _is_here(self, host: str, flow: Flow) -> bool:
+        """Whether a URI's host means us, also to those who know us by the address that they reach us at."""
+        return self._is_ours(host) or host in (flow.host, flow.source)
 
     def _phones_of(self, target: ExtensionTarget, secure: bool) -> list[Destination] | Outcome:
         extension = self._directory.find(target.number)

@@ -17,13 +17,15 @@ from pbx.sip.errors import InvalidState, Malformed, Refused
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import ALLOW, CONTACT, CONTENT_TYPE, RETRY_AFTER, Field
 from pbx.sip.identifiers import Identifiers
+from pbx.sip.information import Information
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
 from pbx.sip.offer_answer import LOCAL_OFFER, REMOTE_OFFER, STABLE, OfferAnswer
+from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER")
+METHODS = tuple("INVITE ACK CANCEL BYE INFO MESSAGE NOTIFY OPTIONS REFER SUBSCRIBE PUBLISH REGISTER".split())
 ALLOWED = ALLOW.field(", ".join(METHODS[:-1]))
 
 
@@ -54,6 +56,12 @@ class SessionUser(Protocol):
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A re-INVITE came: `answer` or `reject` it."""
 
+    def session_informed(self, session: Session, information: Information) -> None:
+        """An INFO or MESSAGE came: pass it on, or answer it."""
+
+    def session_referred(self, session: Session, referral: Referral) -> None:
+        """A REFER came: accept or refuse it."""
+
     def session_ended(self, session: Session, reason: str) -> None:
         """The session is over, and we did not end it. The reason is in words."""
 
@@ -67,6 +75,8 @@ class Nobody:
     def session_answered(self, session: Session, sdp: bytes) -> None: ...
     def session_rejected(self, session: Session, status: int, reason: str) -> None: ...
     def session_offered(self, session: Session, sdp: bytes) -> None: ...
+    def session_informed(self, session: Session, information: Information) -> None: ...
+    def session_referred(self, session: Session, referral: Referral) -> None: ...
     def session_ended(self, session: Session, reason: str) -> None: ...
     def response_received(self, response: Response) -> None: ...
     def transaction_failed(self, method: str, status: int, reason: str) -> None: ...
@@ -83,8 +93,8 @@ class Agent(Protocol):
     layer: TransactionLayer
     sessions: set[Session]
 
-    def answer(self, transaction: ServerTransaction, request: Request) -> None:
-        """Answer a request that is not about the session."""
+    def asked(self, session: Session, transaction: ServerTransaction, request: Request) -> None:
+        """A request came that is not about the session."""
 
     def direct(self, dialog: Dialog) -> None:
         """Let the requests of a dialog go to its route set or remote target."""
@@ -259,7 +269,7 @@ class Session:
         elif request.method == "BYE":
             self._bye_received(transaction, request)
         else:
-            self._agent.answer(transaction, request)
+            self._agent.asked(self, transaction, request)
 
     def ack_received(self, ack: Request) -> None:
         """An ACK came in our dialog."""

@@ -1,4 +1,4 @@
-"""The timers of RFC 3261 Table 4 and RFC 6026, in seconds, for unreliable transports.
+"""The timers of RFC 3261 Table 4, RFC 6026 and RFC 6665, in seconds, for unreliable transports.
 
 Timers A, E and G start at T1; timers D, I, J and K are zero over reliable transports: the machines say so.
 """
@@ -21,6 +21,7 @@ TIMER_J = 64 * T1  # non-INVITE server: retransmitted requests are answered
 TIMER_K = T4  # non-INVITE client: retransmitted responses are absorbed
 TIMER_L = 64 * T1  # INVITE server: retransmitted INVITEs after a 2xx are absorbed (RFC 6026 7.1)
 TIMER_M = 64 * T1  # INVITE client: further 2xx are passed up (RFC 6026 7.2)
+TIMER_N = 64 * T1  # subscriber: without a NOTIFY (RFC 6665 4.1.2.4)
 
 
 class Timer(Protocol):

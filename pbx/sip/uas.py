@@ -18,15 +18,16 @@ from pbx.sip.headers import (
     REQUIRE,
     SUPPORTED,
     UNSUPPORTED,
+    Field,
 )
 from pbx.sip.message import Request, Response
 from pbx.sip.session import ALLOWED, METHODS
 
-EXTENSIONS: frozenset[str] = frozenset()
+EXTENSIONS = frozenset(("norefersub", "replaces"))
 """The option tags that a request may require."""
 
 # Methods that somebody has defined, so that their absence is a choice of ours and no ignorance.
-_DEFINED = frozenset("INFO MESSAGE NOTIFY PRACK PUBLISH REFER SUBSCRIBE UPDATE".split())
+_DEFINED = frozenset(("PRACK", "UPDATE"))
 _ACCEPTABLE = frozenset((SDP_TYPE, "application/*", "*/*"))
 _ACCEPTED = ACCEPT.field(SDP_TYPE)
 _UNENCODED = ACCEPT_ENCODING.field("identity")
@@ -56,14 +57,16 @@ def check(request: Request) -> None:
             _check_body(request)
         if "accept" in keys and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
             raise Malformed(406, "no session description accepted")  # RFC 3261 21.4.7
+    elif "replaces" in keys:
+        raise Malformed(400, "Replaces stands in INVITE only")  # RFC 3891 section 3
     elif method == "REGISTER":
         _check_registration(request)
 
 
-def answer_of(request: Request, tag: str) -> Response:
-    """The answer to OPTIONS: what we can do (RFC 3261 11.2); to others, that they are not for us."""
+def answer_of(request: Request, tag: str, allow_events: Field) -> Response:
+    """The answer to OPTIONS: what we can do (RFC 3261 11.2, RFC 6665 4.4.4); to others, that they are not for us."""
     if request.method == "OPTIONS":
-        return request.response(200, "", tag, (ALLOWED, _ACCEPTED, _UNENCODED, _EXTENSIONS))
+        return request.response(200, "", tag, (ALLOWED, _ACCEPTED, _UNENCODED, _EXTENSIONS, allow_events))
     return request.response(481, "", tag)
 
 

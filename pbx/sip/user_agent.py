@@ -5,19 +5,27 @@ It knows all sessions and dialogs; the checks that a UAS makes of every request 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Protocol
 
 from pbx.sip import uas
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow
+from pbx.sip.headers import ALLOW_EVENTS
 from pbx.sip.identifiers import Identifiers
+from pbx.sip.information import Information
 from pbx.sip.message import Message, Request
+from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import Session
+from pbx.sip.session import CONFIRMED, EARLY, Session
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 from pbx.sip.uri import Uri, parse_uri
+from pbx.sip.usages import Key, Usages
+
+_REQUESTS = frozenset(("MESSAGE", "PUBLISH", "REFER", "SUBSCRIBE"))
+_REMEMBERED = 512  # dialogs that have ended
 
 
 class Exchange(Protocol):
@@ -28,6 +36,9 @@ class Exchange(Protocol):
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
         """A REGISTER came."""
+
+    def requested(self, transaction: ServerTransaction, request: Request) -> None:
+        """A MESSAGE, PUBLISH, REFER or SUBSCRIBE came."""
 
 
 class Flows(Protocol):
@@ -47,6 +58,8 @@ class UserAgent:
     :param flows: where flows come from.
     :ivar exchange: whom it tells; set by it.
     :ivar sessions: all sessions that are not over.
+    :ivar usages: all other usages of dialogs.
+    :ivar allow_events: the event packages that the exchange has, as a field; "refer" is the stack's own.
     """
 
     def __init__(self, clock: Clock, identifiers: Identifiers, layer: TransactionLayer, flows: Flows) -> None:
@@ -56,13 +69,16 @@ class UserAgent:
         self.flows = flows
         self.exchange: Exchange | None = None
         self.sessions: set[Session] = set()
-        self._dialogs: dict[tuple[str, str, str], Session] = {}
+        self.usages = Usages()
+        self.allow_events = ALLOW_EVENTS.field("refer")
+        self._dialogs: dict[Key, Session] = {}
+        self._ended: deque[Key] = deque(maxlen=_REMEMBERED)
         layer.user = self
 
     @property
     def dialogs(self) -> int:
         """How many dialogs there are."""
-        return len(self._dialogs)
+        return len(self._dialogs.keys() | self.usages.dialogs)
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
         """A new request came.
@@ -76,16 +92,36 @@ class UserAgent:
         if request.to_tag:
             session = self._dialogs.get((request.call_id, request.to_tag, request.from_tag))
             if session is None:
-                raise Malformed(481, "")
-            session.request_received(transaction, request)
+                self.usages.request_received(transaction, request)
+            else:
+                session.request_received(transaction, request)
             return
         assert self.exchange is not None
         if isinstance(transaction, InviteServerTransaction):
             self.exchange.invited(transaction, request)
         elif request.method == "REGISTER":
             self.exchange.registering(transaction, request)
+        elif request.method in _REQUESTS:
+            self.exchange.requested(transaction, request)
         else:
             self.answer(transaction, request)
+
+    def asked(self, session: Session, transaction: ServerTransaction, request: Request) -> None:
+        """A request came in the dialog of a session, but not about the session.
+
+        :raises Malformed: what the transaction layer is to answer.
+        """
+        method = request.method
+        if method in ("NOTIFY", "SUBSCRIBE"):
+            self.usages.judged(transaction, request)
+        elif method not in ("INFO", "MESSAGE", "REFER"):
+            self.answer(transaction, request)
+        elif session.state is not EARLY and session.state is not CONFIRMED:
+            raise Malformed(481, "")
+        elif method == "REFER":
+            session.user.session_referred(session, Referral(self, transaction, request, session.dialog))
+        else:
+            session.user.session_informed(session, Information(transaction, request))
 
     def ack_received(self, request: Request) -> None:
         """The ACK of a 2xx came."""
@@ -95,7 +131,7 @@ class UserAgent:
 
     def answer(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer a request that needs no more than an answer: OPTIONS, and what we do not know."""
-        transaction.respond(uas.answer_of(request, self.identifiers.token()))
+        transaction.respond(uas.answer_of(request, self.identifiers.token(), self.allow_events))
 
     def direct(self, dialog: Dialog) -> None:
         """Let the requests of a dialog go to its route set or remote target (RFC 3261 12.2.1.1), if a way is known."""
@@ -116,6 +152,14 @@ class UserAgent:
         elif dialog.next_hop != before:
             self.direct(dialog)
 
+    def session_of(self, key: Key) -> Session | None:
+        """The session with a dialog ID; None when there is none, or no more."""
+        return self._dialogs.get(key)
+
+    def was_ended(self, key: Key) -> bool:
+        """Whether a session with that dialog ID has ended lately."""
+        return key in self._ended
+
     def enter(self, session: Session) -> None:
         """A session has its dialog."""
         assert session.dialog is not None
@@ -130,6 +174,8 @@ class UserAgent:
         """A session is over."""
         self.leave(session)
         self.sessions.discard(session)
+        if session.dialog is not None:
+            self._ended.append(session.dialog.key)
 
     def _cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
         invite = self.layer.invite_of(cancel)

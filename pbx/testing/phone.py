@@ -11,123 +11,27 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from pbx.sip import sdp
 from pbx.sip.addresses import Addresses, bracketed
 from pbx.sip.digest import Challenge, parse_challenge
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import AUTHORIZATION, CALL_ID, CONTACT, CSEQ, EXPIRES, FROM, MAX_FORWARDS, TO, Field
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.inbound_session import InboundSession
-from pbx.sip.message import NO_BODY, Request, Response
+from pbx.sip.message import NO_BODY, Request, Response, with_body
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import CONFIRMED, Session
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 from pbx.sip.transport import UDPTransport
 from pbx.sip.transports import Transports
 from pbx.sip.user_agent import UserAgent
 from pbx.testing.clock import VirtualClock
 from pbx.testing.network import Address, Network
+from pbx.testing.phone_call import PhoneCall
+from pbx.testing.reply import Once, Reply
 from pbx.testing.sound import Sound
 
 SIP_PORT = 5060
 FIRST_MEDIA_PORT = 20_000
-
-
-class PhoneCall:
-    """One call of a phone, as its user sees it.
-
-    :ivar state: "calling", "early" (it rings at the other end), "ringing" (here), "talking", "over".
-    :ivar status: the last final status that came for our INVITE; 0 when none came.
-    :ivar progress: the provisional statuses that came, in order.
-    :ivar fields: the header fields of the last final response to our INVITE, or of what ended the call.
-    :ivar forwards: Max-Forwards of the INVITE that came.
-    :ivar held: whether the other side has put us on hold.
-    :ivar ended_by: "us", "them", or "" while it goes on.
-    :ivar why: the words that came with the end: of its Reason field, where there was one.
-    """
-
-    def __init__(self, phone: Phone, sound: Sound) -> None:
-        self.sound = sound
-        self.session: Session | None = None
-        self.state = "calling"
-        self.status = 0
-        self.progress: list[int] = []
-        self.fields: list[Field] = []
-        self.ended_by = ""
-        self.why = ""
-        self.forwards = 0
-        self.held = False
-        self._phone = phone
-        self._version = 0
-        self.offered = True
-        self.retried = False
-
-    def describe(self, direction: str = "sendrecv") -> bytes:
-        """A session description of ours."""
-        self._version += 1
-        host = self._phone.inside
-        where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
-        return (
-            f"v=0\r\no=- 1 {self._version} {where}\r\ns=-\r\nc={where}\r\nt=0 0\r\n"
-            f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))} 101\r\n"
-            f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={direction}\r\n"
-        ).encode()
-
-    def take(self, description: bytes) -> None:
-        """Send where a description of the other side says."""
-        session = sdp.parse(description) if description else None
-        if session is not None and session.media:
-            line = session.media[0]
-            self.sound.target = (session.host(line), line.port) if line.port else None
-            self.held = session.direction(line) in ("sendonly", "inactive")
-
-    # What the session tells (pbx.sip.session.SessionUser)
-
-    def session_progressed(self, session: Session, status: int, description: bytes) -> None:
-        """It rings, or there is early media."""
-        self.state = "early"
-        self.progress.append(status)
-        self.take(description)
-
-    def session_answered(self, session: Session, description: bytes) -> None:
-        """They answered; or the ACK of our 2xx brought their answer."""
-        self.state = "talking"
-        self.status = 200
-        self.fields = session.take_fields()
-        self.take(description)
-        if session.owes_ack:
-            session.ack(self.describe())
-
-    def session_rejected(self, session: Session, status: int, reason: str) -> None:
-        """They refused."""
-        self.status = status
-        self.fields = session.take_fields()
-        if session.state is CONFIRMED:
-            return
-        if status == 401 and self._phone.retries(self):
-            return
-        self.over("them", reason)
-
-    def session_offered(self, session: Session, description: bytes) -> None:
-        """A re-INVITE."""
-        if self._phone.refuses:
-            session.reject(self._phone.refuses)
-            return
-        self.take(description)
-        session.answer(self.describe("recvonly" if self.held else "sendrecv"))
-
-    def session_ended(self, session: Session, reason: str) -> None:
-        """They hung up, or gave up."""
-        self.fields = session.take_fields()
-        self.over("them", next((value for key, _, value in self.fields if key == "reason"), reason))
-
-    def over(self, by: str, why: str = "") -> None:
-        """The call is over."""
-        self.state = "over"
-        self.ended_by = by
-        self.why = why
-        self.sound.close()
 
 
 class Phone:
@@ -146,6 +50,8 @@ class Phone:
     :ivar register_status: the final status of that REGISTER.
     :ivar busy: whether it refuses calls with 486; it does so in a call, too.
     :ivar refuses: the status with which it refuses re-INVITEs; 0 while it takes them.
+    :ivar told: the methods and bodies of the MESSAGEs and INFOs that came.
+    :ivar takes: the status with which it answers these.
     """
 
     def __init__(
@@ -172,6 +78,8 @@ class Phone:
         self.call: PhoneCall | None = None
         self.busy = False
         self.refuses = 0
+        self.told: list[tuple[str, bytes]] = []
+        self.takes = 200
         self.layer = TransactionLayer(clock, identifiers)
         transports = Transports()
         self.agent = UserAgent(clock, identifiers, self.layer, transports)
@@ -274,15 +182,33 @@ class Phone:
         """Lose the network: nothing arrives any more, and nothing goes out."""
         self._socket.close()
 
-    def asks(self, method: str, number: str = "", more: tuple[Field, ...] = ()) -> Reply:
+    def asks(
+        self, method: str, number: str = "", more: tuple[Field, ...] = (), body: bytes = b"", kind: str = "text/plain"
+    ) -> Reply:
         """Send a request of any method outside all calls, for example OPTIONS.
 
         :param number: whom it is for; "" for the exchange itself.
         :param more: further fields.
+        :param body: its body, of that Content-Type.
         """
         reply = Reply()
-        self._ask(method, f"sip:{number}@{self._server}" if number else f"sip:{self._server}", more, reply.take)
+        self._ask(method, self.address_of(number), more, reply.take, body, kind)
         return reply
+
+    def informs(
+        self, body: bytes, kind: str = "text/plain", method: str = "INFO", more: tuple[Field, ...] = ()
+    ) -> Reply:
+        """Send an INFO, or a MESSAGE, in the call."""
+        reply = Reply()
+        session = self._current().session
+        assert session is not None and session.dialog is not None
+        request = session.dialog.request(method, more, body, kind)
+        self.layer.request(session.dialog.flow, request, Once(reply.take))
+        return reply
+
+    def address_of(self, number: str) -> str:
+        """The URI of a number at the exchange; of the exchange itself for ""."""
+        return f"sip:{number}@{self._server}" if number else f"sip:{self._server}"
 
     # What its user sees and hears
 
@@ -331,9 +257,17 @@ class Phone:
         """A phone is no registrar."""
         transaction.respond(request.response(405, "", self._identifiers.token()))
 
+    def requested(self, transaction: ServerTransaction, request: Request) -> None:
+        """A MESSAGE came; others are refused."""
+        status = 405
+        if request.method == "MESSAGE":
+            self.told.append(("MESSAGE", request.body))
+            status = self.takes
+        transaction.respond(request.response(status, "", self._identifiers.token()))
+
     def retries(self, call: PhoneCall) -> bool:
         """Dial again, once, with credentials for the challenge of a refusal."""
-        self._take_challenge(call.fields)
+        self.take_challenge(call.fields)
         if call.retried or self._challenge is None:
             return False
         call.retried = True
@@ -344,10 +278,10 @@ class Phone:
 
     def _invite(self, call: PhoneCall, number: str, forwards: int, more: tuple[Field, ...]) -> None:
         self._dialled = (number, forwards, more)
-        target = f"sip:{number}@{self._server}"
+        target = self.address_of(number)
         session = OutboundSession(self.agent, call, self.flow, neighbour=True)
         call.session = session
-        credentials = self._credentials("INVITE", target)
+        credentials = self.credentials("INVITE", target)
         description = call.describe() if call.offered else b""
         me = f"<sip:{self.number}@{self._domain}>"
         session.invite(target, me, f"<{target}>", description, forwards, (*more, *credentials))
@@ -375,7 +309,7 @@ class Phone:
             if response.status == 401 and (
                 not challenged or "stale=true" in (response.first("www-authenticate") or "")
             ):
-                self._take_challenge(response.fields)
+                self.take_challenge(response.fields)
                 self._send_register(expires, contact)
             else:
                 self.registered = response.status == 200 and expires > 0
@@ -383,7 +317,15 @@ class Phone:
         fields = (CONTACT.field(contact), EXPIRES.field(expires))
         self._ask("REGISTER", f"sip:{self._server}", fields, answered)
 
-    def _ask(self, method: str, target: str, more: tuple[Field, ...], answered: Callable[[Response], None]) -> None:
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        more: tuple[Field, ...],
+        answered: Callable[[Response], None],
+        body: bytes = b"",
+        kind: str = "",
+    ) -> None:
         me = f"<sip:{self.number}@{self._domain}>"
         self._cseq += 1
         fields = [
@@ -393,17 +335,22 @@ class Phone:
             CSEQ.field(f"{self._cseq} {method}"),
             MAX_FORWARDS.field(70),
             *more,
-            *self._credentials(method, target),
-            NO_BODY,
+            *self.credentials(method, target),
         ]
-        self.layer.request(self.flow, Request(method, target, fields), _Once(answered))
+        if body:
+            with_body(fields, kind, body)
+        else:
+            fields.append(NO_BODY)
+        self.layer.request(self.flow, Request(method, target, fields, body), Once(answered))
 
-    def _take_challenge(self, fields: list[Field]) -> None:
+    def take_challenge(self, fields: list[Field]) -> None:
+        """Answer the challenge among the fields of a refusal from now on."""
         challenges = [parse_challenge(value) for key, _, value in fields if key == "www-authenticate"]
         self._challenge = next((one for one in challenges if one is not None and one.answerable), None)
         self._count = 0
 
-    def _credentials(self, method: str, target: str) -> tuple[Field, ...]:
+    def credentials(self, method: str, target: str) -> tuple[Field, ...]:
+        """The credentials of the next request, as fields; none without a challenge."""
         if self._challenge is None:
             return ()
         self._count += 1
@@ -416,38 +363,3 @@ class Phone:
 
     def __repr__(self) -> str:
         return f"<phone {self.number} at {self.host}: {self.call.state if self.call else 'idle'}>"
-
-
-class Reply:
-    """What comes back for one request.
-
-    :ivar status: the final status; 0 while there is none.
-    :ivar fields: the header fields of that response.
-    """
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.fields: list[Field] = []
-
-    def take(self, response: Response) -> None:
-        """The final response."""
-        self.status = response.status
-        self.fields = response.fields
-
-    def field(self, key: str) -> str:
-        """The value of the first field with this key (its name in lower case); "" without any."""
-        return next((value for other, _, value in self.fields if other == key), "")
-
-
-class _Once:
-    """The user of one request: takes its final response."""
-
-    def __init__(self, answered: Callable[[Response], None]) -> None:
-        self._answered = answered
-
-    def response_received(self, response: Response) -> None:
-        if response.status >= 200:
-            self._answered(response)
-
-    def transaction_failed(self, method: str, status: int, reason: str) -> None:
-        """Nobody answered: the phone stays as it is."""

@@ -126,6 +126,11 @@ class Endpoint:
         self.told.append("registering")
         transaction.respond(request.response(200, "", "ours"))
 
+    def requested(self, transaction, request) -> None:
+        """A request of another method."""
+        self.told.append(request.method)
+        self.transactions.append(transaction)
+
     # What the session tells (pbx.sip.session.SessionUser)
 
     def session_progressed(self, session, status, sdp) -> None:
@@ -139,6 +144,14 @@ class Endpoint:
 
     def session_offered(self, session, sdp) -> None:
         self.told.append(("offered", sdp))
+
+    def session_informed(self, session, information) -> None:
+        self.told.append((information.method, information.body))
+        self.information = information
+
+    def session_referred(self, session, referral) -> None:
+        self.told.append(("referred", str(referral.target)))
+        self.referral = referral
 
     def session_ended(self, session, reason) -> None:
         self.told.append(("ended", reason))

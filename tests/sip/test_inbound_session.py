@@ -6,6 +6,7 @@ import pytest
 
 from pbx.sip.errors import InvalidState
 from pbx.sip.headers import REASON
+from pbx.sip.session import ALLOWED
 from tests.sip.endpoint import OFFER, Endpoint, names
 from tests.sip.wire import SDP, request
 
@@ -33,7 +34,7 @@ def test_call_rings_is_answered_and_acknowledged(us):
     assert ringing.to_tag == early.to_tag == ok.to_tag == session.dialog.local_tag
     assert [message.body for message in (ringing, early, ok)] == [b"", SDP, SDP]
     assert ok.first("contact") == "<sip:192.0.2.1:5060>"
-    assert ok.first("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+    assert ok.first("allow") == ALLOWED[2]
     assert ok.first("content-type") == "application/sdp"
     us.wire.take()
     assert us.receive(us.within("ACK", 1)) == []

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pbx.sip.headers import REASON
 from pbx.sip.message import Request
+from pbx.sip.session import ALLOWED
 from tests.sip.endpoint import OFFER, Endpoint, names
 from tests.sip.wire import SDP, response
 
@@ -30,7 +31,7 @@ def test_invite_has_all_that_it_must_have(us):
     assert invite.first("to") == "<sip:peer@192.0.2.9>"
     assert invite.first("cseq") == "1 INVITE"
     assert invite.first("contact") == "<sip:192.0.2.1:5060>"
-    assert invite.first("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+    assert invite.first("allow") == ALLOWED[2]
     assert invite.max_forwards == 70
     assert us.agent.sessions == {session}
     assert us.agent.dialogs == 0

@@ -4,6 +4,7 @@ import pytest
 
 from pbx.sip import uas
 from pbx.sip.errors import Malformed, Refused
+from pbx.sip.headers import ALLOW_EVENTS
 from pbx.sip.message import Request, Response
 from pbx.sip.session import ALLOWED
 from tests.sip.wire import SDP, received, request
@@ -23,7 +24,7 @@ def test_known_methods_pass(method):
 
 
 @pytest.mark.parametrize(
-    ("method", "status"), [("PUBLISH", 405), ("invite", 501), ("NEWMETHOD", 501), ("RE%47IST%45R", 501)]
+    ("method", "status"), [("UPDATE", 405), ("invite", 501), ("NEWMETHOD", 501), ("RE%47IST%45R", 501)]
 )
 def test_method_that_we_lack_is_405_and_one_that_nobody_knows_501_and_both_are_told_ours(method, status):
     """RFC 3261 8.2.1 and 21.5.2; methods are case-sensitive."""
@@ -57,10 +58,17 @@ def test_required_extensions_are_named_as_unsupported(method):
     assert fault.more == (("unsupported", "Unsupported", "none, foo, bar"),)
 
 
-def test_supported_extensions_are_no_hindrance(monkeypatch):
-    monkeypatch.setattr(uas, "EXTENSIONS", frozenset(("none",)))
-    uas.check(request(more=[("require", "Require", "none")]))
-    assert refused(more=[("require", "Require", "none, foo")]).more == (("unsupported", "Unsupported", "foo"),)
+def test_supported_extensions_are_no_hindrance():
+    uas.check(request(more=[("require", "Require", "replaces")]))
+    assert refused(more=[("require", "Require", "replaces, foo")]).more == (("unsupported", "Unsupported", "foo"),)
+
+
+@pytest.mark.parametrize("method", ["REFER", "MESSAGE", "BYE", "REGISTER"])
+def test_replaces_stands_in_invite_only(method):
+    """RFC 3891 section 3."""
+    more = [("replaces", "Replaces", "1;to-tag=2;from-tag=3")]
+    uas.check(request(more=more))
+    assert refused(method=method, more=more).status == 400
 
 
 def test_what_only_proxies_must_support_is_nothing_to_us():
@@ -174,14 +182,15 @@ def test_method_is_judged_first_then_the_target_then_what_is_required():
 
 def test_options_is_told_what_we_can_do():
     """RFC 3261 11.2."""
-    answer = received(uas.answer_of(request("OPTIONS"), "ours"))
+    answer = received(uas.answer_of(request("OPTIONS"), "ours", ALLOW_EVENTS.field("refer")))
     assert isinstance(answer, Response)
     assert (answer.status, answer.to_tag) == (200, "ours")
     assert answer.first("allow") == ALLOWED[2]
     assert answer.first("accept") == "application/sdp"
     assert answer.first("accept-encoding") == "identity"
-    assert answer.first("supported") == ""
+    assert answer.first("supported") == "norefersub, replaces"
+    assert answer.first("allow-events") == "refer"
 
 
 def test_what_belongs_to_no_dialog_is_481():
-    assert uas.answer_of(request("BYE"), "ours").status == 481
+    assert uas.answer_of(request("BYE"), "ours", ALLOW_EVENTS.field("refer")).status == 481

@@ -30,13 +30,16 @@ def test_options_is_answered(us):
     answer = us.wire.last
     assert answer.status == 200
     assert answer.to_tag
-    assert answer.first("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS"
+    assert (
+        answer.first("allow") == "INVITE, ACK, CANCEL, BYE, INFO, MESSAGE, NOTIFY, OPTIONS, REFER, SUBSCRIBE, PUBLISH"
+    )
+    assert answer.first("allow-events") == "refer"
 
 
 @pytest.mark.parametrize(
     ("method", "parts", "status"),
     [
-        ("PUBLISH", {}, 405),
+        ("UPDATE", {}, 405),
         ("BREW", {}, 501),
         ("INVITE", {"target": "tel:+123"}, 416),
         ("INVITE", {"more": [("accept", "Accept", "text/plain")]}, 406),
@@ -58,7 +61,7 @@ def test_what_cannot_be_served_is_refused_and_leaves_nothing(us, method, parts, 
 
 @pytest.mark.parametrize(
     ("method", "more", "status"),
-    [("BREW", (), 501), ("PUBLISH", (), 405), ("OPTIONS", (), 200), ("OPTIONS", [("require", "Require", "foo")], 420)],
+    [("BREW", (), 501), ("UPDATE", (), 405), ("OPTIONS", (), 200), ("OPTIONS", [("require", "Require", "foo")], 420)],
 )
 def test_whatever_comes_in_a_dialog_is_answered_and_the_call_goes_on(us, method, more, status):
     us.in_a_call()

@@ -1,0 +1,132 @@
+"""One call of a simulated phone, as its user sees it: what the session tells is kept for the test to look at."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pbx.sip import sdp
+from pbx.sip.headers import Field
+from pbx.sip.information import Information
+from pbx.sip.refer import Referral
+from pbx.sip.session import CONFIRMED, Session
+from pbx.testing.sound import Sound
+
+
+class Owner(Protocol):
+    """What a call needs of its phone."""
+
+    inside: str
+    payload_types: tuple[int, ...]
+    refuses: int
+    told: list[tuple[str, bytes]]
+    takes: int
+
+    def retries(self, call: PhoneCall) -> bool:
+        """Dial again, once, with credentials for the challenge of a refusal."""
+
+
+class PhoneCall:
+    """One call of a phone, as its user sees it.
+
+    :ivar state: "calling", "early" (it rings at the other end), "ringing" (here), "talking", "over".
+    :ivar status: the last final status that came for our INVITE; 0 when none came.
+    :ivar progress: the provisional statuses that came, in order.
+    :ivar fields: the header fields of the last final response to our INVITE, or of what ended the call.
+    :ivar forwards: Max-Forwards of the INVITE that came.
+    :ivar referral: the last REFER that came, for a test to accept or refuse; None before.
+    :ivar held: whether the other side has put us on hold.
+    :ivar ended_by: "us", "them", or "" while it goes on.
+    :ivar why: the words that came with the end: of its Reason field, where there was one.
+    """
+
+    def __init__(self, phone: Owner, sound: Sound) -> None:
+        self.sound = sound
+        self.session: Session | None = None
+        self.state = "calling"
+        self.status = 0
+        self.progress: list[int] = []
+        self.fields: list[Field] = []
+        self.ended_by = ""
+        self.why = ""
+        self.forwards = 0
+        self.referral: Referral | None = None
+        self.held = False
+        self._phone = phone
+        self._version = 0
+        self.offered = True
+        self.retried = False
+
+    def describe(self, direction: str = "sendrecv") -> bytes:
+        """A session description of ours."""
+        self._version += 1
+        host = self._phone.inside
+        where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
+        return (
+            f"v=0\r\no=- 1 {self._version} {where}\r\ns=-\r\nc={where}\r\nt=0 0\r\n"
+            f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))} 101\r\n"
+            f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={direction}\r\n"
+        ).encode()
+
+    def take(self, description: bytes) -> None:
+        """Send where a description of the other side says."""
+        session = sdp.parse(description) if description else None
+        if session is not None and session.media:
+            line = session.media[0]
+            self.sound.target = (session.host(line), line.port) if line.port else None
+            self.held = session.direction(line) in ("sendonly", "inactive")
+
+    # What the session tells (pbx.sip.session.SessionUser)
+
+    def session_progressed(self, session: Session, status: int, description: bytes) -> None:
+        """It rings, or there is early media."""
+        self.state = "early"
+        self.progress.append(status)
+        self.take(description)
+
+    def session_answered(self, session: Session, description: bytes) -> None:
+        """They answered; or the ACK of our 2xx brought their answer."""
+        self.state = "talking"
+        self.status = 200
+        self.fields = session.take_fields()
+        self.take(description)
+        if session.owes_ack:
+            session.ack(self.describe())
+
+    def session_rejected(self, session: Session, status: int, reason: str) -> None:
+        """They refused."""
+        self.status = status
+        self.fields = session.take_fields()
+        if session.state is CONFIRMED:
+            return
+        if status == 401 and self._phone.retries(self):
+            return
+        self.over("them", reason)
+
+    def session_offered(self, session: Session, description: bytes) -> None:
+        """A re-INVITE."""
+        if self._phone.refuses:
+            session.reject(self._phone.refuses)
+            return
+        self.take(description)
+        session.answer(self.describe("recvonly" if self.held else "sendrecv"))
+
+    def session_informed(self, session: Session, information: Information) -> None:
+        """They tell something."""
+        self._phone.told.append((information.method, information.body))
+        information.answer(self._phone.takes)
+
+    def session_referred(self, session: Session, referral: Referral) -> None:
+        """They ask for a transfer."""
+        self.referral = referral
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """They hung up, or gave up."""
+        self.fields = session.take_fields()
+        self.over("them", next((value for key, _, value in self.fields if key == "reason"), reason))
+
+    def over(self, by: str, why: str = "") -> None:
+        """The call is over."""
+        self.state = "over"
+        self.ended_by = by
+        self.why = why
+        self.sound.close()
