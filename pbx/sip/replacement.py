@@ -31,11 +31,10 @@ def replaced(sessions: Sessions, request: Request) -> Session | None:
 
     :raises Malformed: with the status that refuses the INVITE; the session named is left as it is.
     """
-    count = sum([field[0] == "replaces" for field in request.fields])
-    if not count:
-        return None
     value = request.one(REPLACES)
-    if count > 1 or value is None:
+    if value is None:
+        return None
+    if sum([field[0] == "replaces" for field in request.fields]) > 1:
         raise Malformed(400, "Replaces comes twice")
     wanted = parse_replaces(value)
     keys = [(wanted.call_id, local, remote) for local in _tags(wanted.to_tag) for remote in _tags(wanted.from_tag)]

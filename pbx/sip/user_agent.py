@@ -172,10 +172,11 @@ class UserAgent:
 
     def forget(self, session: Session) -> None:
         """A session is over."""
-        self.leave(session)
         self.sessions.discard(session)
         if session.dialog is not None:
-            self._ended.append(session.dialog.key)
+            key = session.dialog.key
+            self._dialogs.pop(key, None)
+            self._ended.append(key)
 
     def _cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
         invite = self.layer.invite_of(cancel)
