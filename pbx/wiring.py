@@ -18,6 +18,7 @@ from pbx.media.relay import Relay
 from pbx.sip.addresses import Addresses, SocketAddress, bracketed
 from pbx.sip.connection import Security
 from pbx.sip.identifiers import Identifiers
+from pbx.sip.locator import Locator, Names, NoNames
 from pbx.sip.nonces import Nonces
 from pbx.sip.parser import LIMITS, Limits
 from pbx.sip.stream_transport import Dialer, Occupancy, StreamTransport
@@ -27,6 +28,7 @@ from pbx.sip.transport import UDPTransport
 from pbx.sip.transports import Transports
 from pbx.sip.user_agent import UserAgent
 
+NO_NAMES = NoNames()
 CODECS = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
 
 
@@ -49,6 +51,7 @@ class Exchange:
     :param expires: shortest, longest and default registration, in seconds.
     :param connections: how many may be made to us, in all and from one address.
     :param limits: how long a message may be.
+    :param names: the DNS.
     :ivar counts: what was dropped or refused, by kind.
     """
 
@@ -71,12 +74,14 @@ class Exchange:
         expires: tuple[int, int, int] = (60, 7200, 3600),
         connections: tuple[int, int] = (5000, 500),
         limits: Limits = LIMITS,
+        names: Names = NO_NAMES,
     ) -> None:
         self.transports = Transports()
         self.layer = TransactionLayer(clock, identifiers)
         self.counts = self.layer.counts
         self._clock = clock
-        self.agent = UserAgent(clock, identifiers, self.layer, self.transports)
+        locator = Locator(names, self.transports.supported, lambda: int(identifiers.token(), 16) / 2**64)
+        self.agent = UserAgent(clock, identifiers, self.layer, self.transports, locator)
         self.relay = Relay(sockets, clock, codecs, identifiers)
         self.directory = Directory()
         authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest)

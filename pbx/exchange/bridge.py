@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from pbx.exchange.approach import Approach
 from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import ENDS, INVITES, PROGRESS, crossing
 from pbx.exchange.destination import Destination
@@ -34,8 +35,10 @@ from pbx.sip.information import Information
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import EARLY, Agent, Session, SessionUser
+from pbx.sip.session import EARLY, Session, SessionUser
 from pbx.sip.timers import Clock
+from pbx.sip.uac import Delivery
+from pbx.sip.user_agent import UserAgent
 
 
 class CallUser(Protocol):
@@ -49,7 +52,7 @@ class Board(Protocol):
     """What a bridge needs of the exchange: the switchboard."""
 
     @property
-    def agent(self) -> Agent: ...
+    def agent(self) -> UserAgent: ...
     @property
     def relay(self) -> Relay: ...
 
@@ -222,20 +225,31 @@ class Bridge:
 
     def branch(self, destination: Destination, user: SessionUser) -> Branch:
         """Make a branch to a destination."""
-        flow = destination.flow
-        session = OutboundSession(self._board.agent, user, flow, destination.neighbour)
-        return Branch(destination, session, self._board.side(flow))
+        board, flow = self._board, destination.flow
+        session = OutboundSession(board.agent, user, flow, destination.neighbour)
+        # Media that nobody can reach yet has no ports either.
+        branch = Branch(destination, session, board.relay.side("", "") if flow is None else board.side(flow))
+        if not destination.neighbour:
+            approach = Approach(board, self, branch)
+            session.delivery = Delivery(board.agent, approach, destination.policy, destination.uri, flow=flow)
+        return branch
 
     def offer(self, branch: Branch) -> Deferred[bytes]:
         """The caller's offer, as that branch is to see it; b"" when the caller made none."""
+        delivery = branch.session.delivery
+        if branch.session.flow is None and delivery is not None:
+            described = branch.described = Deferred()
+            delivery.start()
+            return described
         if not self._offer:
             return succeed(b"")
         return self._board.relay.offer(self._side, branch.side, self._offer)
 
     def invite(self, branch: Branch, sdp: bytes) -> None:
         """Send the INVITE of a branch."""
-        destination = branch.destination
-        caller = self.caller.shown_at(hostport_of(destination.flow))
+        destination, flow = branch.destination, branch.session.flow
+        assert flow is not None
+        caller = self.caller.shown_at(hostport_of(flow))
         branch.session.invite(destination.uri, caller, destination.callee, sdp, self._forwards, self._crossing)
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:

@@ -34,15 +34,17 @@ class Branch:
     :ivar session: the session with it.
     :ivar side: its media.
     :ivar early: the session description of its last provisional response.
+    :ivar described: fires with our first offer to it; None where that is known at once, and afterwards.
     """
 
-    __slots__ = ("delay", "destination", "early", "session", "side")
+    __slots__ = ("delay", "described", "destination", "early", "session", "side")
 
     def __init__(self, destination: Destination, session: OutboundSession, side: Side) -> None:
         self.destination = destination
         self.session = session
         self.side = side
         self.early = b""
+        self.described: Deferred[bytes] | None = None
         self.delay: float | None = None  # seconds to the first sign of progress
 
 
@@ -89,7 +91,7 @@ class Fork:
         self._branches: list[Branch] = []
         self._outcomes: list[Outcome] = list(lost)
         self._expiry: Timer | None = None
-        self._starting = 0
+        self._starting = True
         self._started = clock.seconds()
         self._over = False
 
@@ -99,14 +101,14 @@ class Fork:
         :param timeout: seconds after which those that did not answer are given up.
         """
         self._expiry = self._clock.callLater(timeout, self._expired)
-        self._starting = len(destinations)
         for destination in destinations:
             branch = self._user.branch(destination, self)
             self._branches.append(branch)
             self._user.offer(branch).addCallbacks(
                 self._invite, self._not_offered, callbackArgs=(branch,), errbackArgs=(branch,)
             )
-        if not destinations:
+        self._starting = False
+        if not self._over:
             self._check()
 
     def give_up(self, more: tuple[Field, ...] = ()) -> None:
@@ -169,14 +171,10 @@ class Fork:
         self.session_rejected(session, 480, reason)
 
     def _invite(self, sdp: bytes, branch: Branch) -> None:
-        self._starting -= 1
         if branch in self._branches:
             self._user.invite(branch, sdp)
-        elif not self._over:
-            self._check()
 
     def _not_offered(self, failure: Failure, branch: Branch) -> None:
-        self._starting -= 1
         if branch in self._branches:
             self._branches.remove(branch)
             self._user.branch_ended(branch)

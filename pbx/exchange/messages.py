@@ -117,6 +117,7 @@ class Messages:
 
     def _copy(self, request: Request, sender: Caller, destination: Destination) -> tuple[Correspondence, Request]:
         flow = destination.flow
+        assert flow is not None  # phones are where they registered from
         way = Correspondence(
             self._agent.identifiers,
             flow,

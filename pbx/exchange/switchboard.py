@@ -26,13 +26,19 @@ from pbx.sip.dialog import as_target
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import RETRY_AFTER
+from pbx.sip.hops import address_of
 from pbx.sip.message import Request
 from pbx.sip.refer import Referral
 from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.transaction_layer import ServerTransaction
+from pbx.sip.uac import Policy
 from pbx.sip.uri import parse_uri
 from pbx.sip.user_agent import UserAgent
+
+# How calls to anybody's SIP address are delivered: who is called there may send them on.
+ANYHOW = Policy(may_redirect=True)
+SECURELY = Policy(may_redirect=True, is_secure=True)
 
 
 class Dialplan(Protocol):
@@ -123,11 +129,14 @@ class Switchboard:
             return self._phones_of(target, secure)
         uri = parse_uri(target.uri)
         flow = self.agent.flows.flow_to(uri)
-        if flow is None:
+        if flow is None and address_of(uri.parameters.get("maddr") or uri.host):
             return Failed(408, f"no way to {uri.host}", by=target)
-        if secure and flow.transport != "TLS":
+        if flow is not None and secure and flow.transport != "TLS":
             return Failed(480, f"no secure way to {uri.host}", by=target)
-        return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False)]
+        if flow is not None and self.agent.outages.rests(flow):
+            return Failed(503, f"{uri.host} asked for a rest", by=target)
+        policy = SECURELY if secure else ANYHOW
+        return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False, policy=policy)]
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""

@@ -116,7 +116,8 @@ class OutboundSession(Session):
     def response_received(self, response: Response) -> None:
         """A response to one of our requests came."""
         if response.cseq_method != "INVITE" or response.cseq != self._cseq:
-            super().response_received(response)
+            if not self._asked_again(response):
+                super().response_received(response)
         elif response.status < 200:
             self._progressed(response)
         elif response.status >= 300:
@@ -214,6 +215,17 @@ class OutboundSession(Session):
         self._agent.enter(self)
         if (old is None or old.next_hop != dialog.next_hop) and not (self._neighbour and not dialog.routes):
             self._agent.direct(dialog)
+
+    def _asked_again(self, response: Response) -> bool:
+        """Send a request of the dialog again, if that is challenged and we have credentials (RFC 3261 22.2, 22.3)."""
+        dialog = self.dialog
+        request = dialog.again(response) if dialog is not None and response.status in (401, 407) else None
+        if dialog is None or request is None:
+            return False
+        transaction = self._agent.layer.request(dialog.flow, request, self)
+        if isinstance(transaction, InviteClientTransaction):
+            self._invite = transaction
+        return True
 
     def _dialog_of(self, response: Response) -> Dialog:
         dialog = Dialog.as_uac(self._local, self._target, response, self._flow())

@@ -13,9 +13,12 @@ from pbx.sip.dialog import Dialog
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow
 from pbx.sip.headers import ALLOW_EVENTS
+from pbx.sip.hops import Hop
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.information import Information
+from pbx.sip.locator import Locator, NoNames
 from pbx.sip.message import Message, Request
+from pbx.sip.outages import Outages
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import CONFIRMED, EARLY, Session
@@ -45,7 +48,10 @@ class Flows(Protocol):
     """Where flows come from."""
 
     def flow_to(self, uri: Uri) -> Flow | None:
-        """A flow to the host of a URI, or None when there is no way to it."""
+        """A flow to the host of a URI, or None when there is no way to it, or its name has to be looked up."""
+
+    def flow_along(self, hop: Hop) -> Flow | None:
+        """A flow to a server that was located, or None when there is no way to it."""
 
     def flow_between(self, local_host: str, local_port: int, host: str, port: int) -> Flow | None:
         """A flow to an address, from the local address where it is still ours, else from any; None without a way."""
@@ -56,17 +62,27 @@ class UserAgent:
 
     :param layer: its transactions.
     :param flows: where flows come from.
+    :param locator: finds the servers of names; None where all URIs name addresses.
     :ivar exchange: whom it tells; set by it.
     :ivar sessions: all sessions that are not over.
     :ivar usages: all other usages of dialogs.
     :ivar allow_events: the event packages that the exchange has, as a field; "refer" is the stack's own.
     """
 
-    def __init__(self, clock: Clock, identifiers: Identifiers, layer: TransactionLayer, flows: Flows) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        identifiers: Identifiers,
+        layer: TransactionLayer,
+        flows: Flows,
+        locator: Locator | None = None,
+    ) -> None:
         self.clock = clock
         self.identifiers = identifiers
         self.layer = layer
         self.flows = flows
+        self.locator = locator or Locator(NoNames(), lambda: ("UDP",), lambda: 0.0)
+        self.outages = Outages(clock)
         self.exchange: Exchange | None = None
         self.sessions: set[Session] = set()
         self.usages = Usages()
@@ -134,10 +150,18 @@ class UserAgent:
         transaction.respond(uas.answer_of(request, self.identifiers.token(), self.allow_events))
 
     def direct(self, dialog: Dialog) -> None:
-        """Let the requests of a dialog go to its route set or remote target (RFC 3261 12.2.1.1), if a way is known."""
-        flow = self.flows.flow_to(parse_uri(dialog.next_hop))
+        """Let the requests of a dialog go to its route set or remote target (RFC 3261 12.2.1.1), if there is a way.
+
+        While a name is looked up they go where the last ones went; what is lost by that is sent again.
+        """
+        next_hop = dialog.next_hop
+        uri = parse_uri(next_hop)
+        flow = self.flows.flow_to(uri)
         if flow is not None:
             dialog.flow = flow
+        elif uri.is_sip:
+            secure = dialog.remote_target.startswith("sips:")
+            self.locator.locate(uri, secure).addCallback(self._located, dialog, next_hop)
 
     def follow(self, dialog: Dialog, message: Message, flow: Flow) -> None:
         """Take over the remote target and the way there (RFC 3261 12.2.1.2, 12.2.2): the peer may have moved.
@@ -177,6 +201,17 @@ class UserAgent:
             key = session.dialog.key
             self._dialogs.pop(key, None)
             self._ended.append(key)
+
+    def _located(self, hops: list[Hop], dialog: Dialog, next_hop: str) -> None:
+        """The servers of a dialog's next hop are known: stay with the one that has the dialog, if it is one of them."""
+        here = (dialog.flow.transport, *dialog.flow.remote)
+        if dialog.next_hop != next_hop or here in [(hop.transport, hop.host, hop.port) for hop in hops]:
+            return
+        for hop in self.outages.preferred(hops):
+            flow = self.flows.flow_along(hop)
+            if flow is not None:
+                dialog.flow = flow
+                return
 
     def _cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
         invite = self.layer.invite_of(cancel)
