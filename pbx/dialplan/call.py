@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, NoReturn, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -126,21 +126,18 @@ class Call(Generic[State]):
         _check_seconds("dial", "timeout", timeout)
         if timeout == 0:
             raise ValueError("dial(): timeout is in seconds and must be > 0")
-        if self._is_over:
-            await self._refuse("dial")
+        await self._begin("dial")
         return await self._bridge.dial(targets, timeout)
 
     async def answer(self) -> None:
         """Answer the caller. Without effect on a call that is answered."""
-        if self._is_over:
-            await self._refuse("answer")
+        await self._begin("answer")
         if not self._bridge.answered:
             await self._bridge.answer()
 
     async def echo(self) -> None:
         """Answer, and let the caller hear what it says, until it hangs up."""
-        if self._is_over:
-            await self._refuse("echo")
+        await self._begin("echo")
         await self._bridge.echo()
 
     async def reject(self, status: int = 603, reason: str | None = None) -> None:
@@ -152,8 +149,7 @@ class Call(Generic[State]):
         _check_status("reject", status, 400, 699)
         if reason is not None and not (isinstance(reason, str) and reason.isprintable()):
             raise ValueError(f"reject(): reason is one line of text, not {reason!r}")
-        if self._is_over:
-            await self._refuse("reject")
+        await self._begin("reject")
         if self._bridge.answered:
             self._bridge.hang_up()
         else:
@@ -170,24 +166,21 @@ class Call(Generic[State]):
             raise ValueError('redirect() needs an address, for example "sip:desk@example.org"')
         uris = [target.uri if isinstance(target, UriTarget) else _checked_uri(target) for target in targets]
         _check_status("redirect", status, 300, 399)
-        if self._is_over:
-            await self._refuse("redirect")
+        await self._begin("redirect")
         if self._bridge.answered:
             raise RuntimeError("redirect() is for calls that are not answered")
         self._bridge.redirect(uris, status)
 
     async def hang_up(self) -> None:
         """End the call. Without effect after `reject` and `redirect`."""
-        if self._driver.left is not None:
-            await self._refuse("hang_up")
+        await self._driver.take_turn()
         if not self._bridge.ended:
             self._bridge.hang_up()
 
     async def sleep(self, seconds: float) -> None:
         """Wait, by the exchange's clock."""
         _check_seconds("sleep", "seconds", seconds)
-        if self._is_over:
-            await self._refuse("sleep")
+        await self._begin("sleep")
         over: Deferred[None] = Deferred()
         timer = self._bridge.clock.callLater(seconds, over.callback, None)
         try:
@@ -208,14 +201,10 @@ class Call(Generic[State]):
     def __repr__(self) -> str:
         return f"<Call {self.id} {self.caller.number} to {self.number}>"
 
-    @property
-    def _is_over(self) -> bool:
-        return self._bridge.ended or self._driver.left is not None
-
-    async def _refuse(self, verb: str) -> NoReturn:
-        if self._driver.left is not None:
-            await self._driver.refuse()
-        raise RuntimeError(f"{verb}() on a call that has ended; return after reject(), redirect() and hang_up()")
+    async def _begin(self, verb: str) -> None:
+        await self._driver.take_turn()
+        if self._bridge.ended:
+            raise RuntimeError(f"{verb}() on a call that has ended; return after reject(), redirect() and hang_up()")
 
 
 def _check_seconds(verb: str, name: str, value: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -19,6 +19,7 @@ from pbx.sip.timers import Clock, Timer
 CALL_LIMIT = 4 * 3600.0  # seconds that a call may last
 GRACE = 10.0  # seconds that a coroutine may go on after the caller has left
 LOOPS = 50  # how often a coroutine may come back to its verbs after the caller has left
+TURNS = 1000  # verbs that a coroutine may call without ever waiting for anything
 
 FAILED = "call {call}: the dialplan failed"
 
@@ -64,7 +65,8 @@ class Driver:
     """
 
     __slots__ = (
-        "_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "left",
+        "_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "_turns",
+        "left",
     )  # fmt: skip
 
     def __init__(self, call: DrivenCall) -> None:
@@ -76,6 +78,7 @@ class Driver:
         self._expiry: Timer | None = None
         self._running = False
         self._refusals = 0
+        self._turns = 0  # verbs since it last waited for something
         # What one call sets in a context variable is not seen by another one.
         self._run = copy_context().run
         self.left: str | None = None
@@ -94,19 +97,21 @@ class Driver:
         if not self._running:
             self._throw()
 
-    def refuse(self) -> Deferred[NoReturn]:
-        """What a verb does once the caller has left: raise HungUp.
+    async def take_turn(self) -> None:
+        """A verb begins.
 
-        A coroutine that swallows it time and again gets a Deferred to wait for that never fires, so that it cannot
-        loop for ever.
+        A coroutine that swallows HungUp time and again, or calls verb after verb that have nothing to wait for, is
+        stopped here, so that it cannot loop for ever: what it waits for then never comes.
 
-        :raises HungUp: the first fifty times.
+        :raises HungUp: the caller has left.
         """
-        assert self.left is not None
-        self._refusals += 1
-        if self._refusals > LOOPS:
-            return Deferred()
-        raise HungUp(self.left)
+        if self.left is not None:
+            self._refusals += 1
+            if self._refusals <= LOOPS:
+                raise HungUp(self.left)
+        self._turns += 1
+        if self.left is not None or self._turns > TURNS:
+            await Deferred()
 
     def _enter_left(self, reason: str) -> None:
         self.left = reason
@@ -141,7 +146,11 @@ class Driver:
                 # The caller left during the step, and the coroutine has not yet heard of it.
                 self._refusals += 1
                 step, value = self._coroutine.throw, HungUp(self.left)
+            elif self._turns > TURNS:
+                self._circles()
+                return
             elif not isinstance(awaited, Deferred):
+                self._turns += 1
                 step, value = self._coroutine.throw, RuntimeError(_foreign(awaited))
             elif self._await(awaited):
                 assert self._next is not None
@@ -149,8 +158,9 @@ class Driver:
             else:
                 break
         self._running = False
+        self._turns = 0
         if self.left is not None and self._expiry is None:
-            self._expiry = self._call.clock.callLater(GRACE, self._close)
+            self._expiry = self._call.clock.callLater(GRACE, self._outstays)
 
     def _await(self, awaited: Deferred[Any]) -> bool:
         """Wait for a Deferred; return whether it had fired already, and `_next` says how to go on."""
@@ -187,20 +197,34 @@ class Driver:
             self._call.hang_up()
         self._throw()
 
-    def _close(self) -> None:
+    def _circles(self) -> None:
+        """The coroutine never waits: every other call would wait for it."""
+        log.error(
+            "call {call}: the dialplan runs in a circle, and is ended; the last of {turns} verbs that had nothing to "
+            "wait for is at {place}",
+            call=self._call.id,
+            turns=TURNS,
+            place=_place(self._coroutine),
+        )
+        self._close(self._call.plan_failed)
+
+    def _outstays(self) -> None:
         """The coroutine goes on though the caller left a while ago."""
-        coroutine = self._coroutine
-        assert coroutine is not None
         self._expiry = None
-        self._awaited = 0
-        self._running = True
         log.warn(
             "call {call}: the dialplan did not end within {grace:g} s after the caller had left, and is ended; "
             "it was waiting at {place}",
             call=self._call.id,
             grace=GRACE,
-            place=_place(coroutine),
+            place=_place(self._coroutine),
         )
+        self._close(self._call.plan_ended)
+
+    def _close(self, tell: Callable[[], None]) -> None:
+        coroutine = self._coroutine
+        assert coroutine is not None
+        self._awaited = 0
+        self._running = True
         for _ in range(LOOPS):
             # Each `finally` that waits for something needs one more push.
             try:
@@ -212,7 +236,7 @@ class Driver:
                 break
         else:
             log.error("call {call}: the dialplan swallows every exception and cannot be ended", call=self._call.id)
-        self._finish(self._call.plan_ended)
+        self._finish(tell)
 
     def _finish(self, tell: Callable[[], None]) -> None:
         self._coroutine = None

@@ -8,8 +8,8 @@ import decimal
 import gc
 import types
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -20,8 +20,8 @@ from twisted.logger import LogEvent, LogLevel, eventAsText, globalLogPublisher
 from pbx.dialplan.call import Call
 from pbx.dialplan.driver import Driver, HungUp
 from pbx.dialplan.plan import Plan
-from pbx.exchange.outcome import Answered, Busy
-from pbx.exchange.target import ext
+from pbx.exchange.outcome import Answered, Busy, Outcome, Unreachable
+from pbx.exchange.target import Target, ext
 from tests.dialplan.scripted import ScriptedBridge
 
 Errors = Callable[[], list[LogEvent]]
@@ -326,6 +326,63 @@ def test_a_loop_that_swallows_everything_does_not_hold_up_the_exchange(warnings:
     bridge.clock.advance(10)
     assert bridge.over == "plan_ended"
     assert len(warnings) == 1
+
+
+async def dials_again_and_again(call: Call) -> None:
+    while not await call.dial(ext("1001")):
+        pass
+
+
+async def rejects_again_and_again(call: Call) -> None:
+    while True:
+        with suppress(Exception):
+            await call.reject()
+
+
+async def hangs_up_again_and_again(call: Call) -> None:
+    while True:
+        await call.hang_up()
+
+
+async def waits_for_what_it_cannot(call: Call) -> None:
+    while True:
+        with suppress(RuntimeError):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "script", [dials_again_and_again, rejects_again_and_again, hangs_up_again_and_again, waits_for_what_it_cannot]
+)
+def test_a_circle_without_anything_to_wait_for_is_ended_and_told(script: Script, logged_errors: Errors) -> None:
+    class Hasty(ScriptedBridge):
+        def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
+            return succeed(Unreachable())
+
+    bridge = calls(script, Hasty())
+    assert bridge.over == "plan_failed"
+    [error] = logged_errors()
+    text = eventAsText(error)
+    assert "call c1: the dialplan runs in a circle, and is ended; the last of 1000 verbs" in text
+    assert ".py:" in text
+
+
+def test_a_plan_that_waits_now_and_then_runs_in_no_circle() -> None:
+    turns = 0
+
+    async def script(call: Call) -> None:
+        nonlocal turns
+        for _ in range(3):
+            await call.sleep(1)
+            for _ in range(900):
+                turns += 1
+                await call.answer()
+
+    bridge = ScriptedBridge()
+    calls(script, bridge)
+    for _ in range(3):
+        bridge.clock.advance(1)
+    assert turns == 2700
+    assert bridge.over == "plan_ended"
 
 
 def test_a_coroutine_that_cannot_be_ended_is_given_up_with_a_logged_line(logged_errors: Errors) -> None:
