@@ -32,10 +32,10 @@ LOCAL_NETWORKS: tuple[Network, ...] = tuple(map(ip_network, _IPV4 + _IPV6))
 class Sip:
     """`[sip]`: where we listen, what we call ourselves, and what we read at most (`max_head` and `max_body` in bytes).
 
-    `drain` is in seconds; a loaded `realm` is never empty.
+    `drain` is in seconds; a loaded `realm` is never empty. `max_connections` and `max_per_address` count connections.
     """
 
-    listen: tuple[Listener, ...] = (Listener("UDP", "0.0.0.0", 5060),)
+    listen: tuple[Listener, ...] = (Listener("UDP", "0.0.0.0", 5060), Listener("TCP", "0.0.0.0", 5060))
     realm: str = ""
     advertise: str = ""
     local_networks: tuple[Network, ...] = LOCAL_NETWORKS
@@ -44,6 +44,22 @@ class Sip:
     max_head: int = LIMITS.head
     max_fields: int = LIMITS.fields
     max_body: int = LIMITS.body
+    max_connections: int = 5000
+    max_per_address: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """`[tls]`: PEM files, and whose certificates are checked.
+
+    A loaded `key` is there whenever `certificate` is; without `ca`, those are trusted that the machine trusts.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+    verify_clients: bool = False
+    verify_servers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +121,7 @@ class Config:
     path: str
     domains: tuple[str, ...]
     sip: Sip
+    tls: Tls
     registrar: Registrar
     database: Database
     media: Media
@@ -146,6 +163,15 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "max_head": options.whole(1024, 2**20),
             "max_fields": options.whole(32, 2**14),
             "max_body": options.whole(1024, 2**24),
+            "max_connections": options.whole(1, 10**6),
+            "max_per_address": options.whole(1, 10**6),
+        },
+    ),
+    "tls": (
+        Tls,
+        {
+            **dict.fromkeys(("certificate", "key", "ca"), options.optional_file),
+            **dict.fromkeys(("verify_clients", "verify_servers"), options.boolean),
         },
     ),
     "registrar": (Registrar, dict.fromkeys(("min_expires", "max_expires", "default_expires"), options.expires)),
@@ -217,11 +243,18 @@ def parse(text: str, path: str) -> Config:
     except Wrong as wrong:
         raise Fault(path, _line(text, at), wrong.what, wrong.remedy) from wrong
     sip: Sip = sections["sip"]
+    tls: Tls = sections["tls"]
     folder = Path(path).absolute().parent
     return Config(
         path=path,
         domains=domains,
         sip=replace(sip, realm=sip.realm or (domains[0] if domains else "pbx")),
+        tls=replace(
+            tls,
+            certificate=tls.certificate and folder / tls.certificate,
+            key=(key := tls.key or tls.certificate) and folder / key,
+            ca=tls.ca and folder / tls.ca,
+        ),
         registrar=sections["registrar"],
         database=Database(_absolute(sections["database"].url, folder)),
         media=sections["media"],
@@ -278,7 +311,20 @@ def _read(tree: dict[str, Any], at: list[str]) -> tuple[tuple[str, ...], dict[st
         figures = f"{registrar.min_expires}, {registrar.default_expires} and {registrar.max_expires}"
         what = f"[registrar] min_expires, default_expires and max_expires are {figures}"
         raise Wrong(what, "put them in rising order")
+    _check_tls(sections["sip"], sections["tls"], at)
     return domains, sections
+
+
+def _check_tls(sip: Sip, tls: Tls, at: list[str]) -> None:
+    """Check what two options say of TLS together."""
+    listener = next((listener for listener in sip.listen if listener.transport == "TLS"), None)
+    if listener is not None and tls.certificate is None:
+        at[:] = ["sip", "listen"]
+        what = f"[sip] listen holds {shown(str(listener))}, and there is no certificate for it"
+        raise Wrong(what, 'write certificate = "cert.pem" and key = "key.pem" in [tls]')
+    if tls.verify_clients and tls.ca is None:
+        at[:] = ["tls", "verify_clients"]
+        raise Wrong("[tls] verify_clients is true, and nobody can vouch for a client", 'write ca = "ca.pem" in [tls]')
 
 
 def _line(text: str, keys: list[str]) -> int:

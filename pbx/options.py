@@ -42,7 +42,7 @@ class Wrong(Exception):
 class Listener:
     """One address on which SIP is received.
 
-    :param transport: "UDP", as Via and Contact write it.
+    :param transport: "UDP", "TCP" or "TLS", as Via writes it.
     :param host: an IP address, without brackets.
     :param port: 0 takes any free port.
     """
@@ -173,18 +173,16 @@ def listen(label: str, value: object) -> tuple[Listener, ...]:
 
 
 def _listener(label: str, written: str) -> Listener:
-    remedy = 'write "udp:ADDRESS:PORT", IPv6 in brackets: "udp:[::]:5060"'
+    remedy = 'write "udp:ADDRESS:PORT", or tcp, or tls; IPv6 in brackets: "udp:[::]:5060"'
     transport, _, place = written.partition(":")
     name, _, port = place.rpartition(":")
-    if transport in {"tcp", "tls"}:
-        raise Wrong(f"{label}: {shown(written)}: this version listens on UDP only", remedy)
     bracketed = name.startswith("[") and name.endswith("]")
     bare = name[1:-1] if bracketed else name
-    if transport != "udp" or not _is_address(bare) or bracketed is not (":" in bare):
+    if transport not in {"udp", "tcp", "tls"} or not _is_address(bare) or bracketed is not (":" in bare):
         raise Wrong(f"{label}: {shown(written)} is not a transport, an IP address and a port", remedy)
     if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise Wrong(f"{label}: {shown(written)} has no port from 0 to 65535", remedy)
-    return Listener("UDP", bare, int(port))
+    return Listener(transport.upper(), bare, int(port))
 
 
 def realm(label: str, value: object) -> str:
@@ -254,6 +252,18 @@ def digest(label: str, value: object) -> tuple[str, ...]:
     if not names:
         raise Wrong(f"{label} is empty: nobody could prove who calls", 'write ["MD5"]')
     return names
+
+
+def boolean(label: str, value: object) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise Wrong(f"{label} is {shown(value)}", "write true or false, without quotes")
+    return value
+
+
+def optional_file(label: str, value: object) -> Path | None:
+    """Read "" or the name of a file; None for the former."""
+    return file(label, value) if value != "" else None
 
 
 def file(label: str, value: object) -> Path:

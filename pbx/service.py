@@ -6,7 +6,6 @@ nothing left half done. After that there is one way to start and three signals t
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import resource
@@ -27,12 +26,14 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from pbx import __version__, config
+from pbx import __version__, certificates, config
+from pbx.certificates import Certificates
 from pbx.clock import ReactorClock
 from pbx.config import Config
 from pbx.control import Control, ControlSocket
 from pbx.dialplan import loading
 from pbx.faults import Fault
+from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.media.sockets import MediaSockets
 from pbx.options import Listener
@@ -44,7 +45,6 @@ from pbx.store.database import open_database
 from pbx.store.store import Store, StoreThread
 from pbx.wiring import Exchange
 
-RECEIVE_BUFFER = 4 << 20  # bytes: a second of registrations after a power cut, while Python is busy elsewhere
 COLLECTIONS = (50_000, 20, 100)  # calls leave no cycles behind (tests/flows/test_memory.py): seldom is enough
 HANG_UP = 1.0  # seconds for BYE and its answer
 LAST_WRITE = 0.5  # seconds for what the database has not got yet
@@ -112,7 +112,8 @@ class PBX(Service):
             self._sockets: list[socket.socket] = []
             for listener in config.sip.listen:
                 with config.blaming("sip.listen"):
-                    self._sockets.append(opened.enter_context(bind_udp(listener)))
+                    self._sockets.append(opened.enter_context(bind(listener)))
+            self._certificates = Certificates(config, reactor)
             if config.media.address:
                 with config.blaming("media.address"):
                     require_local(config.media.address)
@@ -143,9 +144,10 @@ class PBX(Service):
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
         spare_the_collector()
-        self._transports = [self.exchange.listen(bound) for bound in self._sockets]
-        for transport in self._transports:
-            self.reactor.addReader(transport)
+        self._listening = Listening(self.exchange, self.reactor, self._certificates.security)
+        for listener, bound in zip(self.config.sip.listen, self._sockets, strict=True):
+            self._listening.start(listener, bound)
+        self._certificates.watch(self._clock)
         self.store.watch(self._table_changed)
         commands: dict[str, Callable[..., object]] = {"status": self.status, "registrations": self.registrations}
         self._control.serve(self.reactor, Control(commands, self.reactor))
@@ -171,6 +173,7 @@ class PBX(Service):
             media_address=self.config.media.address,
             expires=(registrar.min_expires, registrar.max_expires, registrar.default_expires),
             limits=Limits(sip.max_head, sip.max_fields, sip.max_body),
+            connections=(sip.max_connections, sip.max_per_address),
         )
         extensions, bindings = self._contents
         exchange.replace_extensions(extensions)
@@ -196,7 +199,10 @@ class PBX(Service):
     @property
     def listeners(self) -> list[str]:
         """Where we listen, as it could stand in the configuration, with the ports that are really taken."""
-        return [str(Listener("UDP", *bound.getsockname()[:2])) for bound in self._sockets]
+        return [
+            str(Listener(listener.transport, *bound.getsockname()[:2]))
+            for listener, bound in zip(self.config.sip.listen, self._sockets, strict=True)
+        ]
 
     @property
     def busy(self) -> int:
@@ -220,6 +226,7 @@ class PBX(Service):
                 "uptime": int(self.reactor.seconds() - self._started),
                 "listeners": self.listeners,
                 **self.exchange.figures(),
+                "connections": self.exchange.transports.connections,
                 "timers": len(self._clock),
                 "backlog": self.store.backlog,
                 "drops": dict(self.exchange.counts),
@@ -244,27 +251,30 @@ class PBX(Service):
         ]
 
     def reload(self) -> None:
-        """Take the dialplan and the log level anew; if anything is wrong with them, say so and keep all as it was."""
+        """Take dialplan, certificates and log level anew; if anything is wrong with them, say so and keep all."""
         try:
             new = config.load(self._file)
+            contexts = certificates.read(new)
             plan = loading.load(new.dialplan.file, lambda number: self.exchange.directory.find(number) is not None)
         except Fault as fault:
             self.log.error("nothing reloaded: {fault}", fault=str(fault))
             return
         self.exchange.switchboard.dialplan = plan
+        self._certificates.use(new, contexts)
         self._output.level = new.log.level
         parts = ("domains", "sip", "registrar", "database", "media", "control")
         waiting = [part for part in parts if getattr(new, part) != getattr(self.config, part)]
         self.log.info("reloaded{waiting}", waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "")
 
     def _warn_of_descriptors(self, limit: int) -> None:
-        ports = len(self.config.media.ports)
-        if limit < ports + 100:
+        sip, ports = self.config.sip, len(self.config.media.ports)
+        others = 100 + (sip.max_connections if any(one.transport != "UDP" for one in sip.listen) else 0)
+        if limit < ports + others:
             self.log.warn(
                 "{limit} open files are allowed, enough for {calls} calls at once; `ulimit -n {wanted}` allows for all",
                 limit=limit,
-                calls=max(0, limit - 100) // 4,
-                wanted=ports + 100,
+                calls=max(0, limit - others) // 4,
+                wanted=ports + others,
             )
 
     def _stop_reactor(self) -> None:
@@ -274,8 +284,8 @@ class PBX(Service):
             pass
 
     async def _closed(self) -> None:
-        for transport in self._transports:
-            self.reactor.removeReader(transport)
+        self._listening.stop()
+        self._certificates.stop()
         self.exchange.registrar.stop()
         self._opened.close()
         try:
@@ -360,42 +370,6 @@ class Ending:
             self._timer.cancel()
             self._timer = None
         self._finish()
-
-
-def bind_udp(listener: Listener) -> socket.socket:
-    """Return a bound, non-blocking socket.
-
-    :raises Fault: the address is not ours, or the port is taken or privileged.
-    """
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        if family == socket.AF_INET6:
-            # "udp:[::]:5060" can then stand beside "udp:0.0.0.0:5060".
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
-        bound.bind(socket.getaddrinfo(listener.host, listener.port, family, socket.SOCK_DGRAM, 0, flags)[0][4])
-    except OSError as error:
-        bound.close()
-        what, remedy = {
-            errno.EADDRINUSE: ("is taken", "stop the program that has it, or listen elsewhere"),
-            errno.EADDRNOTAVAIL: ("is no address of this machine", "listen on one that is, or on 0.0.0.0"),
-            errno.EACCES: ("needs root", "listen on a port above 1023"),
-        }.get(error.errno or 0, (f"cannot be used: {error.strerror}", "listen elsewhere"))
-        raise Fault("", 0, f"{listener} {what}", remedy) from error
-    return bound
-
-
-def require_local(address: str) -> None:
-    """Check that sockets can be bound to an address; else the first call would find that out.
-
-    :raises Fault: they cannot.
-    """
-    try:
-        bind_udp(Listener("UDP", address, 0)).close()
-    except Fault as fault:
-        raise Fault("", 0, f"{address} is no address of this machine", 'write one that is, or ""') from fault
 
 
 def spare_the_collector() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx.config import Config, find, load, parse
+from pbx.config import Config, Tls, find, load, parse
 from pbx.faults import Fault
 from pbx.options import Listener
 
@@ -63,7 +63,9 @@ def fault(text: str) -> Fault:
 def test_empty_file_gives_the_documented_defaults() -> None:
     config = parse("", "/srv/office/pbx.toml")
     assert config.domains == ()
-    assert config.sip.listen == (Listener("UDP", "0.0.0.0", 5060),)
+    assert config.sip.listen == (Listener("UDP", "0.0.0.0", 5060), Listener("TCP", "0.0.0.0", 5060))
+    assert (config.sip.max_connections, config.sip.max_per_address) == (5000, 500)
+    assert config.tls == Tls(None, None, None, verify_clients=False, verify_servers=True)
     assert (config.sip.realm, config.sip.advertise, config.sip.drain) == ("pbx", "", 30)
     assert (config.sip.max_head, config.sip.max_fields, config.sip.max_body) == (65536, 256, 262144)
     assert config.sip.digest == ("MD5",)
@@ -96,6 +98,24 @@ def test_every_option_is_read() -> None:
     assert (config.log.format, config.log.level) == ("json", "debug")
 
 
+def test_tls_files_are_relative_to_the_configuration() -> None:
+    text = '[tls]\ncertificate = "cert.pem"\nkey = "/etc/key.pem"\nca = "ca/all.pem"\nverify_clients = true'
+    tls = parse(text, "/srv/office/pbx.toml").tls
+    assert (tls.certificate, tls.key) == (Path("/srv/office/cert.pem"), Path("/etc/key.pem"))
+    assert (tls.ca, tls.verify_clients) == (Path("/srv/office/ca/all.pem"), True)
+
+
+def test_key_may_stand_beside_its_certificate() -> None:
+    tls = parse('[tls]\ncertificate = "both.pem"\nkey = ""', "/srv/office/pbx.toml").tls
+    assert tls.key == Path("/srv/office/both.pem")
+
+
+def test_listeners_are_udp_tcp_and_tls() -> None:
+    text = '[sip]\nlisten = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060", "tls:[::1]:0"]\n[tls]\ncertificate = "c"'
+    listen = parse(text, "pbx.toml").sip.listen
+    assert [str(listener) for listener in listen] == ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060", "tls:[::1]:0"]
+
+
 def test_realm_defaults_to_the_first_domain() -> None:
     assert parse('domains = ["Example.com", "b.org"]', "pbx.toml").sip.realm == "example.com"
 
@@ -122,7 +142,13 @@ def test_listener_reads_as_it_is_written() -> None:
         ('colour = "red"', 1, ["no option or section", "colour", "known here: domains, sip"]),
         ('# a comment\n\n[sip]\n# another\nrelm = "x"', 5, ["relm", "[sip]", "did you mean realm?"]),
         ("[sip]\ndrain = 1\n[media]\ndrain = 1", 4, ["drain", "[media]"]),
-        ('[sip]\nlisten = ["tcp:0.0.0.0:5060"]', 2, ["tcp:0.0.0.0:5060", "UDP only"]),
+        ('[sip]\nlisten = ["ws:0.0.0.0:5060"]', 2, ["ws:0.0.0.0:5060", "or tcp, or tls"]),
+        ('[sip]\nlisten = [\n"udp:0.0.0.0:1",\n"tls:[::]:5061"]', 2, ["tls:[::]:5061", "no certificate", "in [tls]"]),
+        ('[tls]\nverify_clients = true\ncertificate = "a"', 2, ["nobody can vouch", 'ca = "ca.pem"']),
+        ("[tls]\nverify_servers = 1", 2, ["verify_servers is 1", "true or false"]),
+        ("[tls]\nkey = 1", 2, ["key is 1", "not a text"]),
+        ('[tls]\ncertificat = "a"', 2, ["did you mean certificate?"]),
+        ("[sip]\nmax_connections = 0", 2, ["max_connections is 0", "from 1 to"]),
         ('[sip]\nlisten = [\n  "udp:127.0.0.1:5060",\n  "udp:::5060",\n]', 2, ["udp:::5060", "brackets"]),
         ('[sip]\nlisten = ["udp:localhost:5060"]', 2, ["udp:localhost:5060", "IP address"]),
         ('[sip]\nlisten = ["udp:127.0.0.1:65536"]', 2, ["port"]),
@@ -228,7 +254,7 @@ def test_sample_configuration_says_the_defaults() -> None:
     sample = load(Path(__file__).parents[1] / "etc" / "pbx.toml")
     defaults = parse("", sample.path)
     assert sample.domains == defaults.domains
-    for section in ("sip", "registrar", "database", "media", "dialplan", "control", "log"):
+    for section in ("sip", "tls", "registrar", "database", "media", "dialplan", "control", "log"):
         assert getattr(sample, section) == getattr(defaults, section)
 
 

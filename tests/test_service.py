@@ -22,8 +22,9 @@ from twisted.internet.task import Clock
 
 from pbx.control import ControlSocket
 from pbx.faults import Fault
+from pbx.listening import bind
 from pbx.options import Listener
-from pbx.service import HANG_UP, Ending, Options, bind_udp, makeService
+from pbx.service import HANG_UP, Ending, Options, makeService
 from pbx.store import migration
 from tests.eventually import eventually
 from tests.phones.process import Process
@@ -469,7 +470,7 @@ def test_second_sigint_does_not_wait_for_the_phones() -> None:
 
 def test_bound_sockets_do_not_block_and_take_a_flood() -> None:
     for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
-        with bind_udp(Listener("UDP", host, 0)) as bound, socket.socket(family, socket.SOCK_DGRAM) as plain:
+        with bind(Listener("UDP", host, 0)) as bound, socket.socket(family, socket.SOCK_DGRAM) as plain:
             assert bound.getsockname()[0] == host
             assert not bound.getblocking()
             size = (socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -477,19 +478,19 @@ def test_bound_sockets_do_not_block_and_take_a_flood() -> None:
 
 
 def test_both_wildcards_fit_on_one_port() -> None:
-    with bind_udp(Listener("UDP", "::", 0)) as six, bind_udp(Listener("UDP", "0.0.0.0", six.getsockname()[1])):
+    with bind(Listener("UDP", "::", 0)) as six, bind(Listener("UDP", "0.0.0.0", six.getsockname()[1])):
         pass
 
 
 def test_port_is_never_shared() -> None:
     with taken_port() as port, pytest.raises(Fault, match="is taken"):
-        bind_udp(Listener("UDP", "127.0.0.1", port))
+        bind(Listener("UDP", "127.0.0.1", port))
 
 
 def test_privileged_port_without_the_privilege_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bind(self: object, address: object) -> None:
+    def refuse(self: object, address: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pbx.service.socket.socket", type("Refusing", (socket.socket,), {"bind": bind}))
+    monkeypatch.setattr("pbx.listening.socket.socket", type("Refusing", (socket.socket,), {"bind": refuse}))
     with pytest.raises(Fault, match=r"udp:127\.0\.0\.1:80 needs root; listen on a port above 1023"):
-        bind_udp(Listener("UDP", "127.0.0.1", 80))
+        bind(Listener("UDP", "127.0.0.1", 80))

@@ -19,8 +19,8 @@ from pbx import __version__
 from pbx.config import Config, load
 from pbx.dialplan import loading
 from pbx.faults import Fault
+from pbx.listening import bind
 from pbx.options import Listener
-from pbx.service import bind_udp
 from pbx.store import opening
 
 FOLDER = Path("run")
@@ -78,7 +78,7 @@ def check(config: Config) -> None:
     """
     with config.blaming("sip.listen"):
         for listener in config.sip.listen:
-            bind_udp(listener).close()
+            bind(listener).close()
     loading.load(config.dialplan.file, opening.numbers(config.database.url).__contains__)
 
 

@@ -12,15 +12,16 @@ from pbx.exchange.switchboard import Dialplan
 from pbx.media.errors import NoPorts
 from pbx.media.port import Port
 from pbx.sip.digest import ha1
+from pbx.sip.flow import SIP_PORT, SIPS_PORT
 from pbx.sip.identifiers import Identifiers
 from pbx.testing.clock import VirtualClock
+from pbx.testing.names import Zone
 from pbx.testing.network import Network, SimulatedSocket
 from pbx.testing.phone import Phone
 from pbx.wiring import Exchange
 
 REALM = "pbx"
 HOST = "10.0.0.1"
-SIP_PORT = 5060
 LAST_WORDS = 128.0  # seconds after which no timer of a finished call may be left
 
 
@@ -90,8 +91,9 @@ class SimulatedExchange:
     :param domains: its domains beside its address.
     :param pairs: how many media port pairs there are.
     :param beside: another exchange, whose clock and network it shares.
-    :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`.
+    :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
+    :ivar zone: the DNS, without records.
     :ivar exchanges: all on this network.
     """
 
@@ -109,6 +111,7 @@ class SimulatedExchange:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
         # Sound is never lost: RTP does not mend it, and a test that wants to hear nothing says so itself.
         self.network: Network = beside.network if beside else Network(self.clock, counted=is_sip, **faults)
+        self.zone: Zone = beside.zone if beside else Zone(self.clock)
         self.exchanges: list[SimulatedExchange] = beside.exchanges if beside else []
         self.exchanges.append(self)
         self.store = MemoryStore()
@@ -124,9 +127,13 @@ class SimulatedExchange:
             realm=REALM,
             secret=source.randbytes(32),
             domains=domains,
+            names=self.zone,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received
+        for name, port in (("TCP", SIP_PORT), ("TLS", SIPS_PORT)):
+            stream = self.exchange.listen_for_streams(name, (host, port), self.network.streams.dialer(host))
+            self.network.streams.listen((host, port), stream.accept)
         self._accounts = dict(accounts)
         self.exchange.replace_extensions(
             [
@@ -152,7 +159,7 @@ class SimulatedExchange:
         host = host or f"10.0.1.{len(self.phones) + 1}"
         if password is None:
             password = self._accounts.get(number, "")
-        phone = Phone(self.clock, self.network, number, password, host, (self.host, SIP_PORT), **features)
+        phone = Phone(self.clock, self.network, number, password, host, self.host, **features)
         self.phones.append(phone)
         if register:
             phone.registers()
@@ -189,6 +196,12 @@ class SimulatedExchange:
         for sim in self.exchanges:
             sim.assert_nothing_left()
             sim.exchange.registrar.stop()
+            sim.exchange.transports.stop()
+            for phone in sim.phones:
+                phone.leaves()
+        self.advance(LAST_WORDS)
+        connections = sum(sim.exchange.transports.connections for sim in self.exchanges)
+        assert not connections, f"{connections} connections left"
         assert not self.clock.pending, f"timers left: {self.clock.pending}"
         signalling = {(sim.host, SIP_PORT) for sim in self.exchanges}
         signalling |= {phone.address for sim in self.exchanges for phone in sim.phones}

@@ -8,10 +8,9 @@ What a person would see and hear is in its properties; what it sends is decided 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable
 
-from pbx.sip.addresses import Addresses, bracketed
+from pbx.sip.addresses import bracketed
 from pbx.sip.digest import Challenge, parse_challenge
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import AUTHORIZATION, CALL_ID, CONTACT, CSEQ, EXPIRES, FROM, MAX_FORWARDS, TO, Field
@@ -20,18 +19,18 @@ from pbx.sip.inbound_session import InboundSession
 from pbx.sip.message import NO_BODY, Request, Response, with_body
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.server_transaction import InviteServerTransaction
+from pbx.sip.timers import Timer
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
-from pbx.sip.transport import UDPTransport
-from pbx.sip.transports import Transports
 from pbx.sip.user_agent import UserAgent
 from pbx.testing.clock import VirtualClock
+from pbx.testing.line import Line
 from pbx.testing.network import Address, Network
 from pbx.testing.phone_call import PhoneCall
 from pbx.testing.reply import Once, Reply
 from pbx.testing.sound import Sound
 
-SIP_PORT = 5060
 FIRST_MEDIA_PORT = 20_000
+COMEBACK = 1.0  # seconds until a phone that has lost its connection makes another
 
 
 class Phone:
@@ -39,11 +38,12 @@ class Phone:
 
     :param number: its extension.
     :param host: its address on the network.
-    :param exchange: the exchange's address, where it registers and sends its calls.
+    :param exchange: the exchange's host, where it registers and sends its calls.
     :param payload_types: the codecs it speaks, as static RTP payload types.
     :param domain: the host of its own address (From); "" for the exchange's.
     :param behind_nat: the address that it believes to have, and writes into Contact and session descriptions, while
         its packets come from `host` and from other ports; "" without a NAT.
+    :param transport: "UDP", "TCP" or "TLS". A phone that loses its connection registers again.
     :ivar address: where the network reaches its SIP.
     :ivar call: its latest call; None before the first.
     :ivar registered: whether its last REGISTER was taken.
@@ -61,10 +61,11 @@ class Phone:
         number: str,
         password: str,
         host: str,
-        exchange: Address,
+        exchange: str,
         payload_types: tuple[int, ...] = (0, 8),
         domain: str = "",
         behind_nat: str = "",
+        transport: str = "UDP",
     ) -> None:
         source = random.Random(f"{number} {host}")
         identifiers = Identifiers(source.randbytes)
@@ -81,22 +82,17 @@ class Phone:
         self.told: list[tuple[str, bytes]] = []
         self.takes = 200
         self.layer = TransactionLayer(clock, identifiers)
-        transports = Transports()
-        self.agent = UserAgent(clock, identifiers, self.layer, transports)
-        self.agent.exchange = self
         self._clock = clock
         self._network = network
         self._identifiers = identifiers
-        self._server = bracketed(exchange[0])
+        self._server = bracketed(exchange)
         self._domain = domain or self._server
-        # A NAT that gives each port of ours another one of its own.
-        self._outside = 40_000 if behind_nat else 0
-        self.address: Address = (host, SIP_PORT + self._outside)
-        self._socket = network.bind(*self.address, (self.inside, SIP_PORT))
-        transport = UDPTransport(self._socket, self.layer, Addresses(), Counter())
-        transports.all.append(transport)
-        self._socket.receiver = transport.datagram_received
-        self.flow: Flow = transport.flow(exchange)
+        self._line = Line(clock, network, self.layer, exchange, host, self.inside, transport, self._line_lost)
+        self.address: Address = self._line.address
+        self.flow: Flow = self._line.flow
+        self.agent = UserAgent(clock, identifiers, self.layer, self._line.transports)
+        self.agent.exchange = self
+        self._comeback: Timer | None = None
         self._call_id = identifiers.token()
         self._cseq = 0
         self._media_port = FIRST_MEDIA_PORT
@@ -180,7 +176,15 @@ class Phone:
 
     def vanishes(self) -> None:
         """Lose the network: nothing arrives any more, and nothing goes out."""
-        self._socket.close()
+        self._line.cut()
+
+    def leaves(self) -> None:
+        """Close its connections, for good."""
+        self.registered = False
+        self._line.transports.stop()
+        if self._comeback is not None:
+            self._comeback.cancel()
+            self._comeback = None
 
     def asks(
         self, method: str, number: str = "", more: tuple[Field, ...] = (), body: bytes = b"", kind: str = "text/plain"
@@ -276,6 +280,14 @@ class Phone:
 
     # Inside
 
+    def _line_lost(self) -> None:
+        if self.registered and self._comeback is None:
+            self._comeback = self._clock.callLater(COMEBACK, self._come_back)
+
+    def _come_back(self) -> None:
+        self._comeback = None
+        self.registers()
+
     def _invite(self, call: PhoneCall, number: str, forwards: int, more: tuple[Field, ...]) -> None:
         self._dialled = (number, forwards, more)
         target = self.address_of(number)
@@ -299,7 +311,7 @@ class Phone:
         self._media_port += 2
         port = self._media_port
         sources = int(self._identifiers.token()[:8], 16)
-        return Sound(self._network, self._clock, self.host, port + self._outside, port, sources)
+        return Sound(self._network, self._clock, self.host, port + self._line.outside, port, sources)
 
     def _send_register(self, expires: int, contact: str) -> None:
         challenged = self._challenge is not None
