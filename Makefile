@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 FOR ?= 60
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test lint format soak fuzz bench coverage clean
+.PHONY: help run test lint format docs soak fuzz bench coverage clean
 
 help:
 	@echo "make run       start an exchange in run/ with two accounts; Ctrl-C stops it"
 	@echo "make test      run the tests; as root on Debian it installs the phone programs first"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format the code"
+	@echo "make docs      write docs/rfc.md anew, from docs/rfc.toml"
 	@echo "make soak      the tests with their full counts: hours"
 	@echo "make fuzz      misuse and damage for a minute; FOR=3600 for an hour"
 	@echo "make bench     the benchmarks"
@@ -34,6 +35,9 @@ lint: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m tools.rfc
 
 soak: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.programs
