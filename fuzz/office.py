@@ -19,9 +19,9 @@ from zope.interface import implementer
 from fuzz.mutation import damaged
 from pbx.dialplan import Call, Plan, ext, uri
 from pbx.sip.errors import Malformed
+from pbx.sip.flow import SIP_PORT
 from pbx.sip.message import Request
 from pbx.sip.parser import parse
-from pbx.sip.flow import SIP_PORT
 from pbx.testing.exchange import SimulatedExchange, is_sip
 from pbx.testing.network import Address
 from pbx.testing.phone import Phone

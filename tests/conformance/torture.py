@@ -203,8 +203,7 @@ RFC4475 = (
     row("transports", 200, transports=["UDP", "SCTP", "TLS", "UNKNOWN", "TCP"]),
     row(
         "mpart01",
-        405,  # we take no MESSAGE
-        fields={"allow": ALLOWED[2]},
+        401,  # its sender says that it is one of ours
         method="MESSAGE",
         kind="multipart/mixed",
         date="2005-10-15T04:44:56+00:00",
