@@ -134,10 +134,11 @@ class Delivery:
         self._agent = agent
         self._user = user
         self._tries = 0 if flow is None else 1
-        self._hops: list[Hop] = []  # those of this target that have not been tried
-        self._targets: list[str] = []  # the target set: those that have not been tried (RFC 3261 8.1.3.4)
-        self._seen: list[Uri] = []  # all targets so far, once there was a redirection
-        self._proven: set[Realm] = set()
+        # Mostly these stay empty, and then they cost nothing.
+        self._hops: tuple[Hop, ...] = ()  # those of this target that have not been tried
+        self._targets: tuple[str, ...] = ()  # the target set: those that have not been tried (RFC 3261 8.1.3.4)
+        self._seen: tuple[Uri, ...] = ()  # all targets so far, once there was a redirection
+        self._proven: set[Realm] | None = None  # to whom credentials were given
         self._failure = (0, "")
 
     def start(self) -> None:
@@ -169,7 +170,7 @@ class Delivery:
         that, now or later.
         """
         status = response.status
-        flow, policy = self.flow, self.policy
+        flow = self.flow
         self._failure = (status, response.reason)
         if flow is None or self.state is not TRYING:
             return False
@@ -178,15 +179,15 @@ class Delivery:
             return self._try_next()
         self._agent.outages.answered(flow)
         if status in (401, 407):
-            if policy.keyring is not None and self._tries < TRIES and policy.keyring.challenged(response, self._proven):
+            if self._tries < TRIES and self._may_prove(response):
                 self.cseq += 1  # RFC 3261 22.2
                 self._try(flow)
                 return True
         elif status < 400:
             self._redirected(response)
         elif status >= 600:
-            self._targets.clear()  # RFC 3261 16.7 step 5: nobody else is wanted
-        self._hops.clear()  # it was the domain's answer, whichever of its servers gave it
+            self._targets = ()  # RFC 3261 16.7 step 5: nobody else is wanted
+        self._hops = ()  # it was the domain's answer, whichever of its servers gave it
         return self._try_next()
 
     def failed(self, status: int, reason: str) -> bool:
@@ -200,7 +201,7 @@ class Delivery:
     def _located(self, hops: list[Hop], host: str) -> None:
         if self.state is OVER:
             return
-        self._hops = self._agent.outages.preferred(hops)
+        self._hops = tuple(self._agent.outages.preferred(hops))
         if not self._failure[0]:
             # RFC 3261 21.5.4: had they not asked for a rest, there would be somebody to try.
             self._failure = (408, f"no way to {host}") if not hops or self._hops else (503, f"{host} asked for a rest")
@@ -210,13 +211,16 @@ class Delivery:
     def _try_next(self) -> bool:
         """Try the next server, else the next target."""
         while self._hops and self._tries < TRIES:
-            flow = self._agent.flows.flow_along(self._hops.pop(0))
+            hop, *rest = self._hops
+            self._hops = tuple(rest)
+            flow = self._agent.flows.flow_along(hop)
             if flow is not None:
                 self._try(flow)
                 return True
         if self._targets and self._tries < TRIES:
             self.state = FINDING
-            self.target = self._targets.pop(0)
+            self.target, *others = self._targets
+            self._targets = tuple(others)
             self.cseq += 1
             self.start()
             return True
@@ -228,6 +232,14 @@ class Delivery:
         self.flow = flow
         self._tries += 1
         self._user.way_found(flow)
+
+    def _may_prove(self, response: Response) -> bool:
+        """Whether we can answer a challenge, and have not answered it in vain."""
+        if self.policy.keyring is None:
+            return False
+        if self._proven is None:
+            self._proven = set()
+        return self.policy.keyring.challenged(response, self._proven)
 
     def _redirected(self, response: Response) -> None:
         """Add the Contacts of a 3xx to the target set, best first, each target only once (RFC 3261 8.1.3.4).
@@ -242,15 +254,15 @@ class Delivery:
         except Malformed:
             return
         if not self._seen:
-            self._seen.append(parse_uri(self.target))
+            self._seen = (parse_uri(self.target),)
         for contact in contacts:
             # Its header fields are left out: a stranger does not write those of our requests (RFC 3261 19.1.5).
             uri = parse_uri(as_target(contact.uri))
             if not uri.is_sip or (secure and uri.scheme != "sips"):
                 continue
             if len(self._seen) <= REDIRECTIONS and not any(uri.equivalent(seen) for seen in self._seen):
-                self._seen.append(uri)
-                self._targets.append(str(uri))
+                self._seen += (uri,)
+                self._targets += (str(uri),)
 
     def _failed_to_locate(self, failure: Failure) -> None:
         _log.failure("a way could not be found, or not be taken: {what!r}", failure, what=self)
