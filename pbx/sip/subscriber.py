@@ -16,11 +16,12 @@ from pbx.sip.flow import Flow, contact_of
 from pbx.sip.grammar import number
 from pbx.sip.headers import CONTACT, EXPIRES, MIN_EXPIRES, SUBSCRIPTION_STATE, Field
 from pbx.sip.message import Request, Response
-from pbx.sip.timers import TIMER_F, TIMER_N, Timer, left
+from pbx.sip.timers import T4, TIMER_F, TIMER_N, Timer, left
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.usages import ENDING, Agent, Event, Key, event_field
 
 _UNSAID = 3600  # seconds; of a subscription whose notifier does not say how long it lasts
+_TOO_LATE = 2 * T4  # seconds before the end; who has refused until then will refuse again
 
 
 class State(Enum):
@@ -233,7 +234,7 @@ class Subscriber:
         self._expires_at = self._agent.clock.seconds() + lasting
         self._expire_in(lasting)
         self._cancel_refresh()
-        if self._lasting:
+        if self._lasting and lasting > _TOO_LATE:
             # Time enough for two requests that nobody answers.
             early = min(lasting / 2, 2 * TIMER_F)
             self._refresh = self._agent.clock.callLater(lasting - early, self._refreshing)

@@ -88,7 +88,7 @@ def request(
         ("cseq", "CSeq", f"{cseq} {method}"),
         *more,
     ]
-    if contact and method in ("INVITE", "REGISTER"):
+    if contact and method in ("INVITE", "NOTIFY", "REFER", "REGISTER", "SUBSCRIBE"):
         fields.append(("contact", "Contact", contact))
     if sdp:
         with_body(fields, "application/sdp", sdp)
