@@ -411,7 +411,7 @@ class Bridge:
         self._dialled = None
         if fork is not None:
             fork.give_up(more)
-        peer = self._renegotiation.let_go()
+        peer = self._renegotiation.end()
         if peer is not None:
             peer.session.hang_up(more)
         self._board.relay.close(self._side)

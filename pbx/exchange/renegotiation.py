@@ -32,6 +32,20 @@ class RenegotiationUser(Protocol):
         """The callee has answered in vain: hang it up."""
 
 
+class Nobody:
+    """The user once the call is over."""
+
+    __slots__ = ()
+
+    def reoffered(self, sdp: bytes) -> None: ...
+    def cannot_connect(self, failure: Failure) -> None: ...
+    def cannot_go_on(self, failure: Failure) -> None: ...
+    def disconnect(self, status: int, words: str) -> None: ...
+
+
+NOBODY = Nobody()
+
+
 class Renegotiation:
     """The offers and answers of one call once it is answered.
 
@@ -108,6 +122,11 @@ class Renegotiation:
             self._relay.set_remote(self._side, sdp).addErrback(self._user.cannot_go_on)
         elif self._session.owes_ack:
             self._relay.end(self._side, sdp).addCallbacks(self._session.ack, self._user.cannot_go_on)
+
+    def end(self) -> Branch | None:
+        """The call is over: let go of everything, the user too, who would wait with us for the garbage collector."""
+        self._user = NOBODY
+        return self.let_go()
 
     def let_go(self) -> Branch | None:
         """Let go of the branch that answered, its media and its handover; return it."""
