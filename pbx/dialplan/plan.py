@@ -79,8 +79,8 @@ class Routes:
         literal = self._literal.get(number)
         if literal is not None:
             return literal, {}
-        if not self._ordered or len(number) > LONGEST_NUMBER:
-            return None
+        if not self._ordered or len(number) > LONGEST_NUMBER or not number.isprintable():
+            return None  # line ends, escaped in the URI, would be obeyed by the log and by whatever shows it
         if self._search is None:
             # One expression for all, made at the first call: its n-th group is the n-th route.
             self._search = re.compile("|".join(f"({route.pattern.regex})" for route in self._ordered), re.DOTALL)

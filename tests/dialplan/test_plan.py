@@ -129,6 +129,13 @@ def test_the_route_is_the_first_in_rank_that_matches(patterns: set[str], number:
     assert [name for name, _ in taken] == expected
 
 
+@pytest.mark.parametrize("number", ["1001\r\nforged", "\x1b[2J", "\udcff"])
+def test_a_number_that_cannot_be_printed_has_no_route(number: str) -> None:
+    plan = Plan()
+    plan.internal("<number:any>")(noting("any", []))
+    assert taken_by(plan, number) == [("reject", 404, None)]
+
+
 def test_an_endless_number_has_no_route() -> None:
     plan = Plan()
     plan.internal("<a:any>*<b:any>*<c:any>*<d:any>#")(noting("stars", []))
