@@ -47,7 +47,7 @@ class _Witness:
         self._awaited: dict[str, float] = {}
         self._requests: dict[tuple[str, str], bytes] = {}
         self._finals: dict[tuple[Address, str, str], bytes] = {}
-        self._numbers: dict[tuple[Address, str], int] = {}
+        self._numbers: dict[tuple[Address, str, str], int] = {}
         self._left: set[tuple[Address, str]] = set()
         self._descriptions: dict[tuple[Address, str], tuple[bytes, int, bytes]] = {}
 
@@ -63,9 +63,11 @@ class _Witness:
         self._requests[request.via.branch, method] = packet
         if former is not None or method in ("ACK", "CANCEL"):
             return
-        assert request.cseq > self._numbers.get(sender, -1), "numbers rise (RFC 3261 12.2.1.1)"
+        # What one server has failed at goes to the next as it was (RFC 3263 4.3).
+        numbered = (*sender, datagram.target[0])
+        assert request.cseq > self._numbers.get(numbered, -1), "numbers rise (RFC 3261 12.2.1.1)"
         assert sender not in self._left, "nothing comes after BYE (RFC 3261 15)"
-        self._numbers[sender] = request.cseq
+        self._numbers[numbered] = request.cseq
         if method == "BYE":
             self._left.add(sender)
         self._describes(sender, request)
