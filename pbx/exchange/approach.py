@@ -54,7 +54,8 @@ class Approach:
         """Offer along this way, and invite."""
         branch = self._branch
         before, branch.session.flow = branch.session.flow, flow
-        if before is None or _ends(before) != _ends(flow):
+        # From the same address of ours the same description goes out: it is the same request (RFC 3263 4.3).
+        if before is None or (before.source, before.host) != (flow.source, flow.host):
             self._board.relay.close(branch.side)
             branch.side = self._board.side(flow)
         self._user.offer(branch).addCallbacks(self._offered, self._not_offered)
@@ -74,8 +75,3 @@ class Approach:
     def _not_offered(self, failure: Failure) -> None:
         outcome = self._user.failed(failure)
         self._branch.session.undelivered(outcome.code, outcome.text)
-
-
-def _ends(flow: Flow) -> tuple[str, str, str]:
-    """What the media of a session depends on: our two addresses, and the peer's."""
-    return (flow.source, flow.host, flow.remote[0])

@@ -83,6 +83,17 @@ class Raw:
         lines = [*contact, *fields, *kind, f"Content-Length: {len(body)}"]
         self.sends_text(head + b"\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
+    def answers_all(self, status: int, *, fields: tuple[str, ...] = ()) -> None:
+        """Answer every INVITE that comes from now on, also when it comes again."""
+
+        def answer(packet: bytes, source: object) -> None:
+            message = parse(packet)
+            self.received.append(message)
+            if isinstance(message, Request) and message.method == "INVITE":
+                self.answers(message, status, fields=fields)
+
+        self._socket.receiver = answer
+
     def sends_text(self, packet: bytes) -> None:
         """Send just this."""
         self._socket.sendto(packet, self._exchange)
