@@ -40,13 +40,12 @@ class Watcher(Endpoint):
             "callee": f"<sip:us@192.0.2.1>;tag={self.way.local_tag}",
             "target": "sip:192.0.2.1",
             "more": [event, *substate, *parts.pop("more", [])],
+            "body": body,
             **parts,
         }
         flow = notify.pop("flow", self.wire)
         self.wire.take()
-        message = request("NOTIFY", **notify)
-        message.body = body
-        self.layer.message_received(flow, message)
+        self.layer.message_received(flow, request("NOTIFY", **notify))
         return names(flow)
 
     def is_answered(self, status: int, expires: str = "600", **parts) -> list[str]:

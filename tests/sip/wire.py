@@ -77,6 +77,8 @@ def request(
     contact: str = "<sip:peer@192.0.2.9:5070>",
     more: Iterable[Field] = (),
     sdp: bytes = b"",
+    body: bytes = b"",
+    kind: str = "text/plain",
 ) -> Request:
     """A request as it comes from the peer. Elements of RFC 2543 need no branch."""
     fields: list[Field] = [
@@ -92,7 +94,9 @@ def request(
         fields.append(("contact", "Contact", contact))
     if sdp:
         with_body(fields, "application/sdp", sdp)
-    return received(Request(method, target, fields, sdp))
+    elif body:
+        with_body(fields, kind, body)
+    return received(Request(method, target, fields, sdp or body))
 
 
 def response(
