@@ -335,5 +335,4 @@ class Connection:
         """Let the flow make another connection for what it sends next."""
         self._framer.over = True
         self.ready = False
-        if self.flow.connection is self:
-            self.flow.connection = None
+        self.flow.connection = None

@@ -79,10 +79,10 @@ class Framer:
             if end > len(stream):
                 break
             item, self._item = self._item, None
+            assert item is not None
             if self._length and isinstance(item, Request | Response):
                 item.body = bytes(stream[position:end])
-            if item is not None:
-                items.append(item)
+            items.append(item)
             position = end
         self._keep(stream, position)
         return items

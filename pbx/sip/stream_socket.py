@@ -93,12 +93,12 @@ class StreamSocket:
 
     def write(self, data: bytes) -> None:
         """Send bytes, or let them wait for the peer to read. Never raises, and tells nobody at once."""
+        if self._closing or self._protocol is None:
+            return
         if self._unsent is not None:
             self._unsent += data
             if len(self._unsent) > UNSENT:
                 self.abortConnection()
-            return
-        if self._closing or self._protocol is None:
             return
         try:
             sent = self._socket.send(data)
@@ -136,7 +136,8 @@ class StreamSocket:
             return ConnectionLost()
         if not data:
             return ConnectionDone()
-        if self._protocol is not None and not self._closing:
+        if not self._closing:
+            assert self._protocol is not None
             self._protocol.dataReceived(data)
         return None
 
@@ -175,7 +176,7 @@ class StreamSocket:
         self._wrap = None
         self._reactor.removeWriter(self)
         self._reactor.addReader(self)
-        if self._protocol is not None and not self._closing:
+        if not self._closing:
             self._protocol = wrap(self._protocol)
             self._protocol.makeConnection(self)
         return None

@@ -258,6 +258,98 @@ def test_exception_while_accepting_costs_that_connection(wire, logged_errors):
     assert len(logged_errors()) == 1
 
 
+class Scripted:
+    """A connected socket whose answers are given: a number of bytes sent, bytes received, or an error."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.sent = b""
+        self.ended = False
+
+    def setsockopt(self, *_) -> None: ...
+
+    def fileno(self) -> int:
+        return 0
+
+    def send(self, data) -> int:
+        size = self.recv(0)
+        self.sent += bytes(data[:size])
+        return size
+
+    def recv(self, size):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def shutdown(self, how) -> None:
+        self.ended = True
+
+    def close(self) -> None: ...
+
+
+def test_writing_takes_up_where_the_kernel_stopped():
+    poller, bound = Poller(), Scripted(BlockingIOError(), 3, BlockingIOError(), 4, OSError(errno.EPIPE, ""))
+    stream = StreamSocket(bound, Peer(), poller)
+    stream.write(b"hello ")
+    stream.write(b"you")
+    assert poller.writing == {stream}
+    for _ in range(2):
+        assert stream.doWrite() is None
+    stream.loseConnection()
+    stream.write(b"too late")
+    assert not bound.ended
+    assert stream.doWrite() is None
+    assert (bound.sent, bound.ended) == (b"hello y", False)
+    assert isinstance(stream.doWrite(), ConnectionLost)
+
+
+def test_end_is_sent_when_all_else_is():
+    poller, bound = Poller(), Scripted(1, 4)
+    stream = StreamSocket(bound, Peer(), poller)
+    stream.write(b"hello")
+    stream.loseConnection()
+    assert stream.doWrite() is None
+    assert (bound.sent, bound.ended, poller.writing) == (b"hello", True, set())
+
+
+def test_reading_nothing_is_no_end():
+    peer = Peer()
+    stream = StreamSocket(Scripted(BlockingIOError(), b"x", b""), peer, Poller())
+    assert stream.doRead() is None
+    assert stream.doRead() is None
+    assert peer.received == b"x"
+    assert isinstance(stream.doRead(), ConnectionDone)
+
+
+def test_what_is_being_dropped_writes_no_more():
+    poller = Poller()
+    stream = StreamSocket(Scripted(0), Peer(), poller)
+    stream.write(b"x")
+    stream.abortConnection()
+    assert stream.doWrite() is None
+    stream.abortConnection()
+    for _, function in poller.calls:
+        function()
+    assert not poller.writing
+
+
+def test_error_of_an_attempt_to_connect_is_told():
+    bound = Scripted()
+    bound.getsockopt = lambda *_: errno.ECONNREFUSED
+    stream = StreamSocket(bound, Peer(), Poller(), lambda protocol: protocol)
+    assert stream.doWrite().osError == errno.ECONNREFUSED
+
+
+def test_attempt_that_succeeds_while_it_is_given_up_tells_nobody():
+    bound, peer = Scripted(), Peer()
+    bound.getsockopt = lambda *_: 0
+    stream = StreamSocket(bound, peer, Poller(), lambda protocol: protocol)
+    stream.abortConnection()
+    assert stream.doWrite() is None
+    assert peer.transport is None
+
+
 class Bound:
     """A listening socket without descriptors for what connects."""
 
@@ -276,7 +368,10 @@ class Poller:
 
     def __init__(self) -> None:
         self.reading: set[object] = set()
+        self.writing: set[object] = set()
         self.calls: list = []
+        self.addWriter = self.writing.add
+        self.removeWriter = self.writing.discard
         self.addReader = self.reading.add
         self.removeReader = self.reading.discard
 
