@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-PACKAGES = {"baresip": "baresip-core", "sipp": "sip-tester"}
+PACKAGES = {"baresip": "baresip-core", "kamailio": "kamailio", "linphonec": "linphone-cli", "sipp": "sip-tester"}
 
 
 def program(name: str) -> str:

@@ -99,5 +99,5 @@ def test_without_root_what_is_left_out_is_named_with_the_remedy(monkeypatch, cap
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     programs.main()
     sentence = capsys.readouterr().err
-    assert sentence.startswith("Left out: the tests with baresip and sipp (not root; ")
-    assert "apt-get install baresip-core sip-tester" in sentence
+    assert sentence.startswith("Left out: the tests with baresip and kamailio and linphonec and sipp (not root; ")
+    assert "apt-get install baresip-core kamailio linphone-cli sip-tester" in sentence

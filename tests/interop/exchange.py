@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.eventually import eventually
+from tests.phones.certificate import write_certificate
 from tests.phones.process import Process, free_port
 
 REALM = "exchange.test"
@@ -25,7 +27,7 @@ _CONFIG = """\
 domains = ["{realm}"]
 
 [sip]
-listen = ["udp:{address}"]
+listen = {listen}
 drain = {drain}
 
 [database]
@@ -36,6 +38,11 @@ file = "dialplan.py"
 
 [control]
 socket = "pbx.sock"
+"""
+_TLS = """
+[tls]
+certificate = "certificate.pem"
+key = "key.pem"
 """
 
 
@@ -49,15 +56,23 @@ class Site:
 
     :param folder: made here, with a migrated database.
     :param dialplan: the text of its dialplan.
-    :param address: "address:port" at which it listens.
+    :param address: "address:port" at which it listens over UDP.
+    :param streams: where else it listens, as in the configuration: "tcp:ADDRESS:PORT", "tls:ADDRESS:PORT".
     :param drain: seconds that SIGTERM waits for calls to end.
     """
 
-    def __init__(self, folder: Path, dialplan: str, address: str, *, drain: float = 30) -> None:
+    def __init__(
+        self, folder: Path, dialplan: str, address: str, *, streams: Iterable[str] = (), drain: float = 30
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.config = folder / "pbx.toml"
-        self.config.write_text(_CONFIG.format(realm=REALM, address=address, drain=drain))
+        listen = [f"udp:{address}", *streams]
+        text = _CONFIG.format(realm=REALM, listen=json.dumps(listen), drain=drain)
+        if any(listener.startswith("tls:") for listener in listen):
+            write_certificate(folder, address.rpartition(":")[0])
+            text += _TLS
+        self.config.write_text(text)
         (folder / "dialplan.py").write_text(dialplan)
         self.argv = [str(_PROGRAMS / "twistd"), "-n", "--pidfile=", "pbx", "--config", str(self.config)]
         self.command("db", "upgrade")
@@ -100,19 +115,31 @@ class Exchange(Site):
 
     :param dialplan: the text of its dialplan.
     :param extensions: the numbers that it has from the start, each with `password(number)`.
+    :param streams: over what it listens beside UDP: "tcp", "tls".
     :param drain: seconds that SIGTERM waits for calls to end.
     :param cpu: the only processor it may use; None: any.
+    :ivar address: "address:port" at which it listens over UDP.
+    :ivar addresses: the same for each transport.
     """
 
     def __init__(
-        self, dialplan: str, extensions: Iterable[str] = (), *, drain: float = 30, cpu: int | None = None
+        self,
+        dialplan: str,
+        extensions: Iterable[str] = (),
+        *,
+        streams: Iterable[str] = (),
+        drain: float = 30,
+        cpu: int | None = None,
     ) -> None:
         # Not pytest's folder: the path of a unix socket has at most 107 characters.
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
         self.address = f"127.0.0.1:{free_port()}"
+        self.addresses = {name: f"127.0.0.1:{free_port(kind=socket.SOCK_STREAM)}" for name in streams}
+        also = [f"{name}:{address}" for name, address in self.addresses.items()]
+        self.addresses["udp"] = self.address
         self._cpu = cpu
         self.process: Process | None = None
-        super().__init__(Path(self._temporary.name), dialplan, self.address, drain=drain)
+        super().__init__(Path(self._temporary.name), dialplan, self.address, streams=also, drain=drain)
         for number in extensions:
             self.add(number)
 

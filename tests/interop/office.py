@@ -16,13 +16,19 @@ Phones = tuple[Baresip, Baresip]
 
 
 @contextmanager
-def two_phones(exchange: Exchange) -> Iterator[Phones]:
-    """1001, which sends `FIRST_TONE`, and 1002, which sends `SECOND_TONE`, both registered."""
-    at, folder = exchange.address, exchange.folder
+def two_phones(exchange: Exchange, transport: str = "udp", outbound: str = "") -> Iterator[Phones]:
+    """1001, which sends `FIRST_TONE`, and 1002, which sends `SECOND_TONE`, both registered.
+
+    :param transport: how they reach the exchange.
+    :param outbound: "address:port" of a proxy on the way; "": there is none.
+    """
+    at, folder = exchange.addresses[transport], exchange.folder / f"{transport}{outbound}"
     with (
-        Baresip("1001", password("1001"), at, folder / "1001", tone=FIRST_TONE) as first,
-        Baresip("1002", password("1002"), at, folder / "1002", tone=SECOND_TONE) as second,
-    ):
+        Baresip("1001", password("1001"), at, folder / "1001", tone=FIRST_TONE, transport=transport,
+                outbound=outbound) as first,
+        Baresip("1002", password("1002"), at, folder / "1002", tone=SECOND_TONE, transport=transport,
+                outbound=outbound) as second,
+    ):  # fmt: skip
         eventually(lambda: first.registered and second.registered, within=5)
         yield first, second
 

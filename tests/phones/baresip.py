@@ -3,7 +3,8 @@
 Facts about baresip 1.0 that this file knows: `net_interface` must be an address, or SDP names another interface;
 `aufile` plays its file once, so the file is longer than any test; the module stdio would spin when standard input
 is at its end, so it is not loaded; an early REGISTER_OK comes before anybody can listen, so registration is asked
-for; in-call commands exist only while there is a call; recordings carry the time in whole seconds as their name.
+for; in-call commands exist only while there is a call; what it dials gets the transport of its account as a second one;
+recordings carry the time in whole seconds as their name.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{control_port}
 """
 _ACCOUNT = (
-    "<sip:{number}@{server}>;auth_user={number};auth_pass={password};regint={interval};"
+    "<sip:{number}@{server};transport={transport}>{outbound};auth_user={number};auth_pass={password};regint={interval};"
     "audio_codecs=PCMU,PCMA;answermode=manual\n"
 )
 
@@ -65,10 +66,21 @@ class Baresip:
     :param folder: where its files go; made here.
     :param tone: what it sends in every call, Hz.
     :param interval: seconds for which it registers; 0: it does not register.
+    :param transport: "udp", "tcp" or "tls".
+    :param outbound: "address:port" of the proxy through which it sends all that it sends, over UDP; "": there is none.
     """
 
     def __init__(
-        self, number: str, password: str, server: str, folder: Path, *, tone: int = 440, interval: int = 3600
+        self,
+        number: str,
+        password: str,
+        server: str,
+        folder: Path,
+        *,
+        tone: int = 440,
+        interval: int = 3600,
+        transport: str = "udp",
+        outbound: str = "",
     ) -> None:
         self.number = number
         self.server = server
@@ -86,7 +98,14 @@ class Baresip:
             )
         )
         (folder / "accounts").write_text(
-            _ACCOUNT.format(number=number, server=server, password=password, interval=interval)
+            _ACCOUNT.format(
+                number=number,
+                server=server,
+                password=password,
+                interval=interval,
+                transport=transport,
+                outbound=f";outbound=sip:{outbound}" if outbound else "",
+            )
         )
         (folder / "contacts").touch()
         (folder / "uuid").write_text(f"00000000-0000-4000-8000-{int(number):012d}")

@@ -31,6 +31,7 @@ class Process:
     :param cwd: the directory it runs in; the log's when None.
     :param environ: added to our own environment.
     :param cpu: the only processor it may use; None: any.
+    :param listens: whether it is told more by `tell`; else its standard input is at its end.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Process:
         cwd: Path | None = None,
         environ: Mapping[str, str] | None = None,
         cpu: int | None = None,
+        listens: bool = False,
     ) -> None:
         def prepare() -> None:
             # Else a phone whose test was killed would ring, and register, for ever.
@@ -53,7 +55,7 @@ class Process:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 self.argv,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=cwd or log.parent,
@@ -78,6 +80,15 @@ class Process:
         """The end of what it wrote, under a line that says whose it is: for failures."""
         return "\n".join([f"--- {self.log}, status {self.status}", *self.output().splitlines()[-lines:]])
 
+    def tell(self, line: str) -> None:
+        """Writes a line to its standard input; one that has ended does not hear it."""
+        assert self._process.stdin, "it does not listen"
+        try:
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -100,6 +111,8 @@ class Process:
                 self._process.wait(within)
             except subprocess.TimeoutExpired:
                 self.kill()
+        if self._process.stdin:
+            self._process.stdin.close()
         return self._process.wait()
 
     def kill(self) -> None:

@@ -42,6 +42,7 @@ class Sipp:
     :param rate: how many are begun each second.
     :param talk: seconds between the answer and the hang-up.
     :param accounts: for each call, then from the first again: number, password, and what else the scenario wants.
+    :param transport: "udp", or "tcp": all its calls share one connection.
     :param cpu: the only processor it may use; None: any.
     """
 
@@ -59,6 +60,7 @@ class Sipp:
         rate: float = 10,
         talk: float = 0.5,
         accounts: Iterable[tuple[str, ...]] = (),
+        transport: str = "udp",
         cpu: int | None = None,
     ) -> None:
         folder.mkdir(parents=True)
@@ -67,7 +69,7 @@ class Sipp:
         self._media_port = media_port or _free_pair(ip)
         self.address = f"{ip}:{self.port}"
         lasting = calls / rate + talk + 40
-        argv = [program("sipp"), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin"]
+        argv = [program("sipp"), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin", "-t", f"{transport[0]}1"]
         argv += ["-i", ip, "-mi", ip, "-ci", ip, "-p", str(self.port), "-mp", str(self._media_port)]
         argv += ["-m", str(calls), "-timeout", f"{lasting:.0f}s", "-buff_size", "4000000", "-deadcall_wait", "0"]
         argv += ["-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_logs", "-log_file", "calls.log"]

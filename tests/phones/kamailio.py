@@ -1,0 +1,100 @@
+"""Kamailio as an outbound proxy: phones reach the exchange through it, and it stays in every dialog (Record-Route).
+
+Facts about Kamailio 5.6 that this file knows: `-DD` keeps it in the foreground; its children end with their parent;
+between two transports it writes two Record-Route fields, one for either side.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Self
+
+from tests.eventually import eventually
+from tests.phones.process import Process, free_port
+from tests.programs import program
+
+_CONFIG = """\
+debug=2
+log_stderror=yes
+children=1
+tcp_children=1
+auto_aliases=no
+listen=udp:{address}
+listen=tcp:{address}
+mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/:/usr/lib/kamailio/modules/:/usr/lib/aarch64-linux-gnu/kamailio/modules/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+loadmodule "xlog.so"
+request_route {{
+    if (!mf_process_maxfwd_header("10")) {{
+        sl_send_reply("483", "Too Many Hops");
+        exit;
+    }}
+    xlog("L_NOTICE", "passing $rm from $si:$sp over $proto\n");
+    if (is_method("CANCEL")) {{
+        if (t_check_trans()) t_relay();
+        exit;
+    }}
+    if (has_totag()) {{
+        if (loose_route()) t_relay();
+        else if (is_method("ACK") && t_check_trans()) t_relay();
+        else sl_send_reply("404", "Not Here");
+        exit;
+    }}
+    remove_hf("Route");
+    if (is_method("INVITE")) record_route();
+    if ($hdr(User-Agent) =~ "baresip") $du = "sip:{server};transport={transport}";
+    t_relay();
+}}
+"""
+
+
+class Kamailio:
+    """One proxy, which is reached over UDP.
+
+    :param server: "address:port" of the exchange.
+    :param folder: where its files go; made here.
+    :param transport: how it reaches the exchange: "udp" or "tcp".
+    """
+
+    def __init__(self, server: str, folder: Path, transport: str = "udp") -> None:
+        folder.mkdir(parents=True)
+        self.address = f"127.0.0.1:{free_port(kind=socket.SOCK_STREAM)}"
+        config = folder / "kamailio.cfg"
+        config.write_text(_CONFIG.format(address=self.address, server=server, transport=transport))
+        argv = [program("kamailio"), "-f", config, "-DD", "-E", "-m", "32", "-M", "4", "-w", folder, "-Y", folder]
+        self.process = Process(argv, folder / "log")
+        try:
+            eventually(self._answers, within=10)
+        except BaseException:
+            self.process.stop()
+            raise
+
+    def _answers(self) -> bool:
+        assert self.process.status is None, self.process.tail()
+        host, _, port = self.address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def passed(self, method: str) -> int:
+        """How many requests of a method have passed, also again."""
+        return self.process.output().count(f"passing {method} ")
+
+    def close(self) -> None:
+        """Ends it and its children."""
+        self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -1,0 +1,164 @@
+"""linphonec as a desk phone: a process that is told what to do by lines, with files as its sound card.
+
+Facts about linphonec 5.1 that this file knows: it keeps a database in its home, so each has a home of its own; the
+`realm` of its account must be the one in the challenge; a port of 0 turns a transport off, -1 takes a free one; it has
+no port of audio of its own choosing; one file takes what it hears in all calls, and is written at the end of each.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Self
+
+from tests.eventually import eventually
+from tests.phones.process import Process, free_port
+from tests.phones.tone import tone_seconds, write_tone
+from tests.programs import program
+
+_RC = """\
+[sip]
+bind_address=127.0.0.1
+sip_port={udp}
+sip_tcp_port={tcp}
+sip_tls_port={tls}
+root_ca={authority}
+verify_server_certs=1
+verify_server_cn=0
+use_ipv6=0
+guess_hostname=0
+contact=sip:{number}@127.0.0.1
+register_only_when_network_is_up=0
+default_proxy=0
+[rtp]
+audio_rtp_port={rtp}
+[sound]
+echocancellation=0
+[proxy_0]
+reg_proxy=<sip:{server};transport={transport}>
+reg_identity=sip:{number}@{server}
+reg_expires=600
+reg_sendregister=1
+publish=0
+[auth_info_0]
+username={number}
+passwd={password}
+realm={realm}
+domain={server}
+"""
+
+
+class Linphone:
+    """One phone.
+
+    :param number: the extension it registers as.
+    :param password: its password.
+    :param server: "address:port" of the exchange, where it listens over that transport.
+    :param realm: the realm of the exchange.
+    :param folder: where its files go, and its home; made here.
+    :param tone: what it sends in every call, Hz.
+    :param transport: "udp", "tcp" or "tls".
+    :param authority: the certificates that it believes over TLS.
+    """
+
+    def __init__(
+        self,
+        number: str,
+        password: str,
+        server: str,
+        realm: str,
+        folder: Path,
+        *,
+        tone: int = 440,
+        transport: str = "udp",
+        authority: Path = Path("/dev/null"),
+    ) -> None:
+        self.number = number
+        self._recording = folder / "heard.wav"
+        for place in (".local/share/linphone", ".config/linphone"):
+            (folder / place).mkdir(parents=True)
+        write_tone(folder / "tone.wav", tone, seconds=60)
+        ports = {"udp": 0, "tcp": 0, "tls": 0, transport: free_port() if transport == "udp" else -1}
+        (folder / "rc").write_text(
+            _RC.format(
+                **ports,
+                authority=authority,
+                number=number,
+                server=server,
+                transport=transport,
+                password=password,
+                realm=realm,
+                rtp=free_port() & ~1,
+            )
+        )
+        home = {
+            "HOME": str(folder),
+            "XDG_CONFIG_HOME": str(folder / ".config"),
+            "XDG_DATA_HOME": str(folder / ".local" / "share"),
+        }
+        self.process = Process(
+            [program("linphonec"), "-c", folder / "rc", "-S"], folder / "log", environ=home, listens=True
+        )
+        self._read = 0
+        self._asked = 0.0
+        for order in ("soundcard use files", f"play {folder / 'tone.wav'}", f"record {self._recording}"):
+            self.process.tell(order)
+
+    # What its user does.
+
+    def dial(self, number: str) -> None:
+        """Calls a number of the exchange."""
+        self.process.tell(f"call {number}")
+
+    def accept(self) -> None:
+        self.process.tell("answer")
+
+    def hang_up(self) -> None:
+        self.process.tell("terminate")
+
+    # What its user sees and hears.
+
+    @property
+    def registered(self) -> bool:
+        """Whether it says so. It is asked twice a second at most, and answers a little later."""
+        if time.monotonic() > self._asked + 0.5:
+            self._asked = time.monotonic()
+            self.process.tell("status register")
+        return "registered, identity" in self.process.output()
+
+    def sees(self, words: str, within: float = 5) -> None:
+        """Waits until it writes something that matches, after what was waited for last.
+
+        :raises AssertionError: it did not come; the message has the end of its log.
+        """
+
+        def seen() -> bool:
+            found = re.compile(words).search(self.process.output(), self._read)
+            if found:
+                self._read = found.end()
+            return found is not None
+
+        try:
+            eventually(seen, within)
+        except AssertionError:
+            raise AssertionError(f"{self.number} did not see /{words}/\n{self.process.tail()}") from None
+
+    def heard(self, frequency: int) -> float:
+        """Seconds of a tone that it heard, in all calls that are over."""
+        return tone_seconds(self._recording, frequency) if self._recording.exists() else 0.0
+
+    def close(self) -> None:
+        """Ends the process, which takes its registration back first, if the exchange still answers."""
+        self.process.tell("quit")
+        try:
+            self.process.wait(3)
+        except AssertionError:
+            pass
+        self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
