@@ -39,6 +39,7 @@ from pbx.media.sockets import MediaSockets
 from pbx.options import Listener
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.parser import Limits
+from pbx.sip.resolver import Resolver, connected
 from pbx.sip.timers import Clock, Timer
 from pbx.store import opening
 from pbx.store.database import open_database
@@ -157,6 +158,7 @@ class PBX(Service):
     def _wired(self) -> Exchange:
         """Return the exchange with all that the database holds."""
         sip, registrar = self.config.sip, self.config.registrar
+        names = Resolver(self._clock, lambda: connected(self.reactor))
         exchange = Exchange(
             self._clock,
             Identifiers(),
@@ -174,7 +176,9 @@ class PBX(Service):
             expires=(registrar.min_expires, registrar.max_expires, registrar.default_expires),
             limits=Limits(sip.max_head, sip.max_fields, sip.max_body),
             connections=(sip.max_connections, sip.max_per_address),
+            names=names,
         )
+        names.counts = exchange.counts
         extensions, bindings = self._contents
         exchange.replace_extensions(extensions)
         exchange.registrar.restore(bindings)

@@ -45,22 +45,17 @@ class Resolver:
 
     :param clock: the time.
     :param connect: makes twisted.names' resolver, at the first lookup.
-    :param counts: what happened, by name.
     :param hosts: the hosts(5) file, which is believed before the DNS.
     :param bound: how many answers are kept.
+    :ivar counts: what happened, by name; may be replaced by one that is shown to people.
     """
 
     def __init__(
-        self,
-        clock: Clock,
-        connect: Callable[[], client.Resolver],
-        counts: Counter[str],
-        hosts: str = "/etc/hosts",
-        bound: int = _BOUND,
+        self, clock: Clock, connect: Callable[[], client.Resolver], hosts: str = "/etc/hosts", bound: int = _BOUND
     ) -> None:
         self._clock = clock
         self._connect = connect
-        self._counts = counts
+        self.counts: Counter[str] = Counter()
         self._hosts = FilePath(hosts)
         self._bound = bound
         self._servers: client.Resolver | None = None
@@ -111,7 +106,7 @@ class Resolver:
             answers, authority = (), getattr(error.args[0], "authority", ())
         except Exception:
             # No answer, a refusal, an answer that cannot be read, no socket left: all the same to those who wait.
-            self._counts["failed DNS lookups"] += 1
+            self.counts["failed DNS lookups"] += 1
             return self._without_answer(name, kind, kept)
         records = [answer.payload for answer in answers if answer.type == kind]
         lasting = min([LONGEST, *[float(answer.ttl) for answer in answers]]) if records else _negative(authority)

@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.names import authority, client, dns, server
 from twisted.python.failure import Failure
 
+from pbx.clock import ReactorClock
 from pbx.sip.hops import Hop, Naptr, Srv
 from pbx.sip.locator import Locator
 from pbx.sip.resolver import NOTHING, PATIENCE, RETRY, STALE, TIMEOUTS, Resolver
@@ -99,9 +100,8 @@ class Dns:
         self._ports = [self.reactor.listenUDP(0, self._datagrams, interface=HOST)]
         self.port = self._ports[0].getHost().port
         self._ports.append(self.reactor.listenTCP(self.port, factory, interface=HOST))
-        self.counts: Counter[str] = Counter()
         self.servers = [(HOST, self.port)]
-        self.resolver = Resolver(self.reactor, self._connected, self.counts, hosts)
+        self.resolver = Resolver(ReactorClock(self.reactor), self._connected, hosts)
 
     def _connected(self) -> client.Resolver:
         return client.Resolver(servers=self.servers, timeout=TIMEOUTS, reactor=self.reactor)
@@ -180,7 +180,7 @@ def test_hosts_file_is_believed_first(dns_server):
 
 
 def test_hosts_file_that_is_not_there_lists_nothing(dns_server):
-    dns_server.resolver = Resolver(dns_server.reactor, dns_server._connected, dns_server.counts, "/nowhere/hosts")
+    dns_server.resolver = Resolver(dns_server.reactor, dns_server._connected, "/nowhere/hosts")
     assert dns_server.get(dns_server.resolver.addresses("b.example.test")) == ["127.0.0.3"]
 
 
@@ -188,7 +188,7 @@ def test_hosts_file_that_is_not_there_lists_nothing(dns_server):
 def test_nothing_is_found_where_there_is_nothing(dns_server, name):
     assert dns_server.get(dns_server.resolver.addresses(name)) == []
     assert dns_server.get(dns_server.resolver.srv(name)) == []
-    assert dns_server.counts == {}
+    assert dns_server.resolver.counts == {}
 
 
 @pytest.mark.parametrize("name", ["", "a..b", "a" * 64 + ".test", ".".join(["a" * 60] * 5), "ä.test"])
@@ -236,7 +236,7 @@ def test_that_there_is_nothing_is_kept_too(dns_server, name, seconds):
 
 
 def test_what_is_kept_has_a_bound(dns_server):
-    resolver = Resolver(dns_server.reactor, dns_server._connected, dns_server.counts, bound=2)
+    resolver = Resolver(dns_server.reactor, dns_server._connected, bound=2)
     for name in ("a", "b", "c", "a"):
         dns_server.get(resolver.srv(f"{name}.example.test"))
     assert dns_server.zone.asked["a.example.test", dns.SRV] == 2
@@ -248,7 +248,7 @@ def test_silent_server_is_given_up_after_three_seconds_and_left_alone_for_a_whil
     began = dns_server.reactor.now
     assert dns_server.get(dns_server.resolver.srv("_sip._udp.example.test")) == []
     assert dns_server.reactor.now - began == pytest.approx(sum(TIMEOUTS), abs=0.5)
-    assert dns_server.counts == {"failed DNS lookups": 1}
+    assert dns_server.resolver.counts == {"failed DNS lookups": 1}
     dns_server.comes_back()
     assert dns_server.get(dns_server.resolver.srv("_sip._udp.example.test")) == []
     dns_server.reactor.now += RETRY
@@ -281,7 +281,7 @@ def test_server_that_refuses_is_as_good_as_silent(dns_server):
     dns_server.zone._lookup = lambda *args: pytest.fail("never asked")
     dns_server._datagrams.controller.allowQuery = lambda *args: False
     assert dns_server.get(dns_server.resolver.srv("_sip._udp.example.test")) == []
-    assert dns_server.counts == {"failed DNS lookups": 1}
+    assert dns_server.resolver.counts == {"failed DNS lookups": 1}
 
 
 def test_tcp_that_hangs_is_given_up(dns_server):
