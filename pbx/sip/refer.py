@@ -103,13 +103,19 @@ class Referral:
         self._answer(status, reason, ())
 
     def progress(self, status: int, reason: str = "") -> None:
-        """Tell the peer how far the call is."""
+        """Tell the peer how far the call is.
+
+        :raises InvalidState: before it is answered.
+        """
         self._note(status, reason)
         if self._notifier is not None:
             self._notifier.notify()
 
     def end(self, status: int, reason: str = "") -> None:
-        """Tell the peer how the call ended, or that it was answered: the last that it hears (RFC 3515 2.4.7)."""
+        """Tell the peer how the call ended, or that it was answered: the last that it hears (RFC 3515 2.4.7).
+
+        :raises InvalidState: before it is answered.
+        """
         self._note(status, reason)
         if self._notifier is not None:
             self._notifier.end("noresource")
@@ -122,6 +128,8 @@ class Referral:
         """The peer does not listen any more; that does not stop the call (RFC 3515 2.4.4)."""
 
     def _note(self, status: int, reason: str) -> None:
+        if self._transaction is not None:
+            raise InvalidState("a REFER is answered before there is news of it")
         self._status_line = f"SIP/2.0 {status} {reason or reason_of(status)}"
 
     def _request(self) -> Request:
