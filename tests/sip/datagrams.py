@@ -36,12 +36,16 @@ class Layer:
         self.counts: Counter[str] = Counter()
         self.received: list[tuple[Flow, Request | Response]] = []
         self.refused: list[tuple[Flow, Request, Malformed]] = []
+        self.failed: list[tuple[Flow, bool]] = []
 
     def message_received(self, flow, message) -> None:
         self.received.append((flow, message))
 
     def refuse(self, flow, request, fault) -> None:
         self.refused.append((flow, request, fault))
+
+    def flow_failed(self, flow, reached) -> None:
+        self.failed.append((flow, reached))
 
     @property
     def flow(self) -> Flow:

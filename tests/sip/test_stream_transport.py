@@ -39,20 +39,6 @@ OPTIONS = message()
 OK = message("SIP/2.0 200 OK", via="SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1")
 
 
-class Ear(Layer):
-    """Whom the transport tells.
-
-    :ivar failed: the flows that failed, and whether their peers were reached.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failed: list[tuple[object, bool]] = []
-
-    def flow_failed(self, flow, reached) -> None:
-        self.failed.append((flow, reached))
-
-
 class Site:
     """A transport of ours on a simulated network, and peers."""
 
@@ -61,7 +47,7 @@ class Site:
         self.carried: list[bytes] = []
         self.fates: list[str] = []
         self.streams = SimulatedStreams(self.clock, DELAY, self._carry)
-        self.ear = Ear()
+        self.ear = Layer()
         self.counts = self.ear.counts
         dialer = self.streams.dialer(OURS[0])
         occupancy = Occupancy(**limits)

@@ -7,6 +7,7 @@ import errno
 import pytest
 from hypothesis import given
 
+from pbx.sip import stun
 from pbx.sip import transport as module
 from pbx.sip.addresses import Addresses, is_local
 from pbx.sip.message import Response
@@ -141,6 +142,26 @@ def test_keep_alive_is_counted_and_nothing_else(layer, pulse):
     transport.datagram_received(pulse, ("192.0.2.9", 5060))
     assert layer.counts == {"keep-alives": 1}
     assert not (layer.received or layer.refused or bound.sent)
+
+
+@pytest.mark.parametrize("address", [("192.0.2.9", 40000), ("192.0.2.9%eth0", 40000)])
+def test_stun_request_is_answered_with_where_it_came_from(layer, address):
+    """RFC 5626 3.5.2: the keep-alive of phones over UDP."""
+    bound, transport = simulated(layer)
+    request = bytes.fromhex("0001 0000 2112a442") + b"twelve bytes"
+    transport.datagram_received(request, address)
+    assert bound.sent == [(stun.answer(request, "192.0.2.9", 40000), address)]
+    assert layer.counts == {"keep-alives": 1}
+    assert not (layer.received or layer.refused)
+
+
+def test_stun_answer_leaves_from_the_address_that_was_asked(layer, loopback):
+    one = loopback("0.0.0.0")
+    one.peer.sendto(bytes.fromhex("0001 0000 2112a442") + b"twelve bytes", ("127.0.0.8", one.transport.port))
+    one.transport.doRead()
+    answer, source = one.peer.recvfrom(100)
+    assert source == ("127.0.0.8", one.transport.port)
+    assert answer[:2] == b"\x01\x01"
 
 
 @pytest.mark.parametrize(
@@ -288,3 +309,28 @@ def test_receive_takes_64_datagrams_at_once_from_a_real_socket(layer, loopback):
     assert len(layer.received) == 64
     one.transport.doRead()
     assert len(layer.received) == 70
+
+
+# What streams need and datagrams do not
+
+
+def test_flow_over_udp_is_always_open_and_has_nothing_wider(layer):
+    _, transport = simulated(layer)
+    flow = transport.flow(("192.0.2.9", 5060))
+    flow.keep_until(1e10)
+    flow.succeeded_by(transport.flow(("192.0.2.7", 5060)))
+    assert flow.is_open
+    assert flow.wider() is None
+
+
+def test_flow_that_may_leave_udp_asks_for_another_one(layer):
+    bound, transport = simulated(layer)
+    asked = []
+    flow = transport.flow(("192.0.2.9", 5070))
+    wide = flow.widened(lambda *address: asked.append(address))
+    assert wide.wider() is None
+    assert asked == [("192.0.2.9", 5070)]
+    assert flow.widened(lambda *address: None) is wide
+    assert (wide.remote, wide.host, wide.port, wide.source) == (flow.remote, flow.host, flow.port, flow.source)
+    wide.send(b"x")
+    assert bound.sent == [(b"x", ("192.0.2.9", 5070))]
