@@ -18,7 +18,7 @@ from twisted.python.filepath import FilePath
 
 from pbx.sip.addresses import source_to
 from pbx.sip.hops import Naptr, Srv
-from pbx.sip.timers import Clock
+from pbx.sip.timers import Clock, Timer
 
 TIMEOUTS = (1, 2)  # seconds that each name server is given, first and second time; twisted.names' own add up to 60
 PATIENCE = 10.0  # seconds for all of it, TCP included
@@ -114,12 +114,24 @@ class Resolver:
         self._keep((name, kind), _Kept(records, now + lasting, now + lasting + STALE))
         return records
 
-    def _ask(self, name: str, kind: int) -> Deferred[Any]:
+    async def _ask(self, name: str, kind: int) -> Any:
         if self._servers is None:
             self._servers = self._connect()
         query = dns.Query(name.encode("ascii"), kind, dns.IN)
         asked: Deferred[Any] = self._servers.query(query, TIMEOUTS)  # type: ignore[no-untyped-call]
-        return asked.addTimeout(PATIENCE, self._clock)  # type: ignore[arg-type]
+        timer: Timer | None = None
+
+        def expired() -> None:
+            nonlocal timer
+            timer = None
+            asked.cancel()
+
+        timer = self._clock.callLater(PATIENCE, expired)
+        try:
+            return await asked
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _without_answer(self, name: str, kind: int, kept: _Kept | None) -> Sequence[Any]:
         """What is known all the same; a DNS that is gone is not asked again by every call."""
