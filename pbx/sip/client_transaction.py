@@ -138,6 +138,9 @@ class InviteClientTransaction:
             if not flow.reliable:
                 self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)
             flow.send(self._packet)
+        elif self.state is PROCEEDING and flow is self.flow:
+            # The final response may have been lost with the connection: then this brings it again (RFC 3261 17.2.1).
+            flow.send(bytes(self.request))
 
     def transport_failed(self) -> None:
         """The flow is gone (RFC 3261 17.1.4). A request that has arrived may be answered over another (18.2.2)."""

@@ -462,6 +462,18 @@ def test_request_is_sent_once_more_over_the_next_connection(core, method):
     assert not core.layer._repeated
 
 
+def test_invite_that_is_being_tried_is_sent_once_more_to_bring_an_answer_that_was_lost(core):
+    core.wire = Wire(core.clock, reliable=True)
+    sent = core.sends()
+    core.receive(sent.response(180, "", "theirs"))
+    core.layer.flow_failed(core.wire, reached=True)
+    core.layer.flow_failed(core.wire, reached=True)
+    assert core.wire.take() == ["INVITE", "INVITE"]
+    core.receive(sent.response(486, "", "theirs"))
+    assert core.told == ["180 INVITE", "486 INVITE"]
+    core.assert_idle()
+
+
 def test_request_is_not_sent_again_where_nobody_was_reached(core):
     core.wire = Wire(core.clock, reliable=True)
     core.sends()
