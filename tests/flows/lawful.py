@@ -9,9 +9,9 @@ from pbx.sip.message import Message, Request, Response
 from pbx.sip.parser import parse
 from pbx.sip.timers import T1
 from pbx.testing.exchange import SimulatedExchange, is_sip
-from pbx.testing.network import LATE, Address, Datagram
+from pbx.testing.network import LATE, Datagram
 
-ARRIVED = ("delivered", "doubled", "overtaken")
+ARRIVED = ("delivered", "doubled", "overtaken", "reset")
 
 _ORIGIN = re.compile(rb"^o=- (\d+) (\d+) ", re.MULTILINE)
 
@@ -38,21 +38,24 @@ def assert_lawful(sim: SimulatedExchange) -> None:
 class _Witness:
     """What has been seen so far.
 
+    Everybody is known by host: a connection that takes the place of another one comes from another port.
+
     :ivar unacknowledged: the 2xx to INVITE that arrived, by who got them, Call-ID and CSeq number, and had no ACK.
     """
 
     def __init__(self) -> None:
-        self.unacknowledged: dict[tuple[Address, str, int], Response] = {}
-        self._acknowledged: set[tuple[Address, str, int]] = set()
+        self.unacknowledged: dict[tuple[str, str, int], Response] = {}
+        self._acknowledged: set[tuple[str, str, int]] = set()
         self._awaited: dict[str, float] = {}
         self._requests: dict[tuple[str, str], bytes] = {}
-        self._finals: dict[tuple[Address, str, str], bytes] = {}
-        self._numbers: dict[tuple[Address, str, str], int] = {}
-        self._left: set[tuple[Address, str]] = set()
-        self._descriptions: dict[tuple[Address, str], tuple[bytes, int, bytes]] = {}
+        self._finals: dict[tuple[str, str, str], bytes] = {}
+        self._numbers: dict[tuple[str, str, str], int] = {}
+        self._described: set[tuple[str, str, str]] = set()
+        self._left: set[tuple[str, str]] = set()
+        self._descriptions: dict[tuple[str, str], tuple[bytes, int, bytes]] = {}
 
     def request_sent(self, request: Request, datagram: Datagram) -> None:
-        packet, method, sender = datagram.packet, request.method, (datagram.source, request.call_id)
+        packet, method, sender = datagram.packet, request.method, (datagram.source[0], request.call_id)
         self._awaited.setdefault(request.via.branch, datagram.sent_at + 64 * T1 - LATE)
         if method == "ACK":
             number = (*sender, request.cseq)
@@ -73,17 +76,23 @@ class _Witness:
         self._describes(sender, request)
 
     def response_sent(self, response: Response, datagram: Datagram) -> None:
-        packet, source = datagram.packet, datagram.source
+        packet, source = datagram.packet, datagram.source[0]
         transaction = (source, response.via.branch, response.cseq_method)
         final = self._finals.get(transaction)
         if response.status >= 200:
             # Whoever is asked for a password is asked anew each time: for that the exchange keeps no state.
             challenged = response.status == 401 and final is not None and final.startswith(b"SIP/2.0 401 ")
-            assert final in (None, packet) or challenged, "there is one final response (RFC 3261 17.2)"
+            # Over connections a transaction is over with its answer (timer J): what comes again is answered anew.
+            anew = response.via.transport != "UDP" and response.cseq_method != "INVITE"
+            assert final in (None, packet) or challenged or anew, "there is one final response (RFC 3261 17.2)"
             self._finals[transaction] = packet
-            assert response.body or response.status >= 300 or response.cseq_method != "INVITE", "nothing is described"
+            described = response.body or transaction in self._described
+            assert described or response.status >= 300 or response.cseq_method != "INVITE", "nothing is described"
         else:
             assert final is None, "nothing is provisional after the final response"
+            if response.body and response.first("rseq") is not None:
+                # What arrived so is the answer, and the 2xx need not repeat it (RFC 3261 13.2.1).
+                self._described.add(transaction)
         self._describes((source, response.call_id), response)
 
     def response_arrived(self, response: Response, datagram: Datagram) -> None:
@@ -91,11 +100,11 @@ class _Witness:
             return  # nothing came for 64*T1: by then nobody waits for it
         self._awaited[response.via.branch] = inf
         if response.cseq_method == "INVITE" and 200 <= response.status < 300:
-            number = (datagram.target, response.call_id, response.cseq)
+            number = (datagram.target[0], response.call_id, response.cseq)
             if number not in self._acknowledged:
                 self.unacknowledged[number] = response
 
-    def _describes(self, sender: tuple[Address, str], message: Message) -> None:
+    def _describes(self, sender: tuple[str, str], message: Message) -> None:
         origin = _ORIGIN.search(message.body)
         if origin is None:
             return
