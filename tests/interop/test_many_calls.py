@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.counts import count
@@ -12,6 +14,7 @@ from tests.phones.sipp import Sipp
 RATE = count(20, 100)
 CALLS = count(20 * 10, 100 * 30)
 LASTING = CALLS / RATE
+KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 # SIPp at 127.0.0.3 answers, whatever number is called.
 PLAN = """
 from pbx.dialplan import Call, Plan, ext, uri
@@ -21,7 +24,7 @@ plan = Plan()
 
 @plan.anonymous("<number:any>")
 async def stranger(call: Call, number: str) -> None:
-    await call.dial(uri(f"sip:{number}@127.0.0.3:%d"))
+    await call.dial(uri(f"sip:{number}@127.0.0.3:%d;transport=%s"))
 
 
 @plan.internal("<number:1XXX>")
@@ -31,15 +34,16 @@ async def extension(call: Call, number: str) -> None:
 
 
 @pytest.mark.timeout(LASTING + 100)
-def test_calls_of_strangers() -> None:
-    port = free_port("127.0.0.3")
-    with Exchange(PLAN % port) as exchange:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_calls_of_strangers(transport: str) -> None:
+    port = free_port("127.0.0.3", KINDS[transport])
+    with Exchange(PLAN % (port, transport), streams=["tcp"]) as exchange:
         before = exchange.figures()
         folder = exchange.folder
         with (
-            Sipp("callee", folder / "callee", ip="127.0.0.3", port=port, calls=CALLS) as callee,
-            Sipp("caller", folder / "caller", ip="127.0.0.2", server=exchange.address, service="1000",
-                 calls=CALLS, rate=RATE) as caller,
+            Sipp("callee", folder / "callee", ip="127.0.0.3", port=port, calls=CALLS, transport=transport) as callee,
+            Sipp("caller", folder / "caller", ip="127.0.0.2", server=exchange.addresses[transport], service="1000",
+                 calls=CALLS, rate=RATE, transport=transport) as caller,
         ):  # fmt: skip
             assert caller.finish(LASTING + 20).successful == CALLS
             assert callee.finish(5).successful == CALLS
@@ -48,7 +52,7 @@ def test_calls_of_strangers() -> None:
 
 @pytest.mark.timeout(LASTING + 60)
 def test_calls_between_extensions() -> None:
-    with Exchange(PLAN % 9, ["1001", "1002"]) as exchange:
+    with Exchange(PLAN % (9, "udp"), ["1001", "1002"]) as exchange:
         folder = exchange.folder
         account = ("1002", password("1002"))
         with Sipp("registers", folder / "phone", server=exchange.address, accounts=[account]) as phone:
