@@ -4,6 +4,7 @@ RFC 3261 8.1.3.4).
 
 from __future__ import annotations
 
+import pytest
 from twisted.names import dns
 
 from pbx.dialplan import Call, Plan, uri
@@ -152,6 +153,17 @@ addresses = Plan()
 @addresses.internal("<number:any>")
 async def address(call: Call, number: str) -> None:
     await call.dial(uri(f"sip:{number}@{ONE}"), timeout=20)
+
+
+@pytest.mark.parametrize("number", ["zoe", "2zoe"])
+def test_exchange_without_media_ports_says_so_before_it_calls(number):
+    sim, (alice,) = office("1001", plan=plan, pairs=1)
+    one, two = outside(sim)
+    alice.invites(number)
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 503
+    assert one.call is two.call is None
+    sim.assert_idle()
 
 
 def test_refusal_is_final():

@@ -10,7 +10,7 @@ from twisted.names import dns
 
 from pbx.sip.hops import Hop, Naptr, Srv
 from pbx.sip.locator import Locator
-from pbx.sip.resolver import NOTHING, PATIENCE, RETRY, STALE, TIMEOUTS, Resolver
+from pbx.sip.resolver import NOTHING, PATIENCE, RETRY, STALE, TIMEOUTS, Resolver, connected
 from pbx.sip.uri import parse_uri
 from tests.sip.nameserver import HOST, TTL, Dns
 
@@ -210,6 +210,12 @@ def test_tcp_that_hangs_is_given_up(dns_server):
         assert dns_server.get(dns_server.resolver.srv("large.example.test")) == []
         assert dns_server.reactor.now - began == pytest.approx(PATIENCE, abs=0.5)
         listening.stopListening()
+
+
+def test_name_servers_of_this_machine_are_asked_with_short_timeouts(dns_server):
+    asked = connected(dns_server.reactor)
+    assert asked.dynServers
+    assert asked.timeout == TIMEOUTS
 
 
 def test_domain_is_located_through_a_real_zone(dns_server):
