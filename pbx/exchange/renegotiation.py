@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from pbx.exchange.fork import Branch
 from pbx.exchange.handover import Handover
 from pbx.exchange.media_failure import status_of
+from pbx.exchange.outcome import outcome_of
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.lasting_session import LastingSession
@@ -123,7 +124,8 @@ class Renegotiation:
         if other is None:
             self.own_offer = False
         elif other.offered:
-            other.refuse(status, reason)
+            outcome = outcome_of(status, reason)  # neither a challenge nor "overloaded" is for the other side
+            other.refuse(outcome.status, reason if outcome.status == status else "")
 
     def due(self, session: Session) -> None:
         """Our session with one side is to be refreshed by an offer: the one that it has agreed to already."""
