@@ -198,7 +198,7 @@ class OutboundSession(LastingSession):
         if self.state is not EARLY or response.status == 100:
             return
         if response.to_tag and (self.dialog is None or self.dialog.remote_tag != response.to_tag):
-            if not self._turn_to(response.to_tag):
+            if self.dialog is None or not self._turn_to(response.to_tag):
                 self._take_dialog(response)
         sdp = sdp_of(response)
         if response.first("require") is not None and is_reliable(response) and self.dialog is not None:
@@ -231,7 +231,8 @@ class OutboundSession(LastingSession):
         if self.dialog is not None and self.dialog.remote_tag != response.to_tag:
             self._turn_to(response.to_tag)
         self._take_dialog(response)
-        self._forget_others()
+        if self._early:
+            self._forget_others()
         if self.state is not EARLY:
             # Our CANCEL came too late, or was never sent (RFC 3261 9.1): the call is up, end it.
             self.state = ENDING
@@ -289,11 +290,11 @@ class OutboundSession(LastingSession):
         dialog = self._dialog_of(response)
         if old is None or old.key != dialog.key:
             self._agent.leave(self)
-        elif old.next_hop == dialog.next_hop:
-            # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
-            dialog.flow = old.flow
-        if old is not None and old.key == dialog.key:
-            dialog.local_cseq, dialog.remote_cseq = max(old.local_cseq, dialog.local_cseq), old.remote_cseq
+        else:
+            dialog.local_cseq, dialog.remote_cseq = old.local_cseq, old.remote_cseq
+            if old.next_hop == dialog.next_hop:
+                # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
+                dialog.flow = old.flow
         self.dialog = dialog
         self._agent.enter(self)
         if (old is None or old.next_hop != dialog.next_hop) and not (self._neighbour and not dialog.routes):
@@ -301,9 +302,7 @@ class OutboundSession(LastingSession):
 
     def _turn_to(self, tag: str) -> bool:
         """Let another early dialog speak; return whether it was there already."""
-        dialog = self.dialog
-        if dialog is None:
-            return False
+        dialog = self._dialog()
         if self._early is None:
             self._early = {}
         if len(self._early) < _FORKS:
@@ -394,7 +393,8 @@ class OutboundSession(LastingSession):
 
     def _end(self) -> None:
         self.delivery = self._invitation = None
-        self._forget_others()
+        if self._early:
+            self._forget_others()
         super()._end()
 
     def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
