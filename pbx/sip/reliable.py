@@ -79,7 +79,7 @@ class Reliable:
             raise Malformed(400, "missing RAck")
         if not self._number or rack != (self._number, self._cseq, "INVITE"):
             raise Malformed(481, "")
-        self.stop()
+        self._rest()
         self._number = 0
         self.described = False
 
@@ -91,6 +91,9 @@ class Reliable:
     def stop(self) -> None:
         """The INVITE has its final response: nothing is sent again, though a PRACK may still come."""
         self._queue.clear()
+        self._rest()
+
+    def _rest(self) -> None:
         self._packet = b""
         for timer in (self._resend, self._expiry):
             if timer is not None:
