@@ -132,6 +132,8 @@ class InboundSession(LastingSession):
     def _prepared(self, sdp: bytes, more: tuple[Field, ...]) -> tuple[bytes, tuple[Field, ...]] | None:
         """A caller that has its answer already gets no other with the 2xx (RFC 3261 13.2.1)."""
         if self._reliable is not None and self.state is EARLY:
+            if self._final is not None:
+                raise InvalidState(f"a second answer in {self!r}")
             if self._reliable.described:
                 self._final = more  # it goes out once the description has arrived (RFC 3262 section 3)
                 return None

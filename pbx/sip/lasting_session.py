@@ -151,7 +151,7 @@ class LastingSession(Session):
         if self._modification is not None and self._modification.pending:
             raise Malformed(491, "")  # RFC 3261 14.2
         if self.state is CONFIRMED:
-            self._peer = abilities_of(request.fields)
+            self._learn(request)
             self._terms = session_timer.granted(request, self._peer.refreshes)
         super()._reinvited(transaction, request)
 
@@ -163,11 +163,17 @@ class LastingSession(Session):
         if sdp:
             self._take_offer(transaction, request)
         self._agent.follow(self._dialog(), request, transaction.flow)
-        self._peer = abilities_of(request.fields)
+        self._learn(request)
         if sdp:
             self.user.session_offered(self, sdp)
         else:
             transaction.respond(self._response(request, 200, b"", self._granted(request)))
+
+    def _learn(self, request: Request) -> None:
+        """What the peer understands; a message that says nothing of it changes nothing."""
+        found = abilities_of(request.fields)
+        if found is not NONE:
+            self._peer = found
 
     def _take_offer(self, transaction: ServerTransaction, request: Request) -> None:
         """Let an offer that came without INVITE wait, if there may be one."""
