@@ -43,7 +43,6 @@ _TLS = """
 [tls]
 certificate = "certificate.pem"
 key = "key.pem"
-ca = "certificate.pem"
 """
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.errors import InvalidState, Malformed, Refused
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import NO_BODY, Request, Response
@@ -614,5 +615,6 @@ def test_any_messages_in_any_order_raise_nothing_and_leave_nothing_behind(sequen
             transaction.respond(transaction.request.response(500))
     # An INVITE that rings would ring for ever; its session gives it up.
     for transaction in list(core.layer._clients.values()):
-        transaction.transport_failed()
+        if isinstance(transaction, InviteClientTransaction):
+            transaction.abandon()
     core.assert_idle()
