@@ -7,10 +7,11 @@ import os
 import shutil
 import sys
 
-from bench import calls, machine, messages, relay
+from bench import calls, machine, messages, relay, secure
 from tests.programs import PACKAGES
 
-PARTS = ("messages", "calls", "relay", "memory")
+PARTS = ("messages", "calls", "tcp", "tls", "relay", "memory", "idle")
+WITHOUT_SIPP = ("messages", "tls", "idle")
 
 
 def arguments() -> argparse.Namespace:
@@ -22,6 +23,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--relayed", type=int, default=100, help="calls with audio (default: %(default)s)")
     parser.add_argument("--relay-seconds", type=float, default=10, help="of audio (default: %(default)s)")
     parser.add_argument("--held", type=int, default=1000, help="calls that take memory (default: %(default)s)")
+    parser.add_argument("--idle", type=int, default=1000, help="silent TLS connections (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, help="of parsing (default: %(default)s)")
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
@@ -33,16 +35,19 @@ def main() -> int:
     given = arguments()
     parts = given.parts or list(PARTS)
     print(f"machine   {machine.describe()}", flush=True)
-    if shutil.which("sipp") is None and parts != ["messages"]:
-        print(f"missing   sipp (Debian package {PACKAGES['sipp']}): without it there are only messages", flush=True)
-        parts = [part for part in parts if part == "messages"]
+    if shutil.which("sipp") is None and not set(parts) <= set(WITHOUT_SIPP):
+        print(f"missing   sipp (Debian package {PACKAGES['sipp']}): without it there is less", flush=True)
+        parts = [part for part in parts if part in WITHOUT_SIPP]
     if machine.LOAD_CPU is not None:
         os.sched_setaffinity(0, {machine.LOAD_CPU})
     measure = {
         "messages": lambda: messages.run(given.rounds),
         "calls": lambda: calls.run(given.rate, given.seconds, given.warm),
+        "tcp": lambda: calls.run(given.rate, given.seconds, given.warm, "tcp"),
+        "tls": lambda: secure.run(given.rate, given.seconds, given.warm),
         "relay": lambda: relay.run(given.relayed, given.relay_seconds),
         "memory": lambda: calls.run_held(given.held, 50),
+        "idle": lambda: secure.run_idle(given.idle),
     }
     failed = False
     for part in parts:

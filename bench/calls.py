@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,21 +17,25 @@ from tests.phones.sipp import Sipp, Tally
 CALLER, CALLEE = "127.0.0.2", "127.0.0.3"
 
 
+KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+
+
 class Bench:
     """An exchange on its own processor, and a SIPp behind it that answers every call."""
 
-    def __init__(self, exchange: Exchange, callee: Sipp) -> None:
+    def __init__(self, exchange: Exchange, callee: Sipp, transport: str) -> None:
         self.exchange = exchange
         self.callee = callee
+        self._transport = transport
         self._runs = 0
 
     def caller(self, calls: int, rate: float, talk: float) -> Sipp:
         """Starts a SIPp that calls."""
         self._runs += 1
         folder = self.exchange.folder / f"caller{self._runs}"
-        server = self.exchange.address
+        server = self.exchange.addresses[self._transport]
         return Sipp("caller", folder, ip=CALLER, server=server, service="1000", calls=calls, rate=rate, talk=talk,
-                    cpu=LOAD_CPU)  # fmt: skip
+                    transport=self._transport, cpu=LOAD_CPU)  # fmt: skip
 
     def watch(self, caller: Sipp, what: str, total: int, count: Callable[[], int], within: float) -> None:
         """Shows how `count` grows as `what`, until it is `total`.
@@ -58,26 +63,28 @@ class Bench:
 
 
 @contextmanager
-def bench(calls: int, lasting: float) -> Iterator[Bench]:
-    """A bench for so many calls in all, which may last so many seconds."""
-    port = free_port(CALLEE)
-    with Exchange(PLAN.format(callee=f"{CALLEE}:{port}"), cpu=EXCHANGE_CPU) as exchange:
-        callee = Sipp(
-            "callee", exchange.folder / "callee", ip=CALLEE, port=port, calls=calls, talk=lasting, cpu=LOAD_CPU
-        )
+def bench(calls: int, lasting: float, transport: str = "udp") -> Iterator[Bench]:
+    """A bench for so many calls in all, which may last so many seconds, over "udp" or "tcp"."""
+    port = free_port(CALLEE, KINDS[transport])
+    streams = [] if transport == "udp" else [transport]
+    target = f"{CALLEE}:{port}" + "".join(f";transport={name}" for name in streams)
+    with Exchange(PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU) as exchange:
+        callee = Sipp("callee", exchange.folder / "callee", ip=CALLEE, port=port, calls=calls, talk=lasting,
+                      transport=transport, cpu=LOAD_CPU)  # fmt: skip
         with callee:
-            yield Bench(exchange, callee)
+            yield Bench(exchange, callee, transport)
 
 
-def run(rate: float, seconds: float, warm: float) -> str:
+def run(rate: float, seconds: float, warm: float, transport: str = "udp") -> str:
     """CPU time per call at a steady rate.
 
     :param rate: calls begun each second.
     :param seconds: for how long.
     :param warm: seconds of the same load before, which do not count.
+    :param transport: "udp" or "tcp".
     """
     warming, calls = max(1, round(rate * warm)), round(rate * seconds)
-    with bench(warming + calls, warm + seconds) as running:
+    with bench(warming + calls, warm + seconds, transport) as running:
         running.place("calls, warming up", warming, rate)
         meter = Meter(running.exchange.pid)
         tally = running.place("calls", calls, rate)

@@ -21,9 +21,6 @@ import pytest
 from twisted.internet.task import Clock
 
 from pbx.control import ControlSocket
-from pbx.faults import Fault
-from pbx.listening import bind
-from pbx.options import Listener
 from pbx.service import HANG_UP, Ending, Options, makeService
 from pbx.store import migration
 from tests.eventually import eventually
@@ -466,31 +463,3 @@ def test_second_sigint_does_not_wait_for_the_phones() -> None:
     ending.interrupt()
     assert office.asked.count("finish") == 1
     assert office.clock.getDelayedCalls() == []
-
-
-def test_bound_sockets_do_not_block_and_take_a_flood() -> None:
-    for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
-        with bind(Listener("UDP", host, 0)) as bound, socket.socket(family, socket.SOCK_DGRAM) as plain:
-            assert bound.getsockname()[0] == host
-            assert not bound.getblocking()
-            size = (socket.SOL_SOCKET, socket.SO_RCVBUF)
-            assert bound.getsockopt(*size) >= plain.getsockopt(*size)
-
-
-def test_both_wildcards_fit_on_one_port() -> None:
-    with bind(Listener("UDP", "::", 0)) as six, bind(Listener("UDP", "0.0.0.0", six.getsockname()[1])):
-        pass
-
-
-def test_port_is_never_shared() -> None:
-    with taken_port() as port, pytest.raises(Fault, match="is taken"):
-        bind(Listener("UDP", "127.0.0.1", port))
-
-
-def test_privileged_port_without_the_privilege_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: object, address: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("pbx.listening.socket.socket", type("Refusing", (socket.socket,), {"bind": refuse}))
-    with pytest.raises(Fault, match=r"udp:127\.0\.0\.1:80 needs root; listen on a port above 1023"):
-        bind(Listener("UDP", "127.0.0.1", 80))

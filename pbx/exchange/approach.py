@@ -73,5 +73,10 @@ class Approach:
             self._user.invite(branch, sdp)
 
     def _not_offered(self, failure: Failure) -> None:
-        outcome = self._user.failed(failure)
-        self._branch.session.undelivered(outcome.code, outcome.text)
+        branch = self._branch
+        waiting, branch.described = branch.described, None
+        if waiting is not None:
+            waiting.errback(failure)
+        else:
+            outcome = self._user.failed(failure)
+            branch.session.undelivered(outcome.code, outcome.text)

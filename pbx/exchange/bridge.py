@@ -278,14 +278,11 @@ class Bridge:
             self.disconnect(488, "the callee described no session")
         elif self.answered:
             # The caller heard us so far, now it hears the callee.
-            handover = self._renegotiation.handover = Handover(
-                relay, self.clock, self._session, self._side, branch.side, sdp, self.cannot_connect
-            )
-            handover.start()
+            self._hand_over(branch, sdp)
         else:
             way = relay.offer if branch.session.owes_ack else relay.answer
             described = way(branch.side, self._side, sdp)
-            described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more,))
+            described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
 
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered: it is the dialplan's turn."""
@@ -312,16 +309,20 @@ class Bridge:
         """A re-INVITE is under way."""
 
     def session_answered(self, session: Session, sdp: bytes) -> None:
-        """A re-INVITE was taken, or the caller's ACK brought its answer."""
+        """A re-INVITE or UPDATE was taken, or the caller's ACK brought its answer."""
         self._renegotiation.answered(session, sdp)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
-        """A re-INVITE was refused."""
+        """A re-INVITE or UPDATE was refused."""
         self._renegotiation.rejected(session, status, reason)
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
-        """A re-INVITE came."""
-        self._renegotiation.offered(session, sdp)
+        """A re-INVITE, UPDATE or PRACK came."""
+        self._renegotiation.offered(session, sdp, self.answered)
+
+    def session_due(self, session: Session) -> None:
+        """One side's session is to be refreshed."""
+        self._renegotiation.due(session)
 
     def session_informed(self, session: Session, information: Information) -> None:
         """An INFO or MESSAGE came: the other side gets it as it is."""
@@ -373,14 +374,28 @@ class Bridge:
             self._progress = news
             self._session.progress(status, sdp, more)
 
-    def _connect(self, sdp: bytes, more: tuple[Field, ...]) -> None:
-        """The callee answered, and this is its description for the caller."""
-        if self.ended or self._renegotiation.peer is None:
+    def _connect(self, shown: bytes, more: tuple[Field, ...], sdp: bytes) -> None:
+        """The callee answered.
+
+        :param shown: its description for the caller.
+        :param sdp: the same, as the callee gave it.
+        """
+        branch, agreed = self._renegotiation.peer, self._session.agreed
+        if self.ended or branch is None:
             return
         self._offer = b""
         self._crossing = ()
         self.answered = True
-        self._session.answer(sdp, more)
+        self._session.answer(shown, more)
+        if agreed and shown != agreed:
+            # The caller had its answer while it rang; what the callee says now, or another one, is a new offer.
+            self._hand_over(branch, sdp)
+
+    def _hand_over(self, branch: Branch, sdp: bytes) -> None:
+        relay, clock = self._board.relay, self.clock
+        handover = Handover(relay, clock, self._session, self._side, branch.side, sdp, self.cannot_connect)
+        self._renegotiation.handover = handover
+        handover.start()
 
     def _answer_ourselves(self, sdp: bytes, done: Deferred[None]) -> None:
         if not self.ended:
@@ -419,8 +434,8 @@ class Bridge:
 
     def _callee_left(self, outcome: Outcome) -> None:
         """Answer to the caller what the callee would have answered; then it is the dialplan's turn."""
-        if self.answered and self._session.waiting:
-            self._session.reject(487)
+        if self.answered and self._session.offered:
+            self._session.refuse(487)
         if self._session.owes_ack:
             self._renegotiation.answered_to_us(self._offer)
         self._dial_over(outcome)

@@ -21,9 +21,6 @@ from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.usages import Agent as Holder
 from pbx.sip.usages import Event, event_of
 
-MOST, MOST_OF_ONE = 20_000, 500
-"""Subscriptions, in all and of one sender."""
-
 INTERVAL = Interval()
 
 _LATER = RETRY_AFTER.field(60)
@@ -109,10 +106,14 @@ class Events:
     """All subscriptions to this exchange, and all publications.
 
     :param agent: the user agent.
+    :param most: subscriptions in all.
+    :param most_of_one: those of one sender.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, most: int = 20_000, most_of_one: int = 500) -> None:
         self._agent = agent
+        self._most = most
+        self._most_of_one = most_of_one
         self._packages: dict[str, Package] = {}
         self._composers: dict[str, Composer] = {}
         self._watches: dict[tuple[str, str], set[Watch]] = {}  # by package and resource
@@ -154,9 +155,9 @@ class Events:
         resource = request.uri.decoded_user
         package.admit(sender, resource)
         _check_accept(request, package)
-        if self._senders[sender.number] >= MOST_OF_ONE:
+        if self._senders[sender.number] >= self._most_of_one:
             raise Malformed(403, "too many subscriptions")
-        if len(self._agent.usages) >= MOST:
+        if len(self._agent.usages) >= self._most:
             raise Refused(503, _LATER)
         agent = self._agent
         dialog = Dialog.as_uas(request, agent.identifiers.token(), transaction.flow)

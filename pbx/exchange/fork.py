@@ -156,7 +156,9 @@ class Fork:
         self._check()
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
-        """A branch cannot offer before it has answered."""
+        """A branch offers something else than it said at first: nobody can be asked before it has answered (RFC 3311
+        5.2)."""
+        self._branch_of(session).session.refuse(504)
 
     def session_informed(self, session: Session, information: Information) -> None:
         """A branch tells something before it has answered: nobody listens."""
@@ -165,6 +167,9 @@ class Fork:
     def session_referred(self, session: Session, referral: Referral) -> None:
         """A branch cannot transfer what it has not answered."""
         referral.refuse(403)
+
+    def session_due(self, session: Session) -> None:
+        """A branch has no session yet that would have to be refreshed."""
 
     def session_ended(self, session: Session, reason: str) -> None:
         """A branch ended what it never answered."""

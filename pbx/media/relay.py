@@ -72,6 +72,10 @@ class Relay:
         """
         return _fired(self._answer, answerer, offerer, sdp)
 
+    def renew(self, offerer: Side, answerer: Side) -> Deferred[bytes]:
+        """Offer again what was agreed upon. Returns what the answerer saw last (RFC 4028 7.4)."""
+        return _fired(self._offer, offerer, answerer, offerer.said)
+
     def withdraw(self, answerer: Side) -> None:
         """The offer that is pending at a side came to nothing: everything is as it was before. No harm without one."""
         offer = answerer.offer
@@ -120,7 +124,7 @@ class Relay:
         except NoPorts:
             offerer.trim()
             raise
-        answerer.offer = Offer(offerer, streams)
+        answerer.offer = Offer(offerer, streams, sdp)
         offerer.open_offers += 1
         answerer.open_offers += 1
         return answerer.show(lines)
@@ -142,6 +146,7 @@ class Relay:
             # What is refused stays so until the next offer: its ports go now.
             asked.active = given.active
         offerer.join(answerer)
+        offerer.said, answerer.said = offer.sdp, sdp
         self._trim(answerer, offer)
         return offerer.show(lines)
 

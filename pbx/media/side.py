@@ -54,14 +54,16 @@ class Offer:
     """The last offer that was made to a side.
 
     :ivar offerer: the side that made it; None when it is our own.
+    :ivar sdp: as that side wrote it.
     :ivar streams: its streams; those that an answer refused are no longer active.
     :ivar pending: whether it is neither answered nor withdrawn. An answered one is kept: the answer may come again.
     """
 
-    __slots__ = ("offerer", "pending", "streams")
+    __slots__ = ("offerer", "pending", "sdp", "streams")
 
-    def __init__(self, offerer: Side | None, streams: Sequence[Stream]) -> None:
+    def __init__(self, offerer: Side | None, streams: Sequence[Stream], sdp: bytes = b"") -> None:
         self.offerer = offerer
+        self.sdp = sdp
         self.streams = streams
         self.pending = True
 
@@ -79,12 +81,13 @@ class Side:
     :ivar other: the side that it is connected to: itself for an echo, None for nobody.
     :ivar offer: the last offer made to it.
     :ivar open_offers: how many pending offers it has made or been made.
+    :ivar said: the description that this phone gave last, of those that were agreed upon.
     :ivar shown: the description that this phone saw last.
     """
 
     __slots__ = (
         "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
-        "open_offers", "other", "ports", "shown",
+        "open_offers", "other", "ports", "said", "shown",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +98,7 @@ class Side:
         self.offer: Offer | None = None
         self.open_offers = 0
         self.closed = False
+        self.said = b""
         self.shown = b""
         self._sockets = sockets
         self._clock = clock

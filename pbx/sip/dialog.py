@@ -201,6 +201,17 @@ def check(response: Response) -> None:
     response.one(CONTENT_TYPE)
 
 
+def sdp_of(message: Message) -> bytes:
+    """The session description in a message, b"" when it has none.
+
+    :raises Malformed: 400 when Content-Type is.
+    """
+    if not message.body:
+        return b""
+    kind = message.one(CONTENT_TYPE)
+    return message.body if kind is not None and kind[0] == SDP_TYPE else b""
+
+
 def _route_set(message: Message) -> list[str]:
     # Parsed to see that it can be, kept as text: its parameters go back as they came (RFC 3261 12.1.1).
     if len(message.many(RECORD_ROUTE)) > _HOPS:

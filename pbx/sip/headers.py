@@ -53,6 +53,7 @@ _MIME_VERSION = re.compile("[0-9]+\\.[0-9]+")
 _RETRY_AFTER = re.compile(r"([0-9]++)\s*+(?:\(.*\)\s*+)?(;.*)?", re.ASCII | re.DOTALL)
 _TIMESTAMP = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?)(?:\s++([0-9]{0,15}(?:\.[0-9]{0,15})?))?", re.ASCII)
 _WARNING = re.compile(rf"([0-9]{{3}}) ({TOKEN}|{HOST}(?::[0-9]{{1,5}})?) ({QUOTED})", re.ASCII | re.DOTALL)
+_RACK = re.compile(rf"([0-9]{{1,10}})\s++([0-9]{{1,10}})\s++({TOKEN})", re.ASCII)
 _CSEQ = re.compile(rf"\s*+([0-9]{{1,10}})\s++({TOKEN})\s*+", re.ASCII)
 
 
@@ -301,6 +302,26 @@ def parse_mime_version(text: str) -> str:
     return text
 
 
+def parse_rack(text: str) -> tuple[int, int, str]:
+    """Parse RAck into RSeq, and the CSeq number and method of what that was in (RFC 3262 7.2).
+
+    :raises Malformed: 400.
+    """
+    found = _RACK.fullmatch(text.strip())
+    if found is None:
+        raise Malformed(400, "malformed RAck")
+    return int(found[1]), int(found[2]), found[3]
+
+
+def parse_interval(text: str) -> tuple[int, Parameters]:
+    """Parse Session-Expires or Min-SE into seconds and parameters (RFC 4028 sections 4 and 5).
+
+    :raises Malformed: 400.
+    """
+    seconds, semicolon, rest = text.partition(";")
+    return number(seconds.strip()), parameters(semicolon + rest)
+
+
 def parse_retry_after(text: str) -> tuple[int, Parameters]:
     """Parse Retry-After into seconds and parameters; a comment is left out (RFC 3261 20.33).
 
@@ -391,11 +412,13 @@ INFO_PACKAGE = Row("Info-Package", parse_item)
 MAX_FORWARDS = Row("Max-Forwards", lambda text: number(text, 255))
 MIME_VERSION = Row("MIME-Version", parse_mime_version)
 MIN_EXPIRES = Row("Min-Expires", number)
+MIN_SE = Row("Min-SE", parse_interval)
 ORGANIZATION = Row("Organization", parse_text)
 PRIORITY = Row("Priority", parse_token)
 PROXY_AUTHENTICATE = Row("Proxy-Authenticate", parse_text)
 PROXY_AUTHORIZATION = Row("Proxy-Authorization", parse_text)
 PROXY_REQUIRE = Row("Proxy-Require", parse_token, many=True)
+RACK = Row("RAck", parse_rack)
 REASON = Row("Reason", parse_text, many=True)
 RECORD_ROUTE = Row("Record-Route", parse_bracketed, many=True)
 RECV_INFO = Row("Recv-Info", parse_item, many=True)
@@ -407,8 +430,9 @@ REPLY_TO = Row("Reply-To", parse_address)
 REQUIRE = Row("Require", parse_token, many=True)
 RETRY_AFTER = Row("Retry-After", parse_retry_after)
 ROUTE = Row("Route", parse_bracketed, many=True)
+RSEQ = Row("RSeq", number)
 SERVER = Row("Server", parse_text)
-SESSION_EXPIRES = Row("Session-Expires", parse_text, "x")
+SESSION_EXPIRES = Row("Session-Expires", parse_interval, "x")
 SIP_ETAG = Row("SIP-ETag", parse_token)
 SIP_IF_MATCH = Row("SIP-If-Match", parse_token)
 SUBJECT = Row("Subject", parse_text, "s")

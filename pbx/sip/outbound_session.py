@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from pbx.sip import session_timer
+from pbx.sip.abilities import abilities_of
 from pbx.sip.client_transaction import InviteClientTransaction
-from pbx.sip.dialog import SDP_TYPE, Dialog
+from pbx.sip.dialog import SDP_TYPE, Dialog, sdp_of
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow, contact_of
-from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, TO, Field
+from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, MIN_SE, SESSION_EXPIRES, SUPPORTED, TO, Field
 from pbx.sip.keyring import Prover
+from pbx.sip.lasting_session import LastingSession
 from pbx.sip.message import NO_BODY, Request, Response, with_body
-from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, NOBODY, Agent, Session, SessionUser, sdp_of
+from pbx.sip.offer_answer import LOCAL_OFFER, OfferAnswer
+from pbx.sip.reliable import TAG as RELIABLE
+from pbx.sip.reliable import Receipts, is_reliable
+from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, NOBODY, Agent, SessionUser
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.uac import Delivery
 
 _FORKS = 20  # whose 2xx are answered, each with an ACK and a BYE; more than that many is no proxy but an attack
+_OFFERING = (SUPPORTED.field(f"{RELIABLE}, {session_timer.TAG}"), session_timer.ASKED)
+# Without an offer of ours a reliable response would have to bring one, and its PRACK an answer that nobody has yet.
+_ASKING = (SUPPORTED.field(session_timer.TAG), session_timer.ASKED)
+
+Invitation = tuple[str, str, str, bytes, int, tuple[Field, ...]]
+"""What `invite` is told."""
 
 
-class OutboundSession(Session):
+class Early:
+    """One of the early dialogs that an INVITE has made (RFC 3261 13.2.2.4), while another speaks.
+
+    :ivar negotiation: offer and answer within it.
+    :ivar receipts: the reliable responses that came in it.
+    :ivar agreed: the answer that one of these has brought.
+    """
+
+    __slots__ = ("agreed", "dialog", "negotiation", "receipts")
+
+    def __init__(self, dialog: Dialog, negotiation: OfferAnswer, receipts: Receipts | None, agreed: bytes) -> None:
+        self.dialog = dialog
+        self.negotiation = negotiation
+        self.receipts = receipts
+        self.agreed = agreed
+
+
+class OutboundSession(LastingSession):
     """A session asked for by us.
 
     :param flow: the way of the INVITE; None while it has to be found.
@@ -25,7 +54,23 @@ class OutboundSession(Session):
     :ivar delivery: what finds the ways of the INVITE; None where there is but the one, and once it is over.
     """
 
-    __slots__ = ("_call_id", "_cancel", "_cseq", "_forks", "_local", "_prover", "_target", "delivery", "flow")
+    __slots__ = (
+        "_agreed",
+        "_call_id",
+        "_cancel",
+        "_cseq",
+        "_early",
+        "_forks",
+        "_invitation",
+        "_is_late",
+        "_local",
+        "_prover",
+        "_receipts",
+        "_shortest",
+        "_target",
+        "delivery",
+        "flow",
+    )
 
     def __init__(self, agent: Agent, user: SessionUser, flow: Flow | None, neighbour: bool) -> None:
         super().__init__(agent, user, neighbour)
@@ -35,6 +80,12 @@ class OutboundSession(Session):
         self._local = ""  # our From value
         self._target = ""  # the Request-URI
         self._cseq = 1
+        self._is_late = False  # whether the offer is the peer's to make
+        self._shortest = 0  # seconds that the session has to last at least
+        self._invitation: Invitation | None = None
+        self._early: dict[str, Early] | None = None  # by tag: all early dialogs but the one that spoke last
+        self._receipts: Receipts | None = None  # in this one
+        self._agreed = b""  # in this one
         self._prover: Prover | None = None
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
@@ -53,6 +104,8 @@ class OutboundSession(Session):
         :param more: further fields.
         """
         delivery, flow = self.delivery, self._flow()
+        self._invitation = (target, caller, callee, sdp, forwards, more)
+        self._is_late = not sdp
         if not self._call_id:
             identifiers = self._agent.identifiers
             self._local = f"{caller};tag={identifiers.token()}"
@@ -68,6 +121,7 @@ class OutboundSession(Session):
             CONTACT.field(contact_of(flow)),
             MAX_FORWARDS.field(forwards),
             ALLOWED,
+            *(self._asking() if self._shortest else _OFFERING if sdp else _ASKING),
             *more,
         ]
         if sdp:
@@ -120,6 +174,8 @@ class OutboundSession(Session):
                 super().response_received(response)
         elif response.status < 200:
             self._progressed(response)
+        elif response.status == 422 and self._lasts_longer(response):
+            self.invite(*self._invitation)  # type: ignore[misc]
         elif response.status >= 300:
             self._rejected(response.status, response.reason, response)
         elif self._invite is not None and self._invite.branch == response.via.branch:
@@ -142,9 +198,28 @@ class OutboundSession(Session):
         if self.state is not EARLY or response.status == 100:
             return
         if response.to_tag and (self.dialog is None or self.dialog.remote_tag != response.to_tag):
-            self._take_dialog(response)
+            if self.dialog is None or not self._turn_to(response.to_tag):
+                self._take_dialog(response)
+        sdp = sdp_of(response)
+        if response.first("require") is not None and is_reliable(response) and self.dialog is not None:
+            if not self._acknowledge(self.dialog, response, sdp):
+                return
         self._peer_fields = response.fields
-        self.user.session_progressed(self, response.status, sdp_of(response))
+        self.user.session_progressed(self, response.status, sdp)
+
+    def _acknowledge(self, dialog: Dialog, response: Response, sdp: bytes) -> bool:
+        """Send PRACK (RFC 3262 section 4); return whether the response is news."""
+        if self._receipts is None:
+            self._receipts = Receipts()
+        rack = self._receipts.take(response)
+        if rack is None:
+            return False
+        self._peer = abilities_of(response.fields)
+        if sdp and self._negotiation.state is LOCAL_OFFER and not self._agreed:
+            self._negotiation.settled()
+            self._agreed = sdp
+        self._agent.layer.request(dialog.flow, dialog.request("PRACK", (rack,)), self)
+        return True
 
     def _answered(self, response: Response) -> None:
         self._invite = None
@@ -152,7 +227,12 @@ class OutboundSession(Session):
         if delivery is not None:
             delivery.answered()
         self._peer_fields = response.fields
+        self._invitation = None
+        if self.dialog is not None and self.dialog.remote_tag != response.to_tag:
+            self._turn_to(response.to_tag)
         self._take_dialog(response)
+        if self._early:
+            self._forget_others()
         if self.state is not EARLY:
             # Our CANCEL came too late, or was never sent (RFC 3261 9.1): the call is up, end it.
             self.state = ENDING
@@ -192,6 +272,8 @@ class OutboundSession(Session):
 
     def _goes_on(self, delivery: Delivery, status: int, reason: str, response: Response | None) -> bool:
         """Whether the INVITE takes another way. What came of this one, early dialogs and all, is forgotten."""
+        self._forget_others()
+        self._receipts, self._agreed = None, b""
         self._agent.leave(self)
         self.dialog = None
         self._negotiation.settled()
@@ -208,13 +290,84 @@ class OutboundSession(Session):
         dialog = self._dialog_of(response)
         if old is None or old.key != dialog.key:
             self._agent.leave(self)
-        elif old.next_hop == dialog.next_hop:
-            # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
-            dialog.flow = old.flow
+        else:
+            dialog.local_cseq, dialog.remote_cseq = old.local_cseq, old.remote_cseq
+            if old.next_hop == dialog.next_hop:
+                # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
+                dialog.flow = old.flow
         self.dialog = dialog
         self._agent.enter(self)
         if (old is None or old.next_hop != dialog.next_hop) and not (self._neighbour and not dialog.routes):
             self._agent.direct(dialog)
+
+    def _turn_to(self, tag: str) -> bool:
+        """Let another early dialog speak; return whether it was there already."""
+        dialog = self._dialog()
+        if self._early is None:
+            self._early = {}
+        if len(self._early) < _FORKS:
+            self._early[dialog.remote_tag] = Early(dialog, self._negotiation, self._receipts, self._agreed)
+        else:
+            self._agent.leave(self)
+        found = self._early.pop(tag, None)
+        if found is None:
+            self.dialog, self._negotiation, self._receipts, self._agreed = None, OfferAnswer(), None, b""
+            if not self._is_late:
+                self._negotiation.offer_sent()
+            return False
+        self.dialog, self._negotiation = found.dialog, found.negotiation
+        self._receipts, self._agreed = found.receipts, found.agreed
+        return True
+
+    def _dialog_of_peer(self, request: Request) -> Dialog:
+        if self._early and request.from_tag in self._early:
+            self._turn_to(request.from_tag)
+        return self._dialog()
+
+    def _forget_others(self) -> None:
+        """Of all early dialogs, one is left."""
+        if self._early:
+            dialog, others, self._early = self.dialog, self._early, None
+            for early in others.values():
+                self.dialog = early.dialog
+                self._agent.leave(self)
+            self.dialog = dialog
+
+    def _accepted(self, response: Response) -> None:
+        agreed, self._agreed = self._agreed, b""
+        if agreed:
+            # A reliable response has brought the answer: what the 2xx says besides does not count (RFC 3261 13.2.1).
+            self._agree(response)
+            self._send_ack(response.cseq)
+            self.user.session_answered(self, agreed)
+        else:
+            super()._accepted(response)
+
+    def _lasts_longer(self, response: Response) -> bool:
+        """Whether the INVITE is to be sent again, for a session as long as a 422 wants it (RFC 4028 7.3)."""
+        shortest = session_timer.shortest_of(response)
+        if self.state is not EARLY or self._invite is None or self._invitation is None or shortest <= self._shortest:
+            return False
+        self._shortest = shortest
+        self._invite = None
+        self._forget_others()
+        self._receipts, self._agreed = None, b""
+        self._agent.leave(self)
+        self.dialog = None
+        self._negotiation.settled()
+        self._cseq += 1
+        if self.delivery is not None:
+            self.delivery.cseq = self._cseq
+        return True
+
+    def _asking(self) -> tuple[Field, ...]:
+        """How long the session is to last at least."""
+        interval = max(session_timer.INTERVAL, self._shortest)
+        return (
+            (_ASKING if self._is_late else _OFFERING)[0],
+            SESSION_EXPIRES.field(interval),
+            MIN_SE.field(self._shortest),
+        )
 
     def _asked_again(self, response: Response) -> bool:
         """Send a request of the dialog again, if that is challenged and we have credentials (RFC 3261 22.2, 22.3)."""
@@ -239,7 +392,9 @@ class OutboundSession(Session):
         return self.flow
 
     def _end(self) -> None:
-        self.delivery = None
+        self.delivery = self._invitation = None
+        if self._early:
+            self._forget_others()
         super()._end()
 
     def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:

@@ -12,10 +12,10 @@ from typing import Protocol
 
 from pbx.sip.answer import Answer
 from pbx.sip.client_transaction import InviteClientTransaction
-from pbx.sip.dialog import SDP_TYPE, Dialog
+from pbx.sip.dialog import SDP_TYPE, Dialog, sdp_of
 from pbx.sip.errors import InvalidState, Malformed, Refused
 from pbx.sip.flow import Flow, contact_of
-from pbx.sip.headers import ALLOW, CONTACT, CONTENT_TYPE, RETRY_AFTER, Field
+from pbx.sip.headers import ALLOW, CONTACT, RETRY_AFTER, Field
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.information import Information
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
@@ -25,7 +25,9 @@ from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 
-METHODS = tuple("INVITE ACK CANCEL BYE INFO MESSAGE NOTIFY OPTIONS REFER SUBSCRIBE PUBLISH REGISTER".split())
+METHODS = tuple(
+    "INVITE ACK CANCEL BYE INFO MESSAGE NOTIFY OPTIONS PRACK REFER SUBSCRIBE UPDATE PUBLISH REGISTER".split()
+)
 ALLOWED = ALLOW.field(", ".join(METHODS[:-1]))
 
 
@@ -54,13 +56,16 @@ class SessionUser(Protocol):
         """The peer refused our INVITE. A refused re-INVITE leaves the session as it was."""
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
-        """A re-INVITE came: `answer` or `reject` it."""
+        """A re-INVITE, UPDATE or PRACK came with an offer, or such an INVITE without: `accept` or `refuse`."""
 
     def session_informed(self, session: Session, information: Information) -> None:
         """An INFO or MESSAGE came: pass it on, or answer it."""
 
     def session_referred(self, session: Session, referral: Referral) -> None:
         """A REFER came: accept or refuse it."""
+
+    def session_due(self, session: Session) -> None:
+        """The session has to be refreshed: `offer` again what was agreed upon (RFC 4028 7.4)."""
 
     def session_ended(self, session: Session, reason: str) -> None:
         """The session is over, and we did not end it. The reason is in words."""
@@ -77,6 +82,7 @@ class Nobody:
     def session_offered(self, session: Session, sdp: bytes) -> None: ...
     def session_informed(self, session: Session, information: Information) -> None: ...
     def session_referred(self, session: Session, referral: Referral) -> None: ...
+    def session_due(self, session: Session) -> None: ...
     def session_ended(self, session: Session, reason: str) -> None: ...
     def response_received(self, response: Response) -> None: ...
     def transaction_failed(self, method: str, status: int, reason: str) -> None: ...
@@ -123,20 +129,9 @@ class Session:
     """
 
     __slots__ = (
-        "_acks",
-        "_agent",
-        "_answer",
-        "_bye",
-        "_invite",
-        "_negotiation",
-        "_neighbour",
-        "_owed",
-        "_peer_fields",
-        "_transaction",
-        "dialog",
-        "state",
-        "user",
-    )
+        "_acks", "_agent", "_answer", "_bye", "_invite", "_negotiation", "_neighbour", "_owed", "_peer_fields",
+        "_transaction", "dialog", "state", "user",
+    )  # fmt: skip
 
     def __init__(self, agent: Agent, user: SessionUser, neighbour: bool) -> None:
         self._agent = agent
@@ -189,7 +184,7 @@ class Session:
         if sdp:
             self._negotiation.offer_sent()
         dialog = self._dialog()
-        request = dialog.request("INVITE", (self._contact(), ALLOWED, *more), sdp)
+        request = dialog.request("INVITE", (self._contact(), ALLOWED, *self._timing(), *more), sdp)
         transaction = self._agent.layer.request(dialog.flow, request, self)
         assert isinstance(transaction, InviteClientTransaction)
         self._invite = transaction
@@ -202,6 +197,10 @@ class Session:
         transaction = self._transaction
         if transaction is None:
             raise InvalidState(f"answer in {self!r}")
+        prepared = self._prepared(sdp, more)
+        if prepared is None:
+            return
+        sdp, more = prepared
         if self._negotiation.state is REMOTE_OFFER:
             self._negotiation.settled()
         elif sdp:
@@ -241,15 +240,34 @@ class Session:
         local_tag = self._dialog().local_tag
         transaction.respond(transaction.request.response(status, reason, local_tag, more))
 
+    def accept(self, sdp: bytes) -> None:
+        """Answer the peer's offer that waits, whatever it came with. Raises InvalidState when none waits."""
+        raise NotImplementedError
+
+    def refuse(self, status: int, reason: str = "", more: tuple[Field, ...] = ()) -> None:
+        """Refuse the peer's offer that waits; all is as it was (RFC 3261 14.1, RFC 3311 5.2).
+
+        :raises InvalidState: when none waits.
+        """
+        raise NotImplementedError
+
+    def seen(self, now: float) -> None:
+        """The session is still there.
+
+        :param now: seconds since 1970.
+        """
+
     def hang_up(self, more: tuple[Field, ...] = ()) -> None:
         """End the session with BYE (RFC 3261 15.1.1). The user hears no more of it.
 
         :param more: further fields, such as Reason.
         """
         if self.state is not CONFIRMED:
+            self._withdraw(more)
             return
         self.state = ENDING
         self._release()
+        self._stop()
         if self._transaction is not None:
             transaction, self._transaction = self._transaction, None
             transaction.respond(transaction.request.response(487, "", self._dialog().local_tag))
@@ -263,13 +281,13 @@ class Session:
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
         """A request came in our dialog."""
-        self._dialog().judge(request)
+        self._dialog_of_peer(request).judge(request)
         if isinstance(transaction, InviteServerTransaction):
             self._reinvited(transaction, request)
         elif request.method == "BYE":
             self._bye_received(transaction, request)
         else:
-            self._agent.asked(self, transaction, request)
+            self._asked(transaction, request)
 
     def ack_received(self, ack: Request) -> None:
         """An ACK came in our dialog."""
@@ -301,7 +319,9 @@ class Session:
         if response.cseq_method == "INVITE":
             if response.status >= 200:
                 self._reinvite_answered(response)
-        elif response.cseq_method == "BYE" and response.status >= 200:
+        elif response.cseq_method != "BYE":
+            self._responded(response)
+        elif response.status >= 200:
             self._end()
 
     def transaction_failed(self, method: str, status: int, reason: str) -> None:
@@ -311,6 +331,35 @@ class Session:
         elif method == "INVITE" and self.state is not ENDED:
             self._invite = None
             self._lost(f"no answer to our re-INVITE: {reason}")
+
+    # What the machines beside this one have to say
+
+    def _prepared(self, sdp: bytes, more: tuple[Field, ...]) -> tuple[bytes, tuple[Field, ...]] | None:
+        """What a 2xx really is to say; None when it has to wait."""
+        return sdp, more
+
+    def _dialog_of_peer(self, request: Request) -> Dialog:
+        """The dialog of a request that came."""
+        return self._dialog()
+
+    def _timing(self) -> tuple[Field, ...]:
+        """What our re-INVITE says of how long the session lasts."""
+        return ()
+
+    def _asked(self, transaction: ServerTransaction, request: Request) -> None:
+        """A request came that is neither INVITE nor BYE."""
+        self._agent.asked(self, transaction, request)
+
+    def _responded(self, response: Response) -> None:
+        """A response came to a request that was neither INVITE nor BYE."""
+
+    def _withdraw(self, more: tuple[Field, ...]) -> None:
+        """A session that is not up is hung up."""
+
+    def _stop(self) -> None:
+        """The session is over but for its BYE."""
+
+    # Inside
 
     def _reinvited(self, transaction: InviteServerTransaction, request: Request) -> None:
         if self.state is ENDING or self.state is ENDED:
@@ -412,6 +461,7 @@ class Session:
 
     def _end(self) -> None:
         """Nothing more is to be done."""
+        self._stop()
         if self._answer is not None:
             self._answer.acknowledged()
             self._answer = None
@@ -446,14 +496,3 @@ class Session:
     def __repr__(self) -> str:
         call_id = self.dialog.call_id if self.dialog else "new"
         return f"<{type(self).__name__} {call_id} {self.state.value}, {self._negotiation.state.value}>"
-
-
-def sdp_of(message: Message) -> bytes:
-    """The session description in a message, b"" when it has none.
-
-    :raises Malformed: 400 when Content-Type is.
-    """
-    if not message.body:
-        return b""
-    kind = message.one(CONTENT_TYPE)
-    return message.body if kind is not None and kind[0] == SDP_TYPE else b""

@@ -157,9 +157,9 @@ class Delivery:
 
     def answered(self) -> None:
         """The request was accepted, or refused for good."""
+        assert self.flow is not None
         self.state = OVER
-        if self.flow is not None:
-            self._agent.outages.answered(self.flow)
+        self._agent.outages.answered(self.flow)
 
     def give_up(self) -> None:
         """Nobody wants the request delivered any more."""
@@ -171,9 +171,8 @@ class Delivery:
         """
         status = response.status
         flow = self.flow
+        assert flow is not None and self.state is TRYING
         self._failure = (status, response.reason)
-        if flow is None or self.state is not TRYING:
-            return False
         if status == 503:
             self._agent.outages.refused(flow, response)
             return self._try_next()
@@ -192,9 +191,8 @@ class Delivery:
 
     def failed(self, status: int, reason: str) -> bool:
         """Nothing came back, or nothing could be sent (RFC 3263 4.3). Returns whether the request is tried again."""
+        assert self.flow is not None and self.state is TRYING
         self._failure = (status, reason)
-        if self.flow is None or self.state is not TRYING:
-            return False
         self._agent.outages.silent(self.flow)
         return self._try_next()
 

@@ -23,11 +23,10 @@ from pbx.sip.headers import (
 from pbx.sip.message import Request, Response
 from pbx.sip.session import ALLOWED, METHODS
 
-EXTENSIONS = frozenset(("norefersub", "replaces"))
+EXTENSIONS = frozenset(("100rel", "norefersub", "replaces", "timer"))
 """The option tags that a request may require."""
 
-# Methods that somebody has defined, so that their absence is a choice of ours and no ignorance.
-_DEFINED = frozenset(("PRACK", "UPDATE"))
+_DESCRIBING = frozenset(("INVITE", "PRACK", "UPDATE"))  # whose bodies are session descriptions
 _ACCEPTABLE = frozenset((SDP_TYPE, "application/*", "*/*"))
 _ACCEPTED = ACCEPT.field(SDP_TYPE)
 _UNENCODED = ACCEPT_ENCODING.field("identity")
@@ -41,7 +40,7 @@ def check(request: Request) -> None:
     """
     method = request.method
     if method not in METHODS:
-        raise Refused(405 if method in _DEFINED else 501, ALLOWED)  # RFC 3261 8.2.1, 21.5.2
+        raise Refused(501, ALLOWED)  # RFC 3261 8.2.1, 21.5.2: there is no method that we know and do not allow
     uri = request.uri
     if not uri.is_sip:
         raise Malformed(416, "")  # RFC 3261 8.2.2.1
@@ -52,9 +51,9 @@ def check(request: Request) -> None:
         unsupported = [tag for tag in request.many(REQUIRE) if tag not in EXTENSIONS]
         if unsupported:
             raise Refused(420, UNSUPPORTED.field(", ".join(unsupported)))  # RFC 3261 8.2.2.3
+    if request.body and method in _DESCRIBING:
+        _check_body(request)
     if method == "INVITE":
-        if request.body:
-            _check_body(request)
         if "accept" in keys and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
             raise Malformed(406, "no session description accepted")  # RFC 3261 21.4.7
     elif "replaces" in keys:

@@ -22,13 +22,14 @@ from pbx.sip.outages import Outages
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import CONFIRMED, EARLY, Session
-from pbx.sip.timers import Clock
+from pbx.sip.timers import Clock, Timer
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 from pbx.sip.uri import Uri, parse_uri
 from pbx.sip.usages import Key, Usages
 
 _REQUESTS = frozenset(("MESSAGE", "PUBLISH", "REFER", "SUBSCRIBE"))
 _REMEMBERED = 512  # dialogs that have ended
+_ROUND = 60.0  # seconds between looks at the sessions that nobody refreshes
 
 
 class Exchange(Protocol):
@@ -89,6 +90,7 @@ class UserAgent:
         self.allow_events = ALLOW_EVENTS.field("refer")
         self._dialogs: dict[Key, Session] = {}
         self._ended: deque[Key] = deque(maxlen=_REMEMBERED)
+        self._round: Timer | None = None
         layer.user = self
 
     @property
@@ -188,6 +190,8 @@ class UserAgent:
         """A session has its dialog."""
         assert session.dialog is not None
         self._dialogs[session.dialog.key] = session
+        if self._round is None:
+            self._round = self.clock.callLater(_ROUND, self._look_round)
 
     def leave(self, session: Session) -> None:
         """A session loses its dialog."""
@@ -197,6 +201,9 @@ class UserAgent:
     def forget(self, session: Session) -> None:
         """A session is over."""
         self.sessions.discard(session)
+        if not self.sessions and self._round is not None:
+            self._round.cancel()
+            self._round = None
         if session.dialog is not None:
             key = session.dialog.key
             self._dialogs.pop(key, None)
@@ -212,6 +219,13 @@ class UserAgent:
             if flow is not None:
                 dialog.flow = flow
                 return
+
+    def _look_round(self) -> None:
+        """Most sessions are over before anybody has to ask whether they last: for these no timer is set."""
+        self._round = self.clock.callLater(_ROUND, self._look_round) if self.sessions else None
+        now = self.clock.seconds()
+        for session in list(self.sessions):
+            session.seen(now)
 
     def _cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
         invite = self.layer.invite_of(cancel)

@@ -216,6 +216,7 @@ class SimulatedExchange:
         for phone in self.phones:
             assert not phone.agent.sessions, f"{phone!r} has {phone.agent.sessions}\n{self.network.ladder()}"
             assert not len(phone.layer), f"{phone!r} has transactions\n{self.network.ladder()}"
+            assert not len(phone.agent.usages), f"{phone!r} has subscriptions\n{self.network.ladder()}"
 
 
 def is_sip(packet: bytes) -> bool:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 
 from pbx.sip.addresses import bracketed
+from pbx.sip.correspondence import Correspondence
 from pbx.sip.digest import Challenge, parse_challenge
 from pbx.sip.flow import Flow, contact_of
 from pbx.sip.headers import AUTHORIZATION, CALL_ID, CONTACT, CSEQ, EXPIRES, FROM, MAX_FORWARDS, TO, Field
@@ -187,16 +188,23 @@ class Phone:
             self._comeback = None
 
     def asks(
-        self, method: str, number: str = "", more: tuple[Field, ...] = (), body: bytes = b"", kind: str = "text/plain"
+        self,
+        method: str,
+        number: str = "",
+        more: tuple[Field, ...] = (),
+        body: bytes = b"",
+        kind: str = "text/plain",
+        forwards: int = 70,
     ) -> Reply:
         """Send a request of any method outside all calls, for example OPTIONS.
 
         :param number: whom it is for; "" for the exchange itself.
         :param more: further fields.
         :param body: its body, of that Content-Type.
+        :param forwards: Max-Forwards.
         """
         reply = Reply()
-        self._ask(method, self.address_of(number), more, reply.take, body, kind)
+        self._ask(method, self.address_of(number), more, reply.take, body, kind, forwards)
         return reply
 
     def informs(
@@ -214,7 +222,17 @@ class Phone:
         """The URI of a number at the exchange; of the exchange itself for ""."""
         return f"sip:{number}@{self._server}" if number else f"sip:{self._server}"
 
+    def correspondence(self, number: str) -> Correspondence:
+        """Requests to a number at the exchange that belong together."""
+        target = self.address_of(number)
+        return Correspondence(self._identifiers, self.flow, target, self.aor, f"<{target}>")
+
     # What its user sees and hears
+
+    @property
+    def aor(self) -> str:
+        """Its own address, as it stands in From."""
+        return f"<sip:{self.number}@{self._domain}>"
 
     @property
     def ringing(self) -> bool:
@@ -295,7 +313,7 @@ class Phone:
         call.session = session
         credentials = self.credentials("INVITE", target)
         description = call.describe() if call.offered else b""
-        me = f"<sip:{self.number}@{self._domain}>"
+        me = self.aor
         session.invite(target, me, f"<{target}>", description, forwards, (*more, *credentials))
 
     def _offers(self, description: bytes) -> None:
@@ -337,15 +355,16 @@ class Phone:
         answered: Callable[[Response], None],
         body: bytes = b"",
         kind: str = "",
+        forwards: int = 70,
     ) -> None:
-        me = f"<sip:{self.number}@{self._domain}>"
+        me = self.aor
         self._cseq += 1
         fields = [
             FROM.field(f"{me};tag={self._identifiers.token()}"),
             TO.field(me if method == "REGISTER" else f"<{target}>"),
             CALL_ID.field(self._call_id),
             CSEQ.field(f"{self._cseq} {method}"),
-            MAX_FORWARDS.field(70),
+            MAX_FORWARDS.field(forwards),
             *more,
             *self.credentials(method, target),
         ]

@@ -105,10 +105,10 @@ class PhoneCall:
     def session_offered(self, session: Session, description: bytes) -> None:
         """A re-INVITE."""
         if self._phone.refuses:
-            session.reject(self._phone.refuses)
+            session.refuse(self._phone.refuses)
             return
         self.take(description)
-        session.answer(self.describe("recvonly" if self.held else "sendrecv"))
+        session.accept(self.describe("recvonly" if self.held else "sendrecv"))
 
     def session_informed(self, session: Session, information: Information) -> None:
         """They tell something."""
@@ -118,6 +118,10 @@ class PhoneCall:
     def session_referred(self, session: Session, referral: Referral) -> None:
         """They ask for a transfer."""
         self.referral = referral
+
+    def session_due(self, session: Session) -> None:
+        """It is our turn to say that the call goes on."""
+        session.offer(self.describe())
 
     def session_ended(self, session: Session, reason: str) -> None:
         """They hung up, or gave up."""

@@ -4,12 +4,17 @@ RFC 3261 8.1.3.4).
 
 from __future__ import annotations
 
+import pytest
+from twisted.names import dns
+
 from pbx.dialplan import Call, Plan, uri
 from pbx.sip.hops import Naptr, Srv
+from pbx.sip.locator import Locator
 from pbx.testing.exchange import SIP_PORT
 from pbx.testing.names import TIMEOUT
 from tests.flows.office import flow, office
 from tests.flows.raw import DESCRIPTION, Raw
+from tests.sip.nameserver import Dns
 
 ONE, TWO = "10.0.8.1", "10.0.8.2"
 RECORDS = {
@@ -150,6 +155,17 @@ async def address(call: Call, number: str) -> None:
     await call.dial(uri(f"sip:{number}@{ONE}"), timeout=20)
 
 
+@pytest.mark.parametrize("number", ["zoe", "2zoe"])
+def test_exchange_without_media_ports_says_so_before_it_calls(number):
+    sim, (alice,) = office("1001", plan=plan, pairs=1)
+    one, two = outside(sim)
+    alice.invites(number)
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 503
+    assert one.call is two.call is None
+    sim.assert_idle()
+
+
 def test_refusal_is_final():
     sim, alice, one, two = calling()
     sim.until(lambda: one.ringing)
@@ -244,6 +260,43 @@ def test_the_other_address_family_has_its_own_description():
     alice.hangs_up()
     sim.until(lambda: zoe.idle)
     six.close(), ours.close()
+    sim.assert_idle()
+
+
+served = Plan()
+
+
+@served.internal("<number:any>")
+async def domain(call: Call, number: str) -> None:
+    await call.dial(uri(f"sip:{number}@example.test"), timeout=60)
+
+
+def test_call_by_a_zone_that_is_really_served_goes_to_the_second_server_when_the_first_fails():
+    server = Dns(
+        {
+            "example.test": [dns.Record_NAPTR(1, 1, b"s", b"SIP+D2U", b"", b"_sip._udp.example.test")],
+            "_sip._udp.example.test": [
+                dns.Record_SRV(2, 0, SIP_PORT, b"two.example.test"),
+                dns.Record_SRV(1, 0, SIP_PORT, b"one.example.test"),
+            ],
+            "one.example.test": [dns.Record_A(ONE)],
+            "two.example.test": [dns.Record_A(TWO)],
+        }
+    )
+    sim, (alice,) = office("1001", plan=served)
+    sim.exchange.agent.locator = Locator(server.resolver, lambda: ("UDP",), lambda: 0.0)
+    one, two = outside(sim)
+    one.vanishes()
+    alice.invites("zoe")
+    sim.advance(0.125)
+    server.reactor.until(lambda: any(datagram.target[0] == ONE for datagram in sim.network.sent))
+    sim.until(lambda: two.ringing, within=33)
+    two.answers()
+    sim.until(lambda: alice.talking)
+    assert sim.talk(alice, two)
+    alice.hangs_up()
+    sim.until(lambda: two.idle)
+    server.close()
     sim.assert_idle()
 
 

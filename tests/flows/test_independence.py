@@ -24,6 +24,7 @@ MORE = (
     ("history-info", "History-Info", "<sip:secret@10.0.1.1>;index=1"),
 )
 OURS = set("via from to call-id cseq contact max-forwards allow content-type content-length reason".split())
+OURS |= set("min-se rack require rseq session-expires supported".split())
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_each_side_has_its_own_numbers(call):
         sent = [m for m in messages(call, phone, "target") if isinstance(m, Request) and m.method != "ACK"]
         numbers[phone.number] = [(m.method, m.cseq) for m in sent]
     assert numbers["1001"] == [("INVITE", 1), ("INVITE", 2)]
-    assert numbers["1002"] == [("INVITE", 1), ("INVITE", 2), ("INVITE", 3), ("BYE", 4)]
+    assert numbers["1002"] == [("INVITE", 1), ("PRACK", 2), ("INVITE", 3), ("INVITE", 4), ("BYE", 5)]
 
 
 def test_every_message_of_the_exchange_leads_back_to_it(call):

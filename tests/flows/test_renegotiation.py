@@ -80,6 +80,20 @@ def test_refused_offer_leaves_the_call_as_it_was(sim, alice, bob):
 
 
 @flow("1001", "1002")
+def test_what_refuses_an_offer_for_its_own_reasons_is_a_500_for_the_other_side(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    bob.refuses = 503
+    alice.holds()
+    sim.until(lambda: alice.may_offer)
+    assert alice.call.status == 500
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
 def test_offers_that_cross_are_both_refused_and_may_be_made_again(sim, alice, bob):
     connect(sim, alice, bob)
     sim.advance(8)

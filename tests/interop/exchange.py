@@ -43,6 +43,7 @@ _TLS = """
 [tls]
 certificate = "certificate.pem"
 key = "key.pem"
+ca = "certificate.pem"
 """
 
 

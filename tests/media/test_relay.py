@@ -212,6 +212,23 @@ def test_either_side_may_move_to_another_address(
     assert exchange.relay.ports_in_use == 4
 
 
+def test_what_was_agreed_upon_is_offered_again_and_nothing_changes(
+    exchange: Exchange, alice: Phone, bob: Phone
+) -> None:
+    """RFC 4028 7.4."""
+    caller, callee = exchange.call(alice, bob)
+    for offerer, answerer, phone in ((caller, callee, bob), (callee, caller, alice)):
+        before, number = answerer.shown, port(answerer)
+        again = result(exchange.relay.renew(offerer, answerer))
+        assert shown(again) == shown(before)
+        result(exchange.relay.answer(answerer, offerer, phone.describes()))
+        assert port(answerer) is number
+        assert_talking((alice, caller), (bob, callee))
+    result(exchange.relay.renew(caller, callee))
+    exchange.relay.withdraw(callee)
+    assert_talking((alice, caller), (bob, callee))
+
+
 def test_a_stream_is_added_and_removed(exchange: Exchange, alice: Phone, bob: Phone) -> None:
     caller, callee = exchange.call(alice, bob)
     result(exchange.relay.offer(caller, callee, alice.describes(AUDIO + VIDEO)))

@@ -153,6 +153,9 @@ class Endpoint:
         self.told.append(("referred", str(referral.target)))
         self.referral = referral
 
+    def session_due(self, session) -> None:
+        self.told.append("due")
+
     def session_ended(self, session, reason) -> None:
         self.told.append(("ended", reason))
 

@@ -342,6 +342,11 @@ def test_stop_is_asked_for_once(us):
     assert us.told == ["registered", "unregistered"]
 
 
+def test_repr_tells_how_far_it_is(us):
+    us.answers(us.starts(), 480, RETRY_AFTER.field("600"))
+    assert repr(us.registration) == "<registration of sip:us@example.com: waiting to try again, 600.0 s left>"
+
+
 def test_it_can_be_started_again(us):
     first = us.is_registered()
     us.registration.start()

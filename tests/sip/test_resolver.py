@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from twisted.internet.defer import Deferred
-from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.error import ConnectionDone
-from twisted.names import authority, client, dns, server
-from twisted.python.failure import Failure
+from twisted.names import dns
 
-from pbx.clock import ReactorClock
 from pbx.sip.hops import Hop, Naptr, Srv
 from pbx.sip.locator import Locator
-from pbx.sip.resolver import NOTHING, PATIENCE, RETRY, STALE, TIMEOUTS, Resolver
+from pbx.sip.resolver import NOTHING, PATIENCE, RETRY, STALE, TIMEOUTS, Resolver, connected
 from pbx.sip.uri import parse_uri
+from tests.sip.nameserver import HOST, TTL, Dns
 
-HOST = "127.0.0.1"
-TTL = 300
 ZONE = {
     "example.test": [
         dns.Record_NAPTR(20, 10, b"s", b"SIP+D2U", b"", b"_sip._udp.example.test", ttl=TTL),
@@ -41,98 +34,11 @@ ZONE = {
 }
 
 
-class Reactor(EPollReactor):
-    """Twisted's own, with real sockets; its time is made, and jumps to what is due next when no socket has anything."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.moved = False
-        super().__init__()
-
-    def seconds(self) -> float:
-        return self.now
-
-    def _doReadOrWrite(self, *args: object) -> None:
-        self.moved = True
-        super()._doReadOrWrite(*args)
-
-    def until(self, condition: Callable[[], object]) -> None:
-        """Run until something holds."""
-        for _ in range(10_000):
-            if condition():
-                return
-            self.moved = False
-            self.iterate(0)
-            waiting = self.timeout()
-            if not self.moved and waiting and not condition():
-                self.now += waiting
-        raise AssertionError("nothing happens any more")
-
-
-class Served(authority.FileAuthority):
-    """The zone.
-
-    :ivar asked: what was looked up, by name and type.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self.asked: Counter[tuple[str, int]] = Counter()
-
-    def loadFile(self, filename: object) -> None:
-        self.soa = (b"example.test", dns.Record_SOA(b"ns.example.test", minimum=20, expire=20, ttl=TTL))
-        self.records = {name.encode(): records for name, records in ZONE.items()}
-
-    def _lookup(self, name, cls, type, timeout=None):
-        self.asked[name.decode(), type] += 1
-        return super()._lookup(name, cls, type, timeout)
-
-
-class Dns:
-    """A name server on loopback, and a resolver of ours that asks it."""
-
-    def __init__(self, hosts: str) -> None:
-        self.reactor = Reactor()
-        self.zone = Served()
-        factory = server.DNSServerFactory(authorities=[self.zone])
-        factory.noisy = False
-        self._datagrams = dns.DNSDatagramProtocol(factory, reactor=self.reactor)
-        self._ports = [self.reactor.listenUDP(0, self._datagrams, interface=HOST)]
-        self.port = self._ports[0].getHost().port
-        self._ports.append(self.reactor.listenTCP(self.port, factory, interface=HOST))
-        self.servers = [(HOST, self.port)]
-        self.resolver = Resolver(ReactorClock(self.reactor), self._connected, hosts)
-
-    def _connected(self) -> client.Resolver:
-        return client.Resolver(servers=self.servers, timeout=TIMEOUTS, reactor=self.reactor)
-
-    def get(self, asked: Deferred):
-        """What a lookup gives."""
-        found: list = []
-        asked.addBoth(found.append)
-        self.reactor.until(lambda: found)
-        return found[0]
-
-    def falls_silent(self) -> None:
-        """Every question is lost from now on."""
-        self._datagrams.datagramReceived = lambda packet, address: None
-
-    def comes_back(self) -> None:
-        del self._datagrams.datagramReceived
-
-    def close(self) -> None:
-        """Close every socket; those that are done with are about to be closed already."""
-        self.reactor.iterate(0)
-        for selectable in [*self.reactor.removeAll(), *self.reactor._internalReaders]:
-            selectable.connectionLost(Failure(ConnectionDone()))
-        self.reactor._poller.close()
-
-
 @pytest.fixture
 def dns_server(tmp_path) -> Iterator[Dns]:
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.9 listed.example.test Listed\n::1 listed.example.test # both\n")
-    one = Dns(str(hosts))
+    one = Dns(ZONE, str(hosts))
     yield one
     one.close()
 
@@ -180,7 +86,7 @@ def test_hosts_file_is_believed_first(dns_server):
 
 
 def test_hosts_file_that_is_not_there_lists_nothing(dns_server):
-    dns_server.resolver = Resolver(dns_server.reactor, dns_server._connected, "/nowhere/hosts")
+    dns_server.resolver = Resolver(dns_server.reactor, dns_server.connected, "/nowhere/hosts")
     assert dns_server.get(dns_server.resolver.addresses("b.example.test")) == ["127.0.0.3"]
 
 
@@ -236,7 +142,7 @@ def test_that_there_is_nothing_is_kept_too(dns_server, name, seconds):
 
 
 def test_what_is_kept_has_a_bound(dns_server):
-    resolver = Resolver(dns_server.reactor, dns_server._connected, bound=2)
+    resolver = Resolver(dns_server.reactor, dns_server.connected, bound=2)
     for name in ("a", "b", "c", "a"):
         dns_server.get(resolver.srv(f"{name}.example.test"))
     assert dns_server.zone.asked["a.example.test", dns.SRV] == 2
@@ -304,6 +210,12 @@ def test_tcp_that_hangs_is_given_up(dns_server):
         assert dns_server.get(dns_server.resolver.srv("large.example.test")) == []
         assert dns_server.reactor.now - began == pytest.approx(PATIENCE, abs=0.5)
         listening.stopListening()
+
+
+def test_name_servers_of_this_machine_are_asked_with_short_timeouts(dns_server):
+    asked = connected(dns_server.reactor)
+    assert asked.dynServers
+    assert asked.timeout == TIMEOUTS
 
 
 def test_domain_is_located_through_a_real_zone(dns_server):

@@ -227,6 +227,14 @@ def test_nothing_is_told_once_it_is_given_up(client):
     assert client.told == []
 
 
+def test_mistake_of_whoever_makes_the_request_ends_it(client, logged_errors):
+    client.request_for = lambda flow, target, cseq: 1 / 0
+    client.sends()
+    assert client.told == [(500, "")]
+    (error,) = logged_errors()
+    assert "<delivery to sip:bob@example.com: over, 1 tries>" in error["log_format"].format(**error)
+
+
 # RFC 3261 22
 
 

@@ -48,7 +48,9 @@ class Caller(Endpoint):
         self.session: OutboundSession = OutboundSession(self.agent, self, None, neighbour=False)
         self.session.delivery = Delivery(self.agent, self, policy, "sip:bob@example.com")
 
-    def flow_along(self, hop: Hop) -> Wire:
+    def flow_along(self, hop: Hop) -> Wire | None:
+        if hop.host == "192.0.2.66":
+            return None
         return self.wires.setdefault(hop.host, Wire(self.clock, remote=(hop.host, hop.port)))
 
     def flow_to(self, uri: Uri) -> Wire | None:
@@ -289,5 +291,22 @@ def test_dialog_stays_with_the_server_that_has_it(us):
     us.dials()
     us.clock.advance(TIMER_B)
     us.says(us.asked(TWO), 200, RECORD_ROUTE.field("<sip:example.com;lr>"), contact="<sip:b@h>", sdp=SDP)
+    us.session.hang_up()
+    assert us.asked(TWO, "BYE")
+
+
+@pytest.mark.parametrize("host", ["nowhere.example.com", "unreachable.example.com"])
+def test_next_hop_without_a_way_leaves_the_old_one(us, host):
+    us.zone.records["unreachable.example.com"] = ["192.0.2.66"]
+    us.says(us.dials(), 200, RECORD_ROUTE.field(f"<sip:{host};lr>"), contact="<sip:b@h>", sdp=SDP)
+    us.session.hang_up()
+    assert us.asked(ONE, "BYE").first("route") == f"<sip:{host};lr>"
+
+
+def test_target_that_changes_while_its_name_is_looked_up_counts(us):
+    invite = us.dials()
+    ringing = response(invite, 180, "bob", contact="<sip:bob@proxy.example.com>")
+    us.layer.message_received(us.wires[ONE], ringing)
+    us.says(invite, 200, contact=f"<sip:bob@{TWO}>", sdp=SDP)
     us.session.hang_up()
     assert us.asked(TWO, "BYE")

@@ -31,7 +31,8 @@ def test_options_is_answered(us):
     assert answer.status == 200
     assert answer.to_tag
     assert (
-        answer.first("allow") == "INVITE, ACK, CANCEL, BYE, INFO, MESSAGE, NOTIFY, OPTIONS, REFER, SUBSCRIBE, PUBLISH"
+        answer.first("allow")
+        == "INVITE, ACK, CANCEL, BYE, INFO, MESSAGE, NOTIFY, OPTIONS, PRACK, REFER, SUBSCRIBE, UPDATE, PUBLISH"
     )
     assert answer.first("allow-events") == "refer"
 
@@ -39,11 +40,12 @@ def test_options_is_answered(us):
 @pytest.mark.parametrize(
     ("method", "parts", "status"),
     [
-        ("UPDATE", {}, 405),
+        ("UPDATE", {}, 481),
+        ("PRACK", {}, 481),
         ("BREW", {}, 501),
         ("INVITE", {"target": "tel:+123"}, 416),
         ("INVITE", {"more": [("accept", "Accept", "text/plain")]}, 406),
-        ("INVITE", {"more": [("require", "Require", "100rel")]}, 420),
+        ("INVITE", {"more": [("require", "Require", "foo")]}, 420),
         ("INVITE", {"contact": ""}, 400),
         ("INVITE", {"contact": "<sip:peer@"}, 400),
         ("INVITE", {"more": [("record-route", "Record-Route", "<sip:")]}, 400),
@@ -61,7 +63,13 @@ def test_what_cannot_be_served_is_refused_and_leaves_nothing(us, method, parts, 
 
 @pytest.mark.parametrize(
     ("method", "more", "status"),
-    [("BREW", (), 501), ("UPDATE", (), 405), ("OPTIONS", (), 200), ("OPTIONS", [("require", "Require", "foo")], 420)],
+    [
+        ("BREW", (), 501),
+        ("UPDATE", (), 200),
+        ("PRACK", (), 481),
+        ("OPTIONS", (), 200),
+        ("OPTIONS", [("require", "Require", "foo")], 420),
+    ],
 )
 def test_whatever_comes_in_a_dialog_is_answered_and_the_call_goes_on(us, method, more, status):
     us.in_a_call()

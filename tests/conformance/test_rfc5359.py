@@ -1,0 +1,162 @@
+"""The flows of RFC 5359 that need no more than sessions and a dialplan, each named by its section."""
+
+from __future__ import annotations
+
+from pbx.dialplan import Call, Plan, ext
+from tests.conformance.repeated import flow, names_of
+
+SECTIONS = {f"2.{number}" for number in range(1, 19)}
+
+_TRANSFER = "No call is transferred yet: REFER is answered 403."
+_CONFERENCE = "There is nothing yet that mixes sound."
+_REPLACES = "No call is taken over yet: an INVITE with Replaces that matches is answered 403."
+
+LEFT_OUT = {
+    "2.3": "There is no music yet; it comes with the media applications.",
+    "2.4": _TRANSFER,
+    "2.5": _TRANSFER,
+    "2.6": _TRANSFER,
+    "2.10": _CONFERENCE,
+    "2.11": _CONFERENCE,
+    "2.15": _REPLACES,
+    "2.16": _REPLACES,
+    "2.17": "The event package dialog (RFC 4235) is not there yet.",
+    "2.18": "It is a REFER outside of calls, which only an application would send.",
+}
+
+plan = Plan()
+
+
+@plan.internal("<number:1XXX>")
+async def extension(call: Call, number: str) -> None:
+    """An extension with an assistant: for who is busy, or does not answer."""
+    await call.dial(ext(number), timeout=10)
+    await call.dial(ext("1003"), timeout=20)
+
+
+@plan.internal("701")
+async def away(call: Call) -> None:
+    await call.dial(ext("1003"), timeout=20)
+
+
+@plan.internal("702")
+async def found(call: Call) -> None:
+    await call.dial(ext("1002"), ext("1003"), timeout=20)
+
+
+@plan.internal("703")
+async def choosy(call: Call) -> None:
+    if call.caller.number == "1001":
+        await call.reject()
+        return
+    await call.dial(ext("1002"), timeout=20)
+
+
+@plan.internal("9<number:any>")
+async def expensive(call: Call, number: str) -> None:
+    await call.reject(403)
+
+
+def test_every_flow_is_here_or_left_out_with_its_reason():
+    assert names_of(globals()) | LEFT_OUT.keys() == SECTIONS
+    assert not names_of(globals()) & LEFT_OUT.keys()
+
+
+def talk_begins(sim, caller, callee, number):
+    caller.invites(number)
+    sim.until(lambda: callee.ringing)
+    callee.answers()
+    sim.until(lambda: caller.talking)
+    sim.advance(8)
+    assert sim.talk(caller, callee)
+
+
+def talk_ends(sim, one, other):
+    one.hangs_up()
+    sim.until(lambda: other.idle)
+
+
+@flow("1001", "1002", plan=plan)
+def test_2_1_call_hold(sim, alice, bob):
+    talk_begins(sim, alice, bob, "1002")
+    bob.holds()
+    sim.until(lambda: alice.call.held)
+    sim.until(lambda: bob.may_offer)
+    bob.resumes()
+    sim.until(lambda: not alice.call.held)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    talk_ends(sim, bob, alice)
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_2_consultation_hold(sim, alice, bob, carol):
+    talk_begins(sim, alice, bob, "1002")
+    bob.holds()
+    sim.until(lambda: alice.call.held)
+    sim.until(lambda: bob.may_offer)
+    first = bob.call
+    talk_begins(sim, bob, carol, "1003")
+    talk_ends(sim, bob, carol)
+    bob.call = first
+    bob.resumes()
+    sim.until(lambda: not alice.call.held)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    talk_ends(sim, alice, bob)
+
+
+@flow("1001", "1003", plan=plan)
+def test_2_7_call_forwarding_unconditional(sim, alice, carol):
+    talk_begins(sim, alice, carol, "701")
+    talk_ends(sim, carol, alice)
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_8_call_forwarding_busy(sim, alice, bob, carol):
+    bob.busy = True
+    talk_begins(sim, alice, carol, "1002")
+    talk_ends(sim, alice, carol)
+    assert bob.idle
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_9_call_forwarding_no_answer(sim, alice, bob, carol):
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    sim.until(lambda: carol.ringing)
+    sim.until(lambda: bob.idle)
+    carol.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, carol)
+    talk_ends(sim, carol, alice)
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_12_find_me(sim, alice, bob, carol):
+    alice.invites("702")
+    sim.until(lambda: bob.ringing and carol.ringing)
+    carol.answers()
+    sim.until(lambda: alice.talking)
+    sim.until(lambda: bob.idle)
+    sim.advance(8)
+    assert sim.talk(alice, carol)
+    talk_ends(sim, alice, carol)
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_13_incoming_call_screening(sim, alice, bob, carol):
+    alice.invites("703")
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 603
+    assert bob.call is None
+    talk_begins(sim, carol, bob, "703")
+    talk_ends(sim, carol, bob)
+
+
+@flow("1001", plan=plan)
+def test_2_14_outgoing_call_screening(sim, alice):
+    alice.invites("90900123456")
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 403
