@@ -94,6 +94,7 @@ class Phone:
         self.agent = UserAgent(clock, identifiers, self.layer, self._line.transports)
         self.agent.exchange = self
         self._comeback: Timer | None = None
+        self._gone = False
         self._call_id = identifiers.token()
         self._cseq = 0
         self._media_port = FIRST_MEDIA_PORT
@@ -176,7 +177,8 @@ class Phone:
         self._offers(b"")
 
     def vanishes(self) -> None:
-        """Lose the network: nothing arrives any more, and nothing goes out."""
+        """Lose the network, for good: nothing arrives any more, and nothing goes out."""
+        self._gone = True
         self._line.cut()
 
     def leaves(self) -> None:
@@ -299,7 +301,7 @@ class Phone:
     # Inside
 
     def _line_lost(self) -> None:
-        if self.registered and self._comeback is None:
+        if self.registered and not self._gone and self._comeback is None:
             self._comeback = self._clock.callLater(COMEBACK, self._come_back)
 
     def _come_back(self) -> None:
