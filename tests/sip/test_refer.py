@@ -162,6 +162,15 @@ def test_malformed_reference_is_refused_at_once(us, fields, status):
     assert len(us.agent.usages) == 0
 
 
+def test_news_for_a_referrer_behind_proxies_go_to_its_route():
+    us = Referee(inside=False)
+    via = ("via", "Via", "SIP/2.0/UDP 192.0.2.60;branch=z9hG4bKphone")
+    us.is_referred(refer_to(), ("record-route", "Record-Route", "<sip:192.0.2.50:5070;lr>"), via)
+    us.referral.accept()
+    assert us.wire.last.first("record-route") == "<sip:192.0.2.50:5070;lr>"
+    assert name(us.ways["sip:192.0.2.50:5070;lr"].last) == "NOTIFY"
+
+
 def test_reference_outside_dialogs_needs_a_contact():
     us = Referee(inside=False)
     assert us.is_referred(contact="") == ["400 REFER"]

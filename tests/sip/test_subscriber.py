@@ -128,6 +128,14 @@ def test_dialog_is_what_the_notify_says(us):
     assert unsubscribe.to_tag == "peer"
 
 
+def test_requests_to_a_notifier_behind_proxies_go_to_its_route(us):
+    us.subscriber.subscribe()
+    via = ("via", "Via", "SIP/2.0/UDP 192.0.2.60;branch=z9hG4bKserver")
+    us.notified(more=[("record-route", "Record-Route", "<sip:192.0.2.50:5070;lr>"), via])
+    us.subscriber.unsubscribe()
+    assert name(us.ways["sip:192.0.2.50:5070;lr"].last) == "SUBSCRIBE"
+
+
 def test_notify_of_another_fork_is_481(us):
     """RFC 6665 4.1.4, 5.4.9: one subscription is enough."""
     us.is_subscribed()

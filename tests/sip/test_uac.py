@@ -7,6 +7,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.digest import ha1, parse_credentials
 from pbx.sip.flow import Flow
@@ -423,3 +425,42 @@ def test_sips_target_is_sent_securely_to_the_proxy(client):
     """RFC 3261 8.1.2: as if the Route were a SIPS URI."""
     client.sends("sips:bob@elsewhere.example", Policy(routes=("<sip:192.0.2.1;lr>",)))
     assert len(client.asked("192.0.2.1", "TLS")) == 1
+
+
+# Whatever the servers do
+
+STEPS = st.one_of(
+    st.sampled_from([100, 183, 200, 301, 302, 401, 407, 408, 486, 500, 503, 603]),
+    st.sampled_from(["time", "gone", "silent", "again"]),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=40), may_redirect=st.booleans(), routed=st.booleans(), known=st.booleans())
+def test_every_request_comes_to_one_end(steps, may_redirect, routed, known):
+    client = Client()
+    keyring = Keyring("us", "secret", Identifiers(random.Random(3).randbytes).token) if known else None
+    policy = Policy(keyring, ("<sip:example.com;lr>",) if routed else (), may_redirect)
+    client.sends(policy=policy)
+    sent: list[Request] = []
+    for number, step in enumerate(steps):
+        for wire in client.wires.values():
+            sent.extend(message for message in wire.messages if isinstance(message, Request))
+            wire.sent.clear()
+        if step == "time":
+            client.clock.advance(8)
+        elif step == "gone":
+            for wire in list(client.wires.values()):
+                client.layer.flow_failed(wire)
+        elif step == "silent":
+            client.clock.advance(TIMER_F)
+        elif sent and step == "again":
+            client.layer.message_received(client.wires["192.0.2.1 UDP"], response(sent[0], 503))
+        elif sent and isinstance(step, int):
+            fields = [challenged(nonce=f"n{number}", more=", stale=true" if number % 2 else "")]
+            fields += contacts(f"<sip:bob@192.0.2.{number + 20}>", "<sip:bob@two.example.com>")
+            client.answers(sent[-1], step, *fields)
+    client.clock.advance(TRIES * (TIMER_F + 1))
+    assert len(client.told) == 1
+    assert len({message.via.branch for message in sent}) <= TRIES
+    assert len(client.layer) == 0
+    assert client.clock.pending == []

@@ -7,6 +7,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.digest import ha1, parse_credentials
 from pbx.sip.headers import CONTACT, PROXY_AUTHENTICATE, RECORD_ROUTE, WWW_AUTHENTICATE
@@ -310,3 +312,50 @@ def test_target_that_changes_while_its_name_is_looked_up_counts(us):
     us.says(invite, 200, contact=f"<sip:bob@{TWO}>", sdp=SDP)
     us.session.hang_up()
     assert us.asked(TWO, "BYE")
+
+
+# Whatever the servers do
+
+STEPS = st.one_of(
+    st.tuples(st.sampled_from([100, 180, 183, 200, 302, 401, 407, 422, 486, 503, 603]), st.sampled_from(["a", "b"])),
+    st.tuples(st.sampled_from(["time", "gone", "cancel", "hang_up", "offer"]), st.sampled_from([0.25, 8.0, 32.0])),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=25), known=st.booleans())
+def test_every_invite_comes_to_one_end_and_leaves_nothing_behind(steps, known):
+    keyring = Keyring("us", "secret", Identifiers(random.Random(3).randbytes).token) if known else None
+    us = Caller(Policy(keyring, may_redirect=True))
+    us.session.delivery.start()
+    us.clock.advance(0.25)
+    sent: list[Request] = []
+    for number, (step, detail) in enumerate(steps):
+        for wire in us.wires.values():
+            found = [message for message in wire.messages if isinstance(message, Request)]
+            sent.extend(message for message in found if message.method not in ("ACK", "CANCEL"))
+            wire.sent.clear()
+        if step == "time":
+            us.clock.advance(detail)
+        elif step == "gone":
+            for wire in list(us.wires.values()):
+                us.layer.flow_failed(wire)
+        elif step == "offer":
+            if us.session.may_offer:
+                us.session.offer(OFFER)
+        elif isinstance(step, str):
+            getattr(us.session, step)()
+        elif sent:
+            fields = [
+                WWW_AUTHENTICATE.field(CHALLENGE.format(f"n{number}") + (", stale=true" if number % 2 else "")),
+                ("min-se", "Min-SE", "100"),
+            ]
+            if step == 302:
+                fields.append(CONTACT.field(f"<sip:bob@192.0.2.{number + 20}>, <sip:bob@proxy.example.com>"))
+            contact = "" if step == 302 else "<sip:bob@192.0.2.11>"
+            us.says(sent[-1], step, *fields, tag=detail, contact=contact, sdp=SDP if step in (183, 200) else b"")
+    ends = [told for told in us.told if told[0] in ("rejected", "ended")]
+    assert len(ends) <= 1 or us.told.count(("answered", SDP))
+    us.session.cancel()
+    for _ in range(8):
+        us.clock.advance(64)
+    us.assert_idle()
