@@ -149,7 +149,7 @@ class PBX(Service):
         for listener, bound in zip(self.config.sip.listen, self._sockets, strict=True):
             self._listening.start(listener, bound)
         self._certificates.watch(self._clock)
-        self.store.watch(self._table_changed)
+        self.store.watch(self._accounts_changed)
         commands: dict[str, Callable[..., object]] = {"status": self.status, "registrations": self.registrations}
         self._control.serve(self.reactor, Control(commands, self.reactor))
         self._ending = Ending(self.reactor, self, self.config.sip.drain, self._stop_reactor)
@@ -179,8 +179,8 @@ class PBX(Service):
             names=names,
         )
         names.counts = exchange.counts
-        extensions, bindings = self._contents
-        exchange.replace_extensions(extensions)
+        accounts, bindings = self._contents
+        exchange.replace_accounts(accounts)
         exchange.registrar.restore(bindings)
         return exchange
 
@@ -197,8 +197,12 @@ class PBX(Service):
         # A signal interrupts any line of Python, and the reactor may be asleep: callFromThread copes with both.
         signal.signal(number, lambda *_: self.reactor.callFromThread(react))
 
-    def _table_changed(self, table: str) -> Deferred[None]:
-        return self.store.extensions().addCallback(self.exchange.replace_extensions)
+    def _is_known(self, number: str) -> bool:
+        directory = self.exchange.directory
+        return directory.find(directory.number_of(number)) is not None
+
+    def _accounts_changed(self) -> Deferred[None]:
+        return self.store.accounts().addCallback(self.exchange.replace_accounts)
 
     @property
     def listeners(self) -> list[str]:
@@ -259,7 +263,7 @@ class PBX(Service):
         try:
             new = config.load(self._file)
             contexts = certificates.read(new)
-            plan = loading.load(new.dialplan.file, lambda number: self.exchange.directory.find(number) is not None)
+            plan = loading.load(new.dialplan.file, self._is_known)
         except Fault as fault:
             self.log.error("nothing reloaded: {fault}", fault=str(fault))
             return

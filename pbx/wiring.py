@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from pbx.exchange.accounts import Accounts
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.directory import Directory
-from pbx.exchange.extension import Extension
 from pbx.exchange.registrar import BindingStore, Registrar
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.media.port import Sockets
@@ -129,9 +129,9 @@ class Exchange:
         """Whether a URI's host means this exchange: a domain, or an address that we listen on."""
         return host in self._hosts or self.transports.is_listened_at(host)
 
-    def replace_extensions(self, extensions: Sequence[Extension]) -> None:
-        """The extensions changed: those that went lose their bindings and subscriptions."""
-        for number in self.directory.replace(extensions):
+    def replace_accounts(self, accounts: Accounts) -> None:
+        """The accounts changed: extensions that went lose their bindings and subscriptions."""
+        for number in self.directory.replace(*accounts):
             self.registrar.remove(number)
             self.switchboard.events.expel(number)
 

@@ -63,6 +63,7 @@ TABLE = {
     "pbx.store": EDGES,
     "pbx.migrations": EDGES,
     "pbx.exchange": EXCHANGE,
+    "pbx.exchange.accounts": VALUES,
     "pbx.exchange.binding": VALUES,
     "pbx.exchange.caller": VALUES,
     "pbx.exchange.extension": VALUES,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 
 from pbx.exchange.extension import Extension
 
+NO_ALIASES: Mapping[str, str] = {}
+
 
 class Directory:
-    """Extensions by number."""
+    """Extensions by number, their other names, and who may register whom."""
 
-    __slots__ = ("_extensions",)
+    __slots__ = ("_aliases", "_extensions", "_permissions")
 
     def __init__(self) -> None:
         self._extensions: dict[str, Extension] = {}
+        self._aliases: Mapping[str, str] = NO_ALIASES
+        self._permissions: Set[tuple[str, str]] = frozenset()
 
     def __len__(self) -> int:
         """How many extensions there are, disabled ones included."""
@@ -23,13 +27,31 @@ class Directory:
         """Return the extension with this number, disabled or not; None when there is none."""
         return self._extensions.get(number)
 
-    def replace(self, extensions: Iterable[Extension]) -> list[str]:
-        """Put these extensions in the place of all that were here.
+    def number_of(self, user: str) -> str:
+        """Return the number that a URI's user part means: what it is an alias of, else itself, whatever it is.
+
+        An extension's own number is never another's alias.
+        """
+        return user if user in self._extensions else self._aliases.get(user, user)
+
+    def may_register(self, number: str, other: str) -> bool:
+        """Whether an extension may register phones for another one, or for itself (RFC 3261 10.3 step 4)."""
+        return number == other or (number, other) in self._permissions
+
+    def replace(
+        self,
+        extensions: Iterable[Extension],
+        aliases: Mapping[str, str] = NO_ALIASES,
+        permissions: Set[tuple[str, str]] = frozenset(),
+    ) -> list[str]:
+        """Put these extensions in the place of all that were here, and these aliases and permissions.
 
         :returns: the numbers that could register and call before and cannot any more: removed or disabled.
         """
         before = self._extensions
         self._extensions = {extension.number: extension for extension in extensions}
+        self._aliases = aliases
+        self._permissions = permissions
         return [number for number, old in before.items() if old.enabled and not self._enabled(number)]
 
     def _enabled(self, number: str) -> bool:

@@ -14,6 +14,18 @@ class Extension:
     :param ha1_md5: lower-case hexadecimal MD5(number:realm:password), or "" when there is none.
     :param ha1_sha256: lower-case hexadecimal SHA-256(number:realm:password), or "" when there is none.
     :param enabled: a disabled extension can neither register nor call.
+    :param class_of_service: the words of what it may do beyond calling its colleagues, such as "international".
+    :param caller_id: the number shown to those it calls outside; "" for none of its own.
+    :param max_contacts: how many phones may register for it; None: as many as the configuration allows.
+    :param max_calls: how many calls it may have at once; None: as many as the configuration allows.
+    :param tls_only: whether its phones must register and call over TLS.
+    :param do_not_disturb: whether its phones stay silent.
+    :param voicemail: whether it has a mailbox.
+    :param forward_always: where all its calls go; "" when they ring at its phones, and likewise for the others.
+    :param forward_busy: where they go while it is busy.
+    :param forward_no_answer: where they go when nobody answers.
+    :param forward_no_answer_after: how long it rings before that, in seconds.
+    :param forward_unreachable: where they go while no phone is registered.
     """
 
     number: str
@@ -21,3 +33,19 @@ class Extension:
     ha1_md5: str
     ha1_sha256: str
     enabled: bool = True
+    class_of_service: frozenset[str] = frozenset()
+    caller_id: str = ""
+    max_contacts: int | None = None
+    max_calls: int | None = None
+    tls_only: bool = False
+    do_not_disturb: bool = False
+    voicemail: bool = True
+    forward_always: str = ""
+    forward_busy: str = ""
+    forward_no_answer: str = ""
+    forward_no_answer_after: int = 20
+    forward_unreachable: str = ""
+
+    def may(self, word: str) -> bool:
+        """Whether its class of service has this word: `may("international")`."""
+        return word in self.class_of_service

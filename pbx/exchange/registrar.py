@@ -7,7 +7,7 @@ or nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from email.utils import formatdate
 from typing import Protocol
 
@@ -46,11 +46,8 @@ class ServerTransaction(Protocol):
 class BindingStore(Protocol):
     """Where bindings outlive the process. Never waited for."""
 
-    def keep(self, binding: Binding) -> None:
-        """A binding is new or has changed; number and contact say which one."""
-
-    def forget(self, number: str, contact: str) -> None:
-        """A binding has ended."""
+    def keep(self, number: str, bindings: Sequence[Binding]) -> None:
+        """An extension's bindings have changed: these are all of them."""
 
 
 class Registrar:
@@ -113,21 +110,27 @@ class Registrar:
     def restore(self, bindings: Iterable[Binding]) -> None:
         """Take over what the store has kept; what came in meanwhile is newer. What has expired is forgotten."""
         now = self._clock.seconds()
+        ended: set[str] = set()
         for binding in sorted(bindings, key=lambda binding: binding.expires_at):
             number, contact = binding.number, binding.contact
             extension = self._directory.find(number)
             if binding.expires_at <= now or extension is None or not extension.enabled:
-                self._store.forget(number, contact)
+                ended.add(number)
             elif contact not in self._bindings.setdefault(number, {}):
                 self._bindings[number][contact] = binding
                 self._sweep_by(binding.expires_at, now)
+        for number in ended:
+            self._tell_store(number)
 
     def remove(self, number: str) -> None:
         """End all bindings of an extension that was removed or disabled."""
         ended = self._bindings.pop(number, {})
         if not self._bindings:
             self.stop()
-        self._tell_store(number, ended, {})
+        for contact in ended:
+            self._connections.pop((number, contact), None)
+        if ended:
+            self._tell_store(number)
 
     def stop(self) -> None:
         """Let go of the timer."""
@@ -148,7 +151,7 @@ class Registrar:
             raise Refused(401, *caller)  # step 3
         number = caller.number
         aor = request.receiver().uri
-        if aor.decoded_user != number:
+        if self._directory.number_of(aor.decoded_user) != number:
             raise Malformed(403, "")  # step 4
         if not self._is_ours(aor.host):
             raise Malformed(404, "")  # step 5
@@ -167,7 +170,11 @@ class Registrar:
         fields = [_contact(binding, now) for binding in _preferred(after)]
         fields.append(self._date_field(now))
         transaction.respond(request.response(200, "", self._identifiers.token(), tuple(fields)))
-        self._tell_store(number, replaced, after)
+        for contact in replaced:
+            if contact not in after:
+                self._connections.pop((number, contact), None)
+        if after != replaced:
+            self._tell_store(number)
 
     def _updated(
         self, before: dict[str, Binding], request: Request, number: str, flow: Flow, now: float
@@ -224,14 +231,8 @@ class Registrar:
                     former.succeeded_by(flow)
             self._connections[binding.number, contact] = flow
 
-    def _tell_store(self, number: str, before: dict[str, Binding], after: dict[str, Binding]) -> None:
-        for contact in before:
-            if contact not in after:
-                self._connections.pop((number, contact), None)
-                self._store.forget(number, contact)
-        for contact, binding in after.items():
-            if binding is not before.get(contact):
-                self._store.keep(binding)
+    def _tell_store(self, number: str) -> None:
+        self._store.keep(number, tuple(self._bindings.get(number, {}).values()))
 
     def _live(self, number: str, now: float) -> dict[str, Binding]:
         known = self._bindings.get(number)
@@ -267,7 +268,8 @@ class Registrar:
             self._sweep_by(earliest, now)
         for binding in ended:
             self._connections.pop((binding.number, binding.contact), None)
-            self._store.forget(binding.number, binding.contact)
+        for number in {binding.number for binding in ended}:
+            self._tell_store(number)
 
     def _date_field(self, now: float) -> Field:
         second = int(now)

@@ -95,7 +95,7 @@ class Switchboard:
         caller = self._caller_of(request, transaction.flow)
         if replaced(self.agent, request) is not None:
             raise Malformed(403, "")  # RFC 3891 section 3
-        bridge = Bridge(self, transaction, caller, request.uri.decoded_user)
+        bridge = Bridge(self, transaction, caller, self._directory.number_of(request.uri.decoded_user))
         self.calls[bridge.id] = bridge
         self.dialplan.run(bridge)
 
@@ -178,14 +178,15 @@ class Switchboard:
         return self._is_ours(host) or host in (flow.host, flow.source)
 
     def _phones_of(self, target: ExtensionTarget, secure: bool) -> list[Destination] | Outcome:
-        extension = self._directory.find(target.number)
+        number = self._directory.number_of(target.number)
+        extension = self._directory.find(number)
         if extension is None:
             return Failed(404, "there is no such number", by=target)
         destinations: list[Destination] = []
-        for binding in self._registrar.contacts(target.number) if extension.enabled else ():
+        for binding in self._registrar.contacts(number) if extension.enabled else ():
             flow = self._way_to(binding)
             if flow is not None and (flow.transport == "TLS" or not (secure or binding.is_secure)):
-                callee = f"<sip:{target.number}@{hostport_of(flow)}>"
+                callee = f"<sip:{number}@{hostport_of(flow)}>"
                 destinations.append(Destination(target, _request_uri(binding.contact), callee, flow, neighbour=True))
         return destinations or Unreachable(by=target)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from pbx.exchange.accounts import Accounts
 from pbx.exchange.binding import Binding
-from pbx.exchange.extension import Extension
 from pbx.store import accounts, migration
 from pbx.store.database import explained, file_of, open_database, reading, require_current, revision_of
-from pbx.store.schema import extensions
-from pbx.store.store import read_bindings, read_extensions
+from pbx.store.schema import aliases, extensions
+from pbx.store.store import read_accounts, read_bindings
 
 
 def numbers(url: str) -> frozenset[str]:
-    """Return the numbers of all extensions; none when there is no SQLite database yet, which `contents` will make.
+    """Return the numbers and aliases of all extensions; none without an SQLite database, which `contents` will make.
 
     :raises Fault: the database cannot be read, or is PostgreSQL's and has another version's schema.
     """
@@ -27,13 +27,16 @@ def numbers(url: str) -> frozenset[str]:
                 require_current(connection)
             elif not revision_of(connection):
                 return frozenset()
-            return frozenset(connection.scalars(sa.select(extensions.c.number)))
+            found = set(connection.scalars(sa.select(extensions.c.number)))
+            if sa.inspect(connection).has_table(aliases.name):  # not yet in the first version's schema
+                found.update(connection.scalars(sa.select(aliases.c.name)))
+            return frozenset(found)
     finally:
         database.dispose()
 
 
-def contents(url: str, realm: str, now: float) -> tuple[list[Extension], list[Binding]]:
-    """Return all extensions, and the bindings that last beyond `now`; an SQLite database is made or upgraded first.
+def contents(url: str, realm: str, now: float) -> tuple[Accounts, list[Binding]]:
+    """Return all accounts, and the bindings that last beyond `now`; an SQLite database is made or upgraded first.
 
     :param now: seconds since 1970.
     :raises Fault: it cannot be opened, has another version's schema, or has passwords of another realm.
@@ -46,6 +49,6 @@ def contents(url: str, realm: str, now: float) -> tuple[list[Extension], list[Bi
             with reading(database) as connection:
                 require_current(connection)
                 accounts.require_realm(connection, realm)
-            return read_extensions(database), read_bindings(database, now)
+            return read_accounts(database), read_bindings(database, now)
     finally:
         database.dispose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0001"
+REVISION = "0002"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -18,17 +18,51 @@ metadata = sa.MetaData(
     }
 )
 
-# Administrators' table: the `pbx` command or plain SQL writes it, the server only reads it.
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.String, nullable=False, server_default="")
+
+
+def _switch(name: str, default: sa.True_ | sa.False_) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=default)
+
+
+def _extension(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.ForeignKey("extensions.number", ondelete="CASCADE", onupdate="CASCADE"), primary_key=True)
+
+
+# Administrators' tables: the `pbx` command or plain SQL writes them, the server only reads them.
 extensions = sa.Table(
     "extensions",
     metadata,
     sa.Column("number", sa.String, primary_key=True),
-    sa.Column("name", sa.String, nullable=False, server_default=""),
-    sa.Column("ha1_md5", sa.String, nullable=False, server_default=""),
-    sa.Column("ha1_sha256", sa.String, nullable=False, server_default=""),
-    sa.Column("realm", sa.String, nullable=False, server_default=""),
-    sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.true()),
+    _text("name"),
+    _text("ha1_md5"),
+    _text("ha1_sha256"),
+    _text("realm"),
+    _switch("enabled", sa.true()),
+    _text("class_of_service"),
+    _text("caller_id"),
+    sa.Column("max_contacts", sa.Integer),
+    sa.Column("max_calls", sa.Integer),
+    _switch("tls_only", sa.false()),
+    _switch("do_not_disturb", sa.false()),
+    _switch("voicemail", sa.true()),
+    _text("forward_always"),
+    _text("forward_busy"),
+    _text("forward_no_answer"),
+    sa.Column("forward_no_answer_after", sa.Integer, nullable=False, server_default="20"),
+    _text("forward_unreachable"),
 )
+
+aliases = sa.Table(
+    "aliases",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("number", sa.ForeignKey("extensions.number", ondelete="CASCADE", onupdate="CASCADE"), nullable=False),
+)
+
+permissions = sa.Table("permissions", metadata, _extension("number"), _extension("may_register"))
 
 # The server's own table: the fields of `pbx.exchange.binding.Binding`, by their names.
 bindings = sa.Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Thread
 from typing import ParamSpec, Protocol, TypeVar
@@ -20,10 +20,11 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from pbx.exchange.accounts import Accounts
 from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
 from pbx.store.database import reading, reason
-from pbx.store.schema import bindings, extensions, revision
+from pbx.store.schema import aliases, bindings, extensions, permissions, revision
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,8 +38,8 @@ RETRY = 1.0
 _ROW_FAULTS = (sa.exc.IntegrityError, sa.exc.DataError, ValueError, OverflowError)
 _DATABASE_FAULTS = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError)
 
-Key = tuple[str, str]
-Batch = dict[Key, Binding | None]
+# What is to stand in the table, by extension. However long it waits, it is not more than the extensions have phones.
+Batch = dict[str, Sequence[Binding]]
 
 
 class Worker(Protocol):
@@ -91,27 +92,20 @@ class Store:
 
     @property
     def backlog(self) -> int:
-        """How many bindings have changed and are not in the database yet."""
+        """How many extensions have bindings that are not in the database yet, or not as they are."""
         return len(self._waiting.keys() | self._writing.keys())
 
-    def extensions(self) -> Deferred[list[Extension]]:
-        """Read all extensions, the disabled ones too."""
-        return self._worker.run(read_extensions, self._database)
+    def accounts(self) -> Deferred[Accounts]:
+        """Read all accounts, the disabled ones too."""
+        return self._worker.run(read_accounts, self._database)
 
     def bindings(self) -> Deferred[list[Binding]]:
         """Read the bindings that have not expired."""
         return self._worker.run(read_bindings, self._database, self._clock.seconds())
 
-    def keep(self, binding: Binding) -> None:
-        """Write this binding, new or changed, within half a second."""
-        self._change((binding.number, binding.contact), binding)
-
-    def forget(self, number: str, contact: str) -> None:
-        """Remove this binding, if it is there, within half a second."""
-        self._change((number, contact), None)
-
-    def _change(self, key: Key, binding: Binding | None) -> None:
-        self._waiting[key] = binding
+    def keep(self, number: str, bindings: Sequence[Binding]) -> None:
+        """Write an extension's bindings, in the place of those that it had, within half a second."""
+        self._waiting[number] = bindings
         if self._timer is None and (self._flushing is None or self._flushing.called):
             self._timer = self._clock.callLater(BATCH, self._flush)
 
@@ -139,20 +133,19 @@ class Store:
         if self._waiting and not self._closed:
             self._timer = self._clock.callLater(pause, self._flush)
 
-    def watch(self, changed: Callable[[str], object]) -> None:
-        """Call `changed` with the name of each administrators' table: once soon, and whenever it has changed.
+    def watch(self, changed: Callable[[], object]) -> None:
+        """Call `changed` once soon, and whenever an administrators' table has changed.
 
         :param changed: may return a Deferred; when that fails, it is called again half a second later.
         """
         self._poll = self._clock.callLater(POLL, lambda: Deferred.fromCoroutine(self._look(changed)))
 
-    async def _look(self, changed: Callable[[str], object]) -> None:
+    async def _look(self, changed: Callable[[], object]) -> None:
         try:
             found = await self._worker.run(read_revisions, self._database)
-            for table, n in found.items():
-                if self._seen.get(table) != n and not self._closed:
-                    await maybeDeferred(changed, table)
-                    self._seen[table] = n
+            if found != self._seen and not self._closed:
+                await maybeDeferred(changed)
+                self._seen = found
         except Exception as error:
             self._failed("read", error)
         else:
@@ -197,15 +190,27 @@ class Store:
         await self._worker.run(self._database.dispose)
 
 
-def read_extensions(database: sa.Engine) -> list[Extension]:
-    """Read all extensions; to be called where blocking is allowed."""
+def read_accounts(database: sa.Engine) -> Accounts:
+    """Read all accounts; to be called where blocking is allowed."""
     columns = [extensions.c[field.name] for field in dataclasses.fields(Extension)]
     with reading(database) as connection:
         rows = connection.execute(sa.select(*columns).order_by(extensions.c.number)).all()
-    return [
-        Extension(number, name, ha1_md5.lower(), ha1_sha256.lower(), enabled)
-        for number, name, ha1_md5, ha1_sha256, enabled in rows
+        names = connection.execute(sa.select(aliases.c.name, aliases.c.number)).all()
+        pairs = connection.execute(sa.select(permissions.c.number, permissions.c.may_register)).all()
+    # Most extensions have one of a few classes of service.
+    classes = {row.class_of_service: frozenset(row.class_of_service.split()) for row in rows}
+    found = [
+        Extension(
+            **{
+                **row._mapping,
+                "ha1_md5": row.ha1_md5.lower(),
+                "ha1_sha256": row.ha1_sha256.lower(),
+                "class_of_service": classes[row.class_of_service],
+            }
+        )
+        for row in rows
     ]
+    return Accounts(found, dict(map(tuple, names)), frozenset(map(tuple, pairs)))
 
 
 def read_bindings(database: sa.Engine, now: float) -> list[Binding]:
@@ -225,9 +230,7 @@ def read_revisions(database: sa.Engine) -> dict[str, int]:
 
 _COLUMNS = [bindings.c[field.name] for field in dataclasses.fields(Binding)]
 
-_REMOVE = bindings.delete().where(
-    bindings.c.number == sa.bindparam("_number"), bindings.c.contact == sa.bindparam("_contact")
-)
+_REMOVE = bindings.delete().where(bindings.c.number == sa.bindparam("_number"))
 # From the extension's own row: a binding whose extension was removed meanwhile is no error, and not written either.
 _INSERT = bindings.insert().from_select(
     [column.name for column in _COLUMNS],
@@ -238,27 +241,33 @@ _INSERT = bindings.insert().from_select(
 
 
 def _write(database: sa.Engine, batch: Batch) -> list[str]:
-    """Write the batch in one transaction; if a row spoils it, each row in its own, and say which ones were refused."""
+    """Write the batch in one transaction; if a row spoils it, without those rows, and say which ones were refused."""
+    rows = [_row(binding) for bindings_of_one in batch.values() for binding in bindings_of_one]
     try:
         with database.begin() as connection:
-            _apply(connection, batch)
+            _remove(connection, batch)
+            if rows:
+                connection.execute(_INSERT, rows)
     except _ROW_FAULTS:
-        refused = []
-        for key, binding in batch.items():
-            try:
-                with database.begin() as connection:
-                    _apply(connection, {key: binding})
-            except _ROW_FAULTS as error:
-                refused.append(f"{key[0]} at {key[1]!r}: {reason(error)}")
-        return refused
+        return _write_singly(database, batch, rows)
     return []
 
 
-def _apply(connection: sa.Connection, batch: Batch) -> None:
-    rows = [_row(binding) for binding in batch.values() if binding is not None]
-    connection.execute(_REMOVE, [{"_number": _text(number), "_contact": _text(contact)} for number, contact in batch])
-    if rows:
-        connection.execute(_INSERT, rows)
+def _write_singly(database: sa.Engine, batch: Batch, rows: list[dict[str, object]]) -> list[str]:
+    refused = []
+    with database.begin() as connection:
+        _remove(connection, batch)
+        for row in rows:
+            try:
+                with connection.begin_nested():
+                    connection.execute(_INSERT, [row])
+            except _ROW_FAULTS as error:
+                refused.append(f"{row['number']} at {row['contact']!r}: {reason(error)}")
+    return refused
+
+
+def _remove(connection: sa.Connection, batch: Batch) -> None:
+    connection.execute(_REMOVE, [{"_number": _text(number)} for number in batch])
 
 
 def _row(binding: Binding) -> dict[str, object]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pbx.exchange.accounts import Accounts
 from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
 from pbx.exchange.switchboard import Dialplan
@@ -34,13 +35,10 @@ class MemoryStore:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Binding] = {}
 
-    def keep(self, binding: Binding) -> None:
-        """A binding is new or was refreshed."""
-        self.rows[binding.number, binding.contact] = binding
-
-    def forget(self, number: str, contact: str) -> None:
-        """A binding has ended."""
-        self.rows.pop((number, contact), None)
+    def keep(self, number: str, bindings: Sequence[Binding]) -> None:
+        """An extension's bindings have changed: these are all of them."""
+        self.rows = {key: kept for key, kept in self.rows.items() if key[0] != number}
+        self.rows.update({(number, binding.contact): binding for binding in bindings})
 
 
 class SimulatedPair:
@@ -135,16 +133,18 @@ class SimulatedExchange:
             stream = self.exchange.listen_for_streams(name, (host, port), self.network.streams.dialer(host))
             self.network.streams.listen((host, port), stream.accept)
         self._accounts = dict(accounts)
-        self.exchange.replace_extensions(
-            [
-                Extension(
-                    number,
-                    f"Phone {number}",
-                    ha1("MD5", number, REALM, password),
-                    ha1("SHA-256", number, REALM, password),
-                )
-                for number, password in accounts.items()
-            ]
+        self.exchange.replace_accounts(
+            Accounts(
+                [
+                    Extension(
+                        number,
+                        f"Phone {number}",
+                        ha1("MD5", number, REALM, password),
+                        ha1("SHA-256", number, REALM, password),
+                    )
+                    for number, password in accounts.items()
+                ]
+            )
         )
 
     def phone(

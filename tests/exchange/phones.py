@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.binding import Binding
 from pbx.exchange.directory import Directory
@@ -29,20 +31,17 @@ def extension(number: str, password: str = PASSWORD, *, enabled: bool = True) ->
 class Store:
     """What the registrar has told, as a table and in order.
 
-    :ivar told: "keep contact" and "forget contact".
+    :ivar told: how many bindings an extension has, each time that it was told so.
     """
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Binding] = {}
-        self.told: list[str] = []
+        self.told: list[tuple[str, int]] = []
 
-    def keep(self, binding: Binding) -> None:
-        self.rows[binding.number, binding.contact] = binding
-        self.told.append(f"keep {binding.contact}")
-
-    def forget(self, number: str, contact: str) -> None:
-        self.rows.pop((number, contact), None)
-        self.told.append(f"forget {contact}")
+    def keep(self, number: str, bindings: Sequence[Binding]) -> None:
+        self.rows = {key: kept for key, kept in self.rows.items() if key[0] != number}
+        self.rows.update({(number, binding.contact): binding for binding in bindings})
+        self.told.append((number, len(bindings)))
 
 
 class Office:

@@ -107,6 +107,13 @@ def test_registering_for_somebody_else_is_403(office, phone, to):
     assert len(office.registrar) == 0
 
 
+def test_alias_is_an_address_of_record_of_its_extension(office, phone):
+    office.directory.replace([extension("1001"), extension("1002")], {"ann": "1001", "bob": "1002"})
+    assert phone.registers(f"Contact: <{HERE}>", to=f"<sip:ann@{REALM}>").status == 200
+    assert office.contacts("1001") == [HERE]
+    assert phone.registers(f"Contact: <{HERE}>", to=f"<sip:bob@{REALM}>").status == 403
+
+
 def test_address_of_record_is_compared_decoded_and_without_parameters(office, phone):
     assert status(phone.registers(f"Contact: <{HERE}>", to=f'"Me" <sip:100%31@{REALM.upper()};x=y>')) == 200
     assert office.contacts() == [HERE]
@@ -451,8 +458,9 @@ def test_what_registers_before_the_store_is_read_is_newer(office, phone):
 def test_store_is_told_of_each_change_once(office, phone):
     phone.registers(f"Contact: <{HERE}>, <{THERE}>")
     phone.registers(f"Contact: <{HERE}>")
+    phone.registers()
     phone.registers(f"Contact: <{THERE}>;expires=0")
-    assert office.store.told == [f"keep {HERE}", f"keep {THERE}", f"keep {HERE}", f"forget {THERE}"]
+    assert office.store.told == [("1001", 2), ("1001", 2), ("1001", 1)]
 
 
 # Whatever phones do, the store holds what the registrar holds.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pbx.exchange.accounts import Accounts
 from pbx.exchange.caller import Caller
 from pbx.sip.errors import Malformed
 from pbx.sip.headers import ACCEPT, CONTACT, EVENT, EXPIRES
@@ -147,7 +148,7 @@ def test_removed_extension_watches_no_more():
     watches = [Watch(alice, "lamp", "1002"), Watch(bob, "lamp", "1001")]
     sim.until(lambda: all(watch.states for watch in watches))
     kept = [extension for number in ("1002", "1003") if (extension := sim.exchange.directory.find(number))]
-    sim.exchange.replace_extensions(kept)
+    sim.exchange.replace_accounts(Accounts(kept))
     sim.advance(0.25)
     assert [watch.over for watch in watches] == ["rejected", ""]
     watches[1].ends()

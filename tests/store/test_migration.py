@@ -10,11 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from pbx.faults import Fault
 from pbx.store import migration
+from pbx.store.database import open_database
 from pbx.store.schema import REVISION
 
 
@@ -144,3 +147,60 @@ def test_bindings_go_with_their_extension(shell: sqlite3.Connection, foreign_key
     shell.execute("UPDATE extensions SET number = '2002' WHERE number = '1002'")
     shell.execute("UPDATE extensions SET name = 'Ann' WHERE number = '1003'")
     assert shell.execute("SELECT number FROM bindings").fetchall() == [("1003",)]
+
+
+def test_schema_of_the_first_version_is_brought_up_with_all_that_is_in_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/pbx.db"
+    first_version(tmp_path / "pbx.db")
+    assert migration.upgrade(url) == ("0001", REVISION)
+    migration.check(url)
+    with closing(sqlite3.connect(tmp_path / "pbx.db")) as shell:
+        row = shell.execute("SELECT number, name, ha1_md5, enabled, max_contacts, voicemail FROM extensions").fetchone()
+        assert row == ("1001", "Ann", "ab", 0, None, 1)
+        assert shell.execute("SELECT number, contact FROM bindings").fetchall() == [("1001", "sip:a@b")]
+        assert shell.execute("SELECT n FROM revision WHERE \"table\" = 'extensions'").fetchone() == (1,)
+
+
+def first_version(path: Path) -> None:
+    """Make a database as the first version left it, with an extension and its binding."""
+    path.touch()
+    database = open_database(f"sqlite:///{path}")
+    with database.begin() as connection:
+        command.upgrade(migration._alembic(connection), "0001")
+        connection.execute(sa.text("INSERT INTO extensions VALUES ('1001', 'Ann', 'ab', 'cd', 'example.com', 0)"))
+        connection.exec_driver_sql(BINDING, ("1001",))
+    database.dispose()
+
+
+@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
+def test_aliases_and_permissions_follow_their_extension(shell: sqlite3.Connection, foreign_keys: str) -> None:
+    shell.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+    shell.execute("INSERT INTO extensions (number) VALUES ('1001'), ('1002'), ('1003')")
+    shell.execute("INSERT INTO aliases VALUES ('ann', '1001'), ('bob', '1002'), ('carol', '1003')")
+    shell.execute("INSERT INTO permissions VALUES ('1001', '1002'), ('1002', '1003'), ('1003', '1003')")
+    shell.execute("UPDATE extensions SET number = '2002' WHERE number = '1002'")
+    shell.execute("DELETE FROM extensions WHERE number = '1001'")
+    assert shell.execute("SELECT * FROM aliases ORDER BY name").fetchall() == [("bob", "2002"), ("carol", "1003")]
+    found = shell.execute("SELECT * FROM permissions ORDER BY number").fetchall()
+    assert found == [("1003", "1003"), ("2002", "1003")]
+
+
+@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO aliases VALUES ('bob', '1002')",
+        "UPDATE aliases SET number = '1002'",
+        "INSERT INTO permissions VALUES ('1001', '1002')",
+        "INSERT INTO permissions VALUES ('1002', '1001')",
+        "UPDATE extensions SET max_contacts = 0",
+        "UPDATE extensions SET max_calls = 'many'",
+        "UPDATE extensions SET forward_no_answer_after = NULL",
+    ],
+)
+def test_sql_that_makes_no_sense_is_refused(shell: sqlite3.Connection, foreign_keys: str, statement: str) -> None:
+    shell.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+    shell.execute("INSERT INTO extensions (number) VALUES ('1001')")
+    shell.execute("INSERT INTO aliases VALUES ('ann', '1001')")
+    with pytest.raises(sqlite3.IntegrityError):
+        shell.execute(statement)

@@ -23,17 +23,18 @@ def test_looking_at_a_new_file_leaves_it_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "pbx.db").read_bytes() == b""
 
 
-def test_numbers_are_those_of_all_extensions(tmp_path: Path) -> None:
+def test_numbers_are_those_of_all_extensions_and_their_aliases(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/pbx.db"
     migration.upgrade(url)
     with closing(sqlite3.connect(tmp_path / "pbx.db")) as file:
         file.execute("INSERT INTO extensions (number, enabled) VALUES ('1001', 1), ('1002', 0)")
+        file.execute("INSERT INTO aliases VALUES ('sales', '1001')")
         file.commit()
-    assert opening.numbers(url) == {"1001", "1002"}
+    assert opening.numbers(url) == {"1001", "1002", "sales"}
 
 
 def test_contents_come_from_a_database_that_is_made_for_them(tmp_path: Path) -> None:
-    assert opening.contents(f"sqlite:///{tmp_path}/pbx.db", "example.com", 0.0) == ([], [])
+    assert opening.contents(f"sqlite:///{tmp_path}/pbx.db", "example.com", 0.0) == (([], {}, frozenset()), [])
     migration.check(f"sqlite:///{tmp_path}/pbx.db")
 
 
