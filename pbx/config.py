@@ -18,6 +18,7 @@ from typing import Any
 from pbx import options
 from pbx.faults import Fault
 from pbx.options import Listener, Network, Wrong, nearest, shown
+from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS
 from pbx.sip.parser import LIMITS
 
 PLACES = ("./pbx.toml", "/etc/pbx/pbx.toml")
@@ -32,7 +33,8 @@ LOCAL_NETWORKS: tuple[Network, ...] = tuple(map(ip_network, _IPV4 + _IPV6))
 class Sip:
     """`[sip]`: where we listen, what we call ourselves, and what we read at most (`max_head` and `max_body` in bytes).
 
-    `drain` is in seconds; a loaded `realm` is never empty. `max_connections` and `max_per_address` count connections.
+    `drain` is in seconds; a loaded `realm` is never empty. `max_connections` and `max_per_address` count connections,
+    the last four what their names say.
     """
 
     listen: tuple[Listener, ...] = (Listener("UDP", "0.0.0.0", 5060), Listener("TCP", "0.0.0.0", 5060))
@@ -44,8 +46,12 @@ class Sip:
     max_head: int = LIMITS.head
     max_fields: int = LIMITS.fields
     max_body: int = LIMITS.body
-    max_connections: int = 5000
-    max_per_address: int = 500
+    max_connections: int = CONNECTIONS[0]
+    max_per_address: int = CONNECTIONS[1]
+    max_calls: int = CALLS[0]
+    max_calls_per_address: int = CALLS[1]
+    max_transactions: int = TRANSACTIONS[0]
+    max_transactions_per_address: int = TRANSACTIONS[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +169,17 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "max_head": options.whole(1024, 2**20),
             "max_fields": options.whole(32, 2**14),
             "max_body": options.whole(1024, 2**24),
-            "max_connections": options.whole(1, 10**6),
-            "max_per_address": options.whole(1, 10**6),
+            **dict.fromkeys(
+                (
+                    "max_connections",
+                    "max_per_address",
+                    "max_calls",
+                    "max_calls_per_address",
+                    "max_transactions",
+                    "max_transactions_per_address",
+                ),
+                options.whole(1, 10**6),
+            ),
         },
     ),
     "tls": (

@@ -176,6 +176,8 @@ class PBX(Service):
             expires=(registrar.min_expires, registrar.max_expires, registrar.default_expires),
             limits=Limits(sip.max_head, sip.max_fields, sip.max_body),
             connections=(sip.max_connections, sip.max_per_address),
+            calls=(sip.max_calls, sip.max_calls_per_address),
+            transactions=(sip.max_transactions, sip.max_transactions_per_address),
             names=names,
         )
         names.counts = exchange.counts

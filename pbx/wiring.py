@@ -20,8 +20,9 @@ from pbx.sip.connection import Security
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.locator import Locator, Names, NoNames
 from pbx.sip.nonces import Nonces
+from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS, Occupancy
 from pbx.sip.parser import LIMITS, Limits
-from pbx.sip.stream_transport import Dialer, Occupancy, StreamTransport
+from pbx.sip.stream_transport import Dialer, StreamTransport
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.transport import UDPTransport
@@ -50,6 +51,8 @@ class Exchange:
     :param digest: the digest algorithms to offer, the preferred one first.
     :param expires: shortest, longest and default registration, in seconds.
     :param connections: how many may be made to us, in all and from one address.
+    :param calls: how many there may be, in all and from one address.
+    :param transactions: how many requests of others may be in work or remembered, in all and of one address.
     :param limits: how long a message may be.
     :param names: the DNS.
     :ivar counts: what was dropped or refused, by kind.
@@ -72,12 +75,14 @@ class Exchange:
         media_address: str = "",
         digest: tuple[str, ...] = ("MD5",),
         expires: tuple[int, int, int] = (60, 7200, 3600),
-        connections: tuple[int, int] = (5000, 500),
+        connections: tuple[int, int] = CONNECTIONS,
+        calls: tuple[int, int] = CALLS,
+        transactions: tuple[int, int] = TRANSACTIONS,
         limits: Limits = LIMITS,
         names: Names = NO_NAMES,
     ) -> None:
         self.transports = Transports()
-        self.layer = TransactionLayer(clock, identifiers)
+        self.layer = TransactionLayer(clock, identifiers, transactions)
         self.counts = self.layer.counts
         self._clock = clock
         locator = Locator(names, self.transports.supported, lambda: int(identifiers.token(), 16) / 2**64)
@@ -87,7 +92,15 @@ class Exchange:
         authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest)
         self.registrar = Registrar(self.directory, authenticator, clock, identifiers, store, self.is_ours, *expires)
         self.switchboard = Switchboard(
-            self.agent, self.relay, self.directory, authenticator, self.registrar, dialplan, self.is_ours, media_address
+            self.agent,
+            self.relay,
+            self.directory,
+            authenticator,
+            self.registrar,
+            dialplan,
+            self.is_ours,
+            media_address,
+            calls,
         )
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)

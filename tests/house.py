@@ -41,6 +41,7 @@ TABLE = {
     "pbx.sip.hops": VALUES,
     "pbx.sip.identifiers": VALUES,
     "pbx.sip.message": VALUES,
+    "pbx.sip.occupancy": VALUES,
     "pbx.sip.parser": VALUES,
     "pbx.sip.sdp": VALUES,
     "pbx.sip.status": VALUES,

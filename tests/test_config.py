@@ -65,6 +65,8 @@ def test_empty_file_gives_the_documented_defaults() -> None:
     assert config.domains == ()
     assert config.sip.listen == (Listener("UDP", "0.0.0.0", 5060), Listener("TCP", "0.0.0.0", 5060))
     assert (config.sip.max_connections, config.sip.max_per_address) == (5000, 500)
+    assert (config.sip.max_calls, config.sip.max_calls_per_address) == (5000, 1500)
+    assert (config.sip.max_transactions, config.sip.max_transactions_per_address) == (60000, 20000)
     assert config.tls == Tls(None, None, None, verify_clients=False, verify_servers=True)
     assert (config.sip.realm, config.sip.advertise, config.sip.drain) == ("pbx", "", 30)
     assert (config.sip.max_head, config.sip.max_fields, config.sip.max_body) == (65536, 256, 262144)

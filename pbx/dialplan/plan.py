@@ -122,6 +122,10 @@ class Plan(Generic[State]):
         """
         return self._declare(Source.ANONYMOUS, pattern)
 
+    def serves(self, source: Source, number: str) -> bool:
+        """Whether a route takes calls to a number from such callers."""
+        return self._routes[source].find(number) is not None
+
     def run(self, bridge: Bridge) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
         source = bridge.caller.source

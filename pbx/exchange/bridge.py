@@ -32,6 +32,7 @@ from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
+from pbx.sip.occupancy import AGAIN
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
@@ -74,6 +75,7 @@ class Bridge:
     :param number: what was dialled.
     :raises Malformed: when the INVITE cannot make a session.
     :ivar id: how logs and records name this call.
+    :ivar host: the address that it came from.
     :ivar user: whom it tells; set by him.
     :ivar answered: whether the caller has a 2xx.
     :ivar ended: whether the caller's session is over.
@@ -97,6 +99,7 @@ class Bridge:
         "answered",
         "caller",
         "ended",
+        "host",
         "id",
         "last_outcome",
         "number",
@@ -119,6 +122,7 @@ class Bridge:
         self._early: Branch | None = None  # the branch whose early media the caller hears
         self._progress = 0
         self.id = board.agent.identifiers.token()
+        self.host = transaction.flow.remote[0]
         self.caller = caller
         self.number = number
         self.user: CallUser | None = None
@@ -202,7 +206,7 @@ class Bridge:
 
         :param reason: in words.
         """
-        last = self._session.hang_up if self.answered else lambda: self._session.reject(503)
+        last = self._session.hang_up if self.answered else lambda: self._session.reject(503, "", (AGAIN,))
         self._end_with(last, reason)
 
     def plan_ended(self) -> None:
@@ -290,7 +294,7 @@ class Bridge:
         self._early = None
         if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
             # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
-            self._end_with(lambda: self._session.reject(503), outcome.text)
+            self._end_with(lambda: self._session.reject(503, "", (AGAIN,)), outcome.text)
         self._dial_over(outcome)
 
     def branch_ended(self, branch: Branch) -> None:
@@ -407,7 +411,8 @@ class Bridge:
     def _cannot_answer(self, failure: Failure) -> None:
         status, words = status_of(failure)
         if not self.ended:
-            self._end_with(lambda: self._session.reject(status, words), words)
+            more = (AGAIN,) if status == 503 else ()
+            self._end_with(lambda: self._session.reject(status, words, more), words)
 
     def _end_with(self, last: Callable[[], Any] | None, reason: str, more: tuple[Field, ...] = ()) -> None:
         """The call is over, and not because the dialplan said so."""

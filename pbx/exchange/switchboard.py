@@ -28,6 +28,7 @@ from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import RETRY_AFTER
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
+from pbx.sip.occupancy import CALLS, Occupancy, no_room
 from pbx.sip.refer import Referral
 from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
@@ -44,6 +45,9 @@ SECURELY = Policy(may_redirect=True, is_secure=True)
 class Dialplan(Protocol):
     """What decides about calls."""
 
+    def serves(self, source: Source, number: str) -> bool:
+        """Whether it takes calls to a number from such callers."""
+
     def run(self, bridge: Bridge) -> None:
         """Take a call."""
 
@@ -53,6 +57,7 @@ class Switchboard:
 
     :param is_ours: whether a host, as it stands in a URI, is one of our domains or addresses.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
+    :param calls: how many calls there may be, in all and from one address.
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
     :ivar calls: the calls that are not over, by id.
     :ivar events: what can be subscribed to, and published.
@@ -69,6 +74,7 @@ class Switchboard:
         dialplan: Dialplan,
         is_ours: Callable[[str], bool],
         media_address: str = "",
+        calls: tuple[int, int] = CALLS,
     ) -> None:
         self.agent = agent
         self.relay = relay
@@ -82,21 +88,31 @@ class Switchboard:
         self._registrar = registrar
         self._is_ours = is_ours
         self._media_address = media_address
+        self._occupancy = Occupancy(*calls)
         agent.exchange = self
 
     def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
         """A new call (RFC 3261 13.3.1).
 
-        :raises Refused: 503 while draining, 401 without credentials, 404 for domains that are not ours.
-        :raises Malformed: when the INVITE cannot make a session, or wants to replace one: nobody may do that yet.
+        :raises Refused: 503 while draining or when there are too many, 401 without credentials, 404 for domains that
+            are not ours.
+        :raises Malformed: when the INVITE cannot make a session, when a stranger dials what is not for strangers, or
+            when it wants to replace a session: nobody may do that yet.
         """
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
         caller = self._caller_of(request, transaction.flow)
+        number = self._directory.number_of(request.uri.decoded_user)
+        if caller.source is Source.ANONYMOUS and not self.dialplan.serves(caller.source, number):
+            raise Malformed(403, "")  # here, where it leaves nothing behind
         if replaced(self.agent, request) is not None:
             raise Malformed(403, "")  # RFC 3891 section 3
-        bridge = Bridge(self, transaction, caller, self._directory.number_of(request.uri.decoded_user))
+        if not self._occupancy.has_room(transaction.flow.remote[0]):
+            self.agent.layer.counts["too many calls"] += 1
+            raise no_room()
+        bridge = Bridge(self, transaction, caller, number)
         self.calls[bridge.id] = bridge
+        self._occupancy.enter(bridge.host)
         self.dialplan.run(bridge)
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
@@ -149,7 +165,8 @@ class Switchboard:
 
     def call_ended(self, bridge: Bridge) -> None:
         """A call is over."""
-        self.calls.pop(bridge.id, None)
+        if self.calls.pop(bridge.id, None) is not None:
+            self._occupancy.leave(bridge.host)
 
     def hang_up_all(self) -> None:
         """End all calls."""

@@ -84,6 +84,11 @@ class InviteServerTransaction:
         self._resend: Timer | None = None
         self._expiry: Timer | None = None
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has been answered yet."""
+        return self.state is PROCEEDING and not self._packet
+
     def request_received(self) -> None:
         """The INVITE came again."""
         if (self.state is PROCEEDING or self.state is COMPLETED) and self._packet:
@@ -185,6 +190,11 @@ class NonInviteServerTransaction:
         self._ended = ended
         self._packet = b""
         self._expiry: Timer | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has been answered yet."""
+        return self.state is TRYING
 
     def request_received(self) -> None:
         """The request came again."""

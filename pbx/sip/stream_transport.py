@@ -13,6 +13,7 @@ from pbx.sip.addresses import Addresses, SocketAddress, source_to
 from pbx.sip.connection import Connection, Security, StreamFlow
 from pbx.sip.flow import SIP_PORT, SIPS_PORT
 from pbx.sip.headers import Via
+from pbx.sip.occupancy import Occupancy
 from pbx.sip.parser import LIMITS, Limits
 from pbx.sip.timers import Clock
 from pbx.sip.transport import Receiver
@@ -31,35 +32,6 @@ class Dialer(Protocol):
 
         :returns: what the attempt can be ended with: its `abortConnection`.
         """
-
-
-class Occupancy:
-    """How many peers are connected, in all and from each address, and how many may be.
-
-    :param in_all: how many connections may have been made to us.
-    :param per_address: how many from one address.
-    """
-
-    def __init__(self, in_all: int = 5000, per_address: int = 500) -> None:
-        self._in_all = in_all
-        self._per_address = per_address
-        self._by_address: Counter[str] = Counter()
-        self._total = 0
-
-    def enter(self, host: str) -> bool:
-        """Let a peer in, if there is room."""
-        if self._total >= self._in_all or self._by_address[host] >= self._per_address:
-            return False
-        self._total += 1
-        self._by_address[host] += 1
-        return True
-
-    def leave(self, host: str) -> None:
-        """A peer has left."""
-        self._total -= 1
-        self._by_address[host] -= 1
-        if not self._by_address[host]:
-            del self._by_address[host]
 
 
 class StreamTransport:

@@ -1,6 +1,7 @@
 """The transaction layer: finds the transaction of each message, makes those that are missing (RFC 3261 section 17).
 
-It is the stack's bulkhead: what its user raises ends in one log line and a 500, never in the transport.
+It is the stack's bulkhead: what its user raises ends in one log line and a 500, never in the transport. It bounds what
+others can make us remember: what is refused at once leaves nothing behind, the rest finds so much room and no more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pbx.sip.flow import Flow, via_of
 from pbx.sip.headers import VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
 from pbx.sip.message import Message, Request, Response
+from pbx.sip.occupancy import TRANSACTIONS, Occupancy, no_room
 from pbx.sip.server_transaction import (
     ACCEPTED,
     PROCEEDING,
@@ -31,6 +33,10 @@ from pbx.sip.timers import Clock
 
 LONGEST_DATAGRAM = 1300
 """Bytes of the longest request that goes by UDP where there is another way (RFC 3261 18.1.1)."""
+
+# What ends something is taken anyhow: it makes room, and where there is nothing to end it is refused without state.
+_ENDING = frozenset(("BYE", "CANCEL"))
+_STATEFUL = frozenset((482, 500))  # refusals whose copies would be taken as soon as the state is gone
 
 ServerTransaction = InviteServerTransaction | NonInviteServerTransaction
 ClientTransaction = InviteClientTransaction | NonInviteClientTransaction
@@ -53,11 +59,12 @@ class TransactionLayer:
 
     :param clock: the time.
     :param identifiers: where branches and tags come from.
+    :param transactions: how many server transactions there may be, in all and for one address.
     :ivar user: the core; set by it.
     :ivar counts: what happened, by name.
     """
 
-    def __init__(self, clock: Clock, identifiers: Identifiers) -> None:
+    def __init__(self, clock: Clock, identifiers: Identifiers, transactions: tuple[int, int] = TRANSACTIONS) -> None:
         self.user: CoreUser | None = None
         self.counts: Counter[str] = Counter()
         self._clock = clock
@@ -67,6 +74,7 @@ class TransactionLayer:
         self._smaller: dict[str, tuple[Flow, bytes]] = {}  # where requests would have gone that were too long for it
         self._repeated: set[str] = set()  # requests that were sent over a second connection
         self._origins: set[Origin] = set()  # of the requests in `_servers` that are in no dialog
+        self._occupancy = Occupancy(*transactions)  # of `_servers`
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -90,7 +98,15 @@ class TransactionLayer:
         key = server_key(request)
         # A damaged copy of a request that has its transaction must not end what that one began.
         if request.method != "ACK" and key not in self._servers:
-            flow.send(bytes(request.response(fault.status, fault.why, _tag_of(key))))
+            flow.send(bytes(request.response(fault.status, fault.why, tag_of(key), fault.more)))
+
+    def answer(self, transaction: ServerTransaction, response: Response) -> None:
+        """Answer a request so that nothing is left of it (RFC 3261 8.2.7): for what costs little, and nobody pays for.
+
+        :param response: the same for each copy of the request, with `tag_of` its key.
+        """
+        transaction.forget()
+        transaction.flow.send(bytes(response))
 
     def request(self, flow: Flow, request: Request, user: ClientUser) -> ClientTransaction:
         """Send a request other than ACK and CANCEL in a new client transaction; our Via is put on top of it."""
@@ -173,6 +189,10 @@ class TransactionLayer:
             self.counts["retransmitted requests"] += 1
             transaction.request_received()
             return
+        if not self._occupancy.enter(flow.remote[0], anyhow=method in _ENDING):
+            self.counts["too many transactions"] += 1
+            self.refuse(flow, request, no_room())
+            return
         if method == "INVITE":
             transaction = InviteServerTransaction(request, key, flow, self._clock, self._server_ended)
         else:
@@ -211,12 +231,11 @@ class TransactionLayer:
         transaction = self._servers.get(key)
         if transaction is None or transaction.state not in (TRYING, PROCEEDING):
             return
-        response = message.response(fault.status, fault.why, _tag_of(key), fault.more)
-        if fault.status == 401:
+        response = message.response(fault.status, fault.why, tag_of(key), fault.more)
+        if transaction.is_silent and (fault.status == 481 or not (message.to_tag or fault.status in _STATEFUL)):
             # Who has not proven who it is gets one answer to each packet and costs nothing afterwards: else a forged
             # address would be sent eleven, and a flood would fill the memory (RFC 3261 26.3.2.4).
-            transaction.forget()
-            transaction.flow.send(bytes(response))
+            self.answer(transaction, response)
         else:
             transaction.respond(response)
 
@@ -233,7 +252,8 @@ class TransactionLayer:
             self._repeated.discard(key)
 
     def _server_ended(self, transaction: ServerTransaction) -> None:
-        self._servers.pop(transaction.key, None)
+        if self._servers.pop(transaction.key, None) is not None:
+            self._occupancy.leave(transaction.flow.remote[0])
         if transaction.origin is not None:
             self._origins.discard(transaction.origin)
 
@@ -253,7 +273,7 @@ def server_key(request: Request, method: str = "") -> Key:
     return (branch, str(via), method, request.target, request.from_tag, request.call_id, str(request.cseq))
 
 
-def _tag_of(key: Key) -> str:
+def tag_of(key: Key) -> str:
     """The tag of a stateless response: the same each time its request comes (RFC 3261 8.2.7)."""
     return blake2b("\n".join(key).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 

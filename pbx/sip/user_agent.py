@@ -23,7 +23,7 @@ from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import CONFIRMED, EARLY, Session
 from pbx.sip.timers import Clock, Timer
-from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
+from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer, tag_of
 from pbx.sip.uri import Uri, parse_uri
 from pbx.sip.usages import Key, Usages
 
@@ -122,7 +122,8 @@ class UserAgent:
         elif request.method in _REQUESTS:
             self.exchange.requested(transaction, request)
         else:
-            self.answer(transaction, request)
+            response = uas.answer_of(request, tag_of(transaction.key), self.allow_events)
+            self.layer.answer(transaction, response)  # RFC 3261 11.2: without state, whoever asks
 
     def asked(self, session: Session, transaction: ServerTransaction, request: Request) -> None:
         """A request came in the dialog of a session, but not about the session.
@@ -148,7 +149,7 @@ class UserAgent:
             session.ack_received(request)
 
     def answer(self, transaction: ServerTransaction, request: Request) -> None:
-        """Answer a request that needs no more than an answer: OPTIONS, and what we do not know."""
+        """Answer a request in a dialog that needs no more than an answer: OPTIONS, and what we do not know."""
         transaction.respond(uas.answer_of(request, self.identifiers.token(), self.allow_events))
 
     def direct(self, dialog: Dialog) -> None:

@@ -15,6 +15,7 @@ from pbx.media.port import Port
 from pbx.sip.digest import ha1
 from pbx.sip.flow import SIP_PORT, SIPS_PORT
 from pbx.sip.identifiers import Identifiers
+from pbx.sip.occupancy import CALLS, TRANSACTIONS
 from pbx.testing.clock import VirtualClock
 from pbx.testing.names import Zone
 from pbx.testing.network import Network, SimulatedSocket
@@ -88,6 +89,8 @@ class SimulatedExchange:
     :param accounts: password by number.
     :param domains: its domains beside its address.
     :param pairs: how many media port pairs there are.
+    :param calls: how many there may be, in all and from one address.
+    :param transactions: how many requests of others may be in work or remembered, in all and of one address.
     :param beside: another exchange, whose clock and network it shares.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
@@ -103,6 +106,8 @@ class SimulatedExchange:
         host: str = HOST,
         domains: Sequence[str] = (),
         pairs: int = 5000,
+        calls: tuple[int, int] = CALLS,
+        transactions: tuple[int, int] = TRANSACTIONS,
         beside: SimulatedExchange | None = None,
         **faults: Any,
     ) -> None:
@@ -125,6 +130,8 @@ class SimulatedExchange:
             realm=REALM,
             secret=source.randbytes(32),
             domains=domains,
+            calls=calls,
+            transactions=transactions,
             names=self.zone,
         )
         self.socket = self.network.bind(host, SIP_PORT)

@@ -9,7 +9,8 @@ from pbx.sip.addresses import Addresses
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import SIP_PORT, SIPS_PORT, Flow
 from pbx.sip.message import Request, Response
-from pbx.sip.stream_transport import Occupancy, StreamTransport
+from pbx.sip.occupancy import CONNECTIONS, Occupancy
+from pbx.sip.stream_transport import StreamTransport
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.transport import UDPTransport
@@ -62,7 +63,9 @@ class Line:
             self.flow = datagrams.flow((exchange, port))
         else:
             dialer = network.streams.dialer(host)
-            stream = StreamTransport(name, (inside, port), self, Addresses(), Counter(), clock, dialer, Occupancy())
+            stream = StreamTransport(
+                name, (inside, port), self, Addresses(), Counter(), clock, dialer, Occupancy(*CONNECTIONS)
+            )
             network.streams.listen(self.address, stream.accept)
             self.transports.streams.append(stream)
             self.flow = stream.flow(exchange, port)

@@ -13,8 +13,9 @@ from pbx.sip.addresses import Addresses
 from pbx.sip.connection import CONNECTING, IDLE, LINGER, PATIENCE, UNSENT, Connection
 from pbx.sip.flow import contact_of
 from pbx.sip.message import Request, Response
+from pbx.sip.occupancy import Occupancy
 from pbx.sip.parser import parse
-from pbx.sip.stream_transport import UNREACHABLE, Occupancy, StreamTransport
+from pbx.sip.stream_transport import UNREACHABLE, StreamTransport
 from pbx.testing.clock import VirtualClock
 from pbx.testing.streams import GIVEN_UP, SimulatedStreams
 from tests.sip.datagrams import Layer
@@ -50,7 +51,7 @@ class Site:
         self.ear = Layer()
         self.counts = self.ear.counts
         dialer = self.streams.dialer(OURS[0])
-        occupancy = Occupancy(**limits)
+        occupancy = Occupancy(**({"in_all": 5000, "per_address": 500} | limits))
         self.transport = StreamTransport(
             name, OURS, self.ear, Addresses(), self.counts, self.clock, dialer, occupancy, security
         )

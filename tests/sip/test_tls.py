@@ -20,8 +20,9 @@ from pbx.faults import Fault
 from pbx.sip import tls
 from pbx.sip.addresses import Addresses
 from pbx.sip.message import Request
+from pbx.sip.occupancy import CONNECTIONS, Occupancy
 from pbx.sip.stream_socket import StreamDialer, StreamListener
-from pbx.sip.stream_transport import Occupancy, StreamTransport
+from pbx.sip.stream_transport import StreamTransport
 from pbx.sip.tls import TLS, Contexts, is_for
 from tests.sip.authority import Authority, pem, pem_key
 from tests.sip.datagrams import Layer
@@ -157,7 +158,7 @@ class Site:
             self.layer.counts,
             reactor,
             StreamDialer(reactor),
-            Occupancy(),
+            Occupancy(*CONNECTIONS),
             self.tls,
         )
         self.listener = StreamListener(bound, self.transport.accept, self.layer.counts, reactor)

@@ -8,6 +8,7 @@ from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.errors import InvalidState, Malformed, Refused
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import NO_BODY, Request, Response
+from pbx.sip.occupancy import TRANSACTIONS
 from pbx.sip.parser import BadRequest, parse
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.testing.clock import VirtualClock
@@ -17,10 +18,10 @@ from tests.sip.wire import SDP, Wire, name, received, request, response
 class Core:
     """One layer with its user: it writes down what it is told, and does what the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, transactions: tuple[int, int] = TRANSACTIONS) -> None:
         self.clock = VirtualClock()
         self.wire = Wire(self.clock)
-        self.layer = TransactionLayer(self.clock, Identifiers())
+        self.layer = TransactionLayer(self.clock, Identifiers(), transactions)
         self.layer.user = self
         self.transactions: list = []
         self.told: list[str] = []
@@ -354,14 +355,94 @@ def test_exception_after_the_final_response_is_not_answered(core, logged_errors)
     core.assert_idle()
 
 
-def test_request_that_the_user_refuses_is_answered_by_its_transaction(core):
-    core.raises(Malformed(416, "no such scheme"))
+@pytest.mark.parametrize(("method", "status"), [("INVITE", 416), ("INVITE", 503), ("OPTIONS", 404), ("BYE", 481)])
+def test_request_outside_dialogs_that_is_refused_at_once_leaves_nothing_behind(core, method, status):
+    """RFC 3261 8.2.7: each copy gets the same answer, and nobody waits for an ACK."""
+    core.raises(Malformed(status, "not that"))
+    core.receive(request(method))
+    assert len(core.layer) == 0
+    assert core.clock.pending == []
+    core.receive(request(method))
+    first, second = core.wire.messages
+    assert (first.status, first.reason) == (status, "not that")
+    assert bytes(first) == bytes(second)
+    assert first.to_tag
+    assert core.told == [method, method]
+
+
+def test_unknown_dialog_costs_nothing(core):
+    core.raises(Malformed(481, ""))
+    core.receive(request("BYE", callee="<sip:pbx@192.0.2.1>;tag=gone"))
+    assert core.wire.take() == ["481 BYE"]
+    assert len(core.layer) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "callee"),
+    [(491, "<sip:pbx@192.0.2.1>;tag=ours"), (482, "<sip:pbx@192.0.2.1>")],
+    ids=["dialog", "merged"],
+)
+def test_refusal_that_would_not_be_repeated_is_the_transactions(core, status, callee):
+    """A copy that comes late must not be taken after all."""
+    core.raises(Malformed(status, ""))
+    core.receive(request(callee=callee), request(callee=callee))
+    assert core.told == ["INVITE"]
+    assert core.wire.take() == [f"{status} INVITE"] * 2
+    core.receive(request("ACK", callee=f"{callee};tag=ours" if status == 482 else callee))
+    assert core.told == ["INVITE"]
+    core.assert_idle()
+
+
+def test_refusal_after_a_provisional_response_is_the_transactions(core):
+    """The peer does not send its INVITE again: the refusal has to be repeated by us."""
+
+    def rings_and_refuses(transaction, request):
+        transaction.respond(request.response(180, "", "ours"))
+        raise Malformed(403, "")
+
+    core.does = rings_and_refuses
+    core.receive(request())
+    core.clock.advance(0.5)
+    assert core.wire.take() == ["180 INVITE", "403 INVITE", "403 INVITE"]
+    core.assert_idle()
+
+
+# How much others may make us remember (RFC 3261 21.5.4, 26.3.2.4)
+
+
+def test_one_address_has_its_share_of_transactions_and_others_have_theirs():
+    core, other = Core((5, 3)), Wire(VirtualClock(), remote=("192.0.2.77", 5060))
+    for number in range(5):
+        core.receive(request("OPTIONS", branch=f"z9hG4bK{number}", call_id=str(number)))
+    assert core.told == ["OPTIONS"] * 3
+    assert [(answer.status, answer.first("retry-after")) for answer in core.wire.messages] == [(503, "5")] * 2
+    assert core.layer.counts["too many transactions"] == 2
+    for number in range(3):
+        core.layer.message_received(other, request("OPTIONS", branch=f"z9hG4bKx{number}", call_id=f"x{number}"))
+    assert core.told == ["OPTIONS"] * 5  # five in all
+    assert len(core.layer) == 5
+
+
+def test_copy_of_a_request_finds_its_transaction_when_there_is_no_room_for_others():
+    core = Core((1, 1))
+    core.answers(486)
     core.receive(request(), request())
-    assert [(answer.status, answer.reason) for answer in core.wire.messages] == [(416, "no such scheme")] * 2
-    assert core.told == ["INVITE"]
-    assert core.wire.last.to_tag
-    core.receive(request("ACK", callee=core.wire.last.first("to")))
-    assert core.told == ["INVITE"]
+    assert core.wire.take() == ["486 INVITE"] * 2
+
+
+def test_what_ends_a_call_is_taken_even_when_there_is_no_room():
+    core = Core((1, 1))
+    core.receive(request(), request("CANCEL"), request("BYE", branch="z9hG4bK3"))
+    assert core.told == ["INVITE", "CANCEL", "BYE"]
+
+
+def test_room_is_there_again_when_transactions_are_over():
+    core = Core((1, 1))
+    core.answers(200)
+    for number in range(3):
+        core.receive(request("OPTIONS", branch=f"z9hG4bK{number}", call_id=str(number)))
+        core.clock.advance(32)
+    assert core.told == ["OPTIONS"] * 3
     core.assert_idle()
 
 

@@ -9,7 +9,8 @@ import pytest
 from pbx.sip.addresses import Addresses
 from pbx.sip.headers import parse_via
 from pbx.sip.hops import Hop
-from pbx.sip.stream_transport import Occupancy, StreamTransport
+from pbx.sip.occupancy import CONNECTIONS, Occupancy
+from pbx.sip.stream_transport import StreamTransport
 from pbx.sip.transports import Transports
 from pbx.sip.uri import parse_uri
 from pbx.testing.clock import VirtualClock
@@ -128,7 +129,9 @@ def with_streams(layer: Layer, *listeners: str) -> Transports:
         else:
             bound = (host.strip("[]"), int(port))
             transports.streams.append(
-                StreamTransport(name.upper(), bound, layer, Addresses(), layer.counts, clock, Nowhere(), Occupancy())
+                StreamTransport(
+                    name.upper(), bound, layer, Addresses(), layer.counts, clock, Nowhere(), Occupancy(*CONNECTIONS)
+                )
             )
     return transports
 
