@@ -57,6 +57,7 @@ TABLE = {
     "pbx.media": MACHINES,
     "pbx.media.dtmf": VALUES,
     "pbx.media.errors": VALUES,
+    "pbx.media.formats": VALUES,
     "pbx.media.g711": VALUES,
     "pbx.media.rtp": VALUES,
     "pbx.media.wav": VALUES,

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
+from pbx.media.formats import EVENTS, Formats, formats
 from pbx.media.rtp import Address
 from pbx.sip import sdp
 from pbx.sip.errors import Malformed
-from pbx.sip.sdp import Media, SessionDescription
+from pbx.sip.sdp import INACTIVE, RECVONLY, Codec, Media, SessionDescription
 
 _KINDS = frozenset({"audio", "video"})
 _PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
@@ -24,7 +25,6 @@ _PAYLOAD_LINES = frozenset({"a=rtpmap", "a=fmtp", "a=rtcp-fb"})
 _STREAM_LINES = frozenset({"a=ptime", "a=maxptime", "a=framerate", "a=label", "a=content", "b=AS", "b=TIAS"})
 # Formats that say nothing by themselves: a stream of these alone is no use to anybody.
 _SPEECHLESS = frozenset({"telephone-event", "cn"})
-_EVENTS = "telephone-event"
 _OWN_CODECS = frozenset({"pcmu", "pcma"})
 _OWN_OFFER = (
     "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15",
@@ -32,6 +32,7 @@ _OWN_OFFER = (
 )  # fmt: skip
 _HELD = frozenset({"0.0.0.0", "::"})  # RFC 3264 section 8.4: hold as RFC 2543 spelt it
 _PAYLOADS = frozenset(map(str, range(128)))
+_MUX = "a=rtcp-mux"
 _MOST_STREAMS = 4  # each costs four sockets: an offer must not be able to take the whole range
 
 
@@ -46,6 +47,9 @@ class Stream:
     :param active: False when the stream is refused or removed.
     :param rtp: where this side wants its RTP; None when it does not say (hold) or names no unicast IP address.
     :param rtcp: where it wants its RTCP.
+    :param known: the encodings of its payload types, of those that the line explains.
+    :param mux: whether it can take RTCP where its RTP goes (RFC 5761).
+    :param sends: whether it is to send, as far as this side says.
     """
 
     kind: str
@@ -55,6 +59,13 @@ class Stream:
     active: bool = False
     rtp: Address | None = None
     rtcp: Address | None = None
+    known: tuple[tuple[str, Codec], ...] = ()
+    mux: bool = False
+    sends: bool = True
+
+    def formats_with(self, other: Stream) -> Formats:
+        """What may come from either end when this one and that one agree."""
+        return formats(self.formats + other.formats, self.known + other.known)
 
 
 def read_offer(body: bytes, allowed: Collection[str]) -> tuple[list[Stream], list[Media]]:
@@ -69,11 +80,11 @@ def read_offer(body: bytes, allowed: Collection[str]) -> tuple[list[Stream], lis
     for media in description.media:
         stream = _stream(description, media)
         if stream.active and media.kind == "audio":
-            _keep(stream, media, allowed)
+            _keep(stream, allowed)
         if stream.active and sum(other.active for other in streams) == _MOST_STREAMS:
             stream.active = False
         streams.append(stream)
-        lines.append(_line(description, media, stream))
+        lines.append(_line(description, media, stream, stream.mux))
     _require(description, streams)
     return streams, lines
 
@@ -97,13 +108,14 @@ def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], lis
         if stream.active and not offered.active:
             stream.active = False
         if stream.active and media.kind == "audio":
-            _keep(stream, media, offered.codecs)
+            _keep(stream, offered.codecs)
             if not stream.active:
                 raise Malformed(488, "Answer has no codec in common with the offer")
         if media.port and offered.active and not stream.active:
             raise Malformed(488, "Answer has another profile than the offer")
+        stream.mux = stream.mux and offered.mux  # RFC 5761 section 5.1.1: an answer only accepts it
         streams.append(stream)
-        lines.append(_line(description, media, stream))
+        lines.append(_line(description, media, stream, offered.mux))
     for offered in asked[len(streams) :]:
         streams.append(Stream(offered.kind, offered.profile, offered.formats))
         lines.append(_refusal(offered))
@@ -142,7 +154,9 @@ def own_offer(shown: bytes) -> tuple[list[Stream], list[Media]]:
     """
     streams = [Stream(m.kind, m.profile, m.formats) for m in (sdp.parse(shown).media if shown else ())]
     place = next((place for place, stream in enumerate(streams) if stream.kind == "audio"), len(streams))
-    streams[place : place + 1] = [Stream("audio", "RTP/AVP", ("0", "8", "101"), ("pcmu", "pcma", _EVENTS), True)]
+    payloads, names = ("0", "8", "101"), ("pcmu", "pcma", EVENTS)
+    known = tuple([(payload, Codec(name, 8000)) for payload, name in zip(payloads, names, strict=True)])
+    streams[place : place + 1] = [Stream("audio", "RTP/AVP", payloads, names, True, known=known)]
     lines = [_refusal(stream) for stream in streams]
     lines[place] = Media("audio", 1, "RTP/AVP", ("0", "8", "101"), lines=_OWN_OFFER)
     return streams, lines
@@ -158,12 +172,6 @@ def write(origin: str, host: str, lines: Iterable[Media]) -> bytes:
     return sdp.serialise(SessionDescription(f"{origin} {where}", "-", where, ("t=0 0",), tuple(lines)))
 
 
-@lru_cache(maxsize=256)
-def second_bytes(formats: tuple[str, ...]) -> frozenset[int]:
-    """What an RTP packet's second byte may be (RFC 3550 section 5.1): these payload types, with marker and without."""
-    return frozenset({marked | int(payload) for payload in _PAYLOADS.intersection(formats) for marked in (0, 128)})
-
-
 def _stream(description: SessionDescription, media: Media) -> Stream:
     """What the line says of itself: whether it is of a kind that we relay, and where it is to be sent."""
     if media.port == 0 or media.kind not in _KINDS or media.profile not in _PROFILES:
@@ -171,21 +179,22 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
     host = description.host(media)
     rtcp_host, rtcp_port = media.rtcp or ("", media.port + 1)
     rtp, rtcp = _address(host, media.port), _address(rtcp_host or host, rtcp_port)
-    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp)
+    known, mux = tuple(media.codecs().items()), _MUX in media.lines
+    sends = description.direction(media) not in {RECVONLY, INACTIVE}
+    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends)
 
 
-def _keep(stream: Stream, media: Media, allowed: Collection[str]) -> None:
+def _keep(stream: Stream, allowed: Collection[str]) -> None:
     """Leave in an audio stream only these codecs; refuse it when none of them carries speech.
 
     Codecs are compared by name alone: phones write the rate of G.722 and the channels of Opus in several ways.
     """
-    codecs = media.codecs()
-    kept = [payload for payload, codec in codecs.items() if codec.name in allowed and payload in _PAYLOADS]
-    names = tuple([codecs[payload].name for payload in kept])
+    kept = [(payload, codec.name) for payload, codec in stream.known if codec.name in allowed and payload in _PAYLOADS]
+    names = tuple([name for _, name in kept])
     if _SPEECHLESS.issuperset(names):
         stream.active = False
     else:
-        stream.formats, stream.codecs = tuple(kept), names
+        stream.formats, stream.codecs = tuple([payload for payload, _ in kept]), names
 
 
 def _own_choice(stream: Stream, media: Media) -> list[str]:
@@ -194,18 +203,23 @@ def _own_choice(stream: Stream, media: Media) -> list[str]:
     speech = next((payload for payload, codec in codecs.items() if codec.name in _OWN_CODECS), None)
     if speech is None:
         return []
-    keys = next((payload for payload, codec in codecs.items() if codec == (_EVENTS, 8000, 1)), None)
+    keys = next((payload for payload, codec in codecs.items() if codec == (EVENTS, 8000, 1)), None)
     lines = [f"a=rtpmap:{speech} {codecs[speech].name.upper()}/8000"]
     stream.formats, stream.codecs = (speech,), (codecs[speech].name,)
     if keys is not None:
         lines += [f"a=rtpmap:{keys} telephone-event/8000", f"a=fmtp:{keys} 0-15"]
-        stream.formats, stream.codecs = (speech, keys), (*stream.codecs, _EVENTS)
+        stream.formats, stream.codecs = (speech, keys), (*stream.codecs, EVENTS)
     lines.append("a=ptime:20")
+    if stream.mux:
+        lines.append(_MUX)
     return lines
 
 
-def _line(description: SessionDescription, media: Media, stream: Stream) -> Media:
-    """The m-line that the other side may see. Its port says only whether the stream is refused."""
+def _line(description: SessionDescription, media: Media, stream: Stream, mux: bool) -> Media:
+    """The m-line that the other side may see. Its port says only whether the stream is refused.
+
+    :param mux: whether that side is offered, or has offered, to share RTP's port with RTCP: each of them by itself.
+    """
     if not stream.active:
         return _refusal(stream)
     lines = []
@@ -217,6 +231,8 @@ def _line(description: SessionDescription, media: Media, stream: Stream) -> Medi
                 lines.append(line)
         elif name in _STREAM_LINES:
             lines.append(line)
+    if mux:
+        lines.append(_MUX)
     lines.append(f"a={description.direction(media)}")
     host = description.host(media)
     connection = f"IN {'IP6' if ':' in host else 'IP4'} {host}" if host in _HELD else ""

@@ -1,19 +1,24 @@
 """A port: one m-line's RTP and RTCP sockets, facing one phone. What is valid and from that phone goes to the sink.
 
 Checks come in the order of their price: form, then source. RTCP follows RTP: only the host that RTP goes to may
-send it, and that host is believed about the port.
+send it, and that host is believed about the port; where the two share a port (RFC 5761), so do their sources.
+
+Of two ports that do nothing but pass their packets to each other, a native thread may take care: they are lent to it
+with the first packet, and recalled, with all that was counted and latched, before anything here is read or changed.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from pbx.media.formats import NOTHING, Formats
 from pbx.media.latch import Latch
-from pbx.media.rtp import LARGEST, SMALLEST_RTP, Address, Packet, is_rtcp
+from pbx.media.reception import Reception
+from pbx.media.rtp import LARGEST, SMALLEST_RTP, Address, Packet, header, is_rtcp
+from pbx.media.telephone_event import NAMES, NONE, Events
 from pbx.sip.timers import Clock
 
-_MAX_DROPOUT = 3000  # a larger step in the sequence is a new beginning
-_MAX_MISORDER = 100  # a packet so much late was counted as lost
+_PLAIN = 0x80  # the first byte of RTP that has nothing between header and payload, and nothing after it
 
 
 class Socket(Protocol):
@@ -35,8 +40,18 @@ class Pair(Protocol):
     @property
     def rtcp(self) -> Socket: ...
 
+    def lend(self, port: Port, other: Port, /) -> Path | None:
+        """Have a native thread pass the packets of two joined ports on, or None when there is none."""
+
     def close(self) -> None:
         """Release both. Nothing is received afterwards."""
+
+
+class Path(Protocol):
+    """Two ports in the hands of a native thread."""
+
+    def recall(self) -> None:
+        """Take both back, with all that they have counted and learned meanwhile."""
 
 
 class Sockets(Protocol):
@@ -54,10 +69,23 @@ class Sockets(Protocol):
 
 
 class Sink(Protocol):
-    """What a port passes its packets to: another port, an echo, later a recorder or a mixer."""
+    """What a port passes its packets to: another port, an echo, a recorder, a mixer."""
 
     def send_rtp(self, packet: Packet) -> None: ...
     def send_rtcp(self, packet: Packet) -> None: ...
+
+
+class PortUser(Protocol):
+    """Whom a port tells of its phone: the side."""
+
+    def key_received(self, port: Port, key: str) -> None:
+        """A key was pressed (RFC 4733): "0" to "9", "*", "#", "A" to "D", "flash". Once for each."""
+
+    def fell_silent(self, port: Port) -> None:
+        """The phone should be sending RTP, and none came for a while."""
+
+    def heard_again(self, port: Port) -> None:
+        """The silence is over."""
 
 
 class Port:
@@ -70,103 +98,156 @@ class Port:
     :param signalling_host: the host from which this phone's SIP comes, "" when not known.
     :raises NoPorts: when no pair is left.
     :ivar number: RTP's port number, for SDP.
+    :ivar pair: its sockets.
     :ivar agreed: whether the stream is agreed upon; until then nothing is received and nothing sent.
-    :ivar sink: where valid packets go; None drops them.
     :ivar latch: whom RTP comes from.
+    :ivar user: whom it tells of the phone; None when nobody wants to know.
+    :ivar formats: what may come.
+    :ivar mux: whether RTCP shares RTP's port (RFC 5761).
+    :ivar sends: whether the phone is to send RTP.
+    :ivar heard_at: when its last RTP came, or the first was due, in the clock's seconds.
+    :ivar silent: whether `user` was told that none comes.
+    :ivar reception: how well RTP came in.
+    :ivar events: which keys came.
     :ivar packets_in: valid RTP packets that came from the phone.
     :ivar octets_in: their octets, headers included.
     :ivar packets_out: RTP packets sent to the phone.
     :ivar octets_out: their octets, headers included.
-    :ivar lost: RTP packets that the sequence numbers of those that came show to be missing.
     :ivar garbage: datagrams that were not RTP, or of a payload type that nobody offered.
-    :ivar strange: valid RTP from addresses that the latch keeps out.
+    :ivar strange: valid RTP and RTCP from addresses that are not the phone's.
+    :ivar rtcp_signalled: where the phone wants RTCP.
+    :ivar rtcp_source: where its RTCP comes from.
     """
 
     __slots__ = (
-        "_expected", "_pair", "_rtcp_signalled", "_rtcp_source", "_second_bytes", "agreed", "garbage", "kind", "latch",
-        "lost", "number", "octets_in", "octets_out", "packets_in", "packets_out", "sink", "strange",
+        "_clock", "_path", "_peer", "_sink", "agreed", "events", "formats", "garbage", "heard_at", "kind",
+        "latch", "mux", "number", "octets_in", "octets_out", "packets_in", "packets_out", "pair", "reception",
+        "rtcp_signalled", "rtcp_source", "sends", "silent", "strange", "user",
     )  # fmt: skip
 
     def __init__(self, kind: str, sockets: Sockets, host: str, clock: Clock, signalling_host: str) -> None:
         self.kind = kind
         self.latch = Latch(clock, signalling_host)
         self.agreed = False
-        self.sink: Sink | None = None
+        self.user: PortUser | None = None
+        self.formats: Formats = NOTHING
+        self.mux = self.sends = self.silent = False
+        self.heard_at = 0.0
+        self.reception = Reception()
+        self.events = Events()
         self.packets_in = self.octets_in = self.packets_out = self.octets_out = 0
-        self.garbage = self.lost = self.strange = 0
-        self._expected: int | None = None
-        self._rtcp_signalled: Address | None = None
-        self._rtcp_source: Address | None = None
-        self._second_bytes: frozenset[int] = frozenset()
-        self._pair = sockets.open(host, self)
-        self.number = self._pair.number
+        self.garbage = self.strange = 0
+        self.rtcp_signalled: Address | None = None
+        self.rtcp_source: Address | None = None
+        self._clock = clock
+        self._sink: Sink | None = None
+        self._peer: Port | None = None  # the sink, while it is worth asking whether a native thread takes the two
+        self._path: Path | None = None
+        self.pair = sockets.open(host, self)
+        self.number = self.pair.number
 
     def __repr__(self) -> str:
         source = self.latch.source
         return f"<{self.kind} port {self.number}, {f'latched to {source[0]}:{source[1]}' if source else 'open'}>"
 
-    def agree(self, rtp: Address | None, rtcp: Address | None, second_bytes: frozenset[int]) -> None:
+    @property
+    def sink(self) -> Sink | None:
+        """Where valid packets go; None drops them."""
+        return self._sink
+
+    @sink.setter
+    def sink(self, sink: Sink | None) -> None:
+        self.recall()
+        self._sink = sink
+        self._peer = sink if isinstance(sink, Port) and sink is not self else None
+
+    def agree(
+        self, rtp: Address | None, rtcp: Address | None, formats: Formats, *, mux: bool = False, sends: bool = True
+    ) -> None:
         """Offer and answer agree on this stream.
 
         :param rtp: where the phone wants RTP; None leaves it where it was.
         :param rtcp: where it wants RTCP; None leaves it where it was.
-        :param second_bytes: what the second byte of its packets may be.
+        :param formats: what it may send.
+        :param mux: whether RTCP shares RTP's port (RFC 5761).
+        :param sends: whether it is to send RTP.
         """
+        self.recall()
         self.agreed = True
-        self._second_bytes = second_bytes
+        self.formats = formats
+        self.mux = mux
+        if sends and not self.sends:
+            self.heard_at = self._clock.seconds()
+        self.sends = sends
         if rtp is not None:
             self.latch.signal(rtp)
-        if rtcp is not None and rtcp != self._rtcp_signalled:
-            self._rtcp_signalled, self._rtcp_source = rtcp, None
+        if rtcp is not None and rtcp != self.rtcp_signalled:
+            self.rtcp_signalled, self.rtcp_source = rtcp, None
+
+    def recall(self) -> None:
+        """Take care of the packets here. No harm if that is so already."""
+        if self._path is not None:
+            self._path.recall()
+
+    def lent(self, path: Path | None) -> None:
+        """A native thread has it now; None: no longer."""
+        self._path = path
 
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
+        self.sink = self.user = None
         self.agreed = False
-        self.sink = None
-        self._pair.close()
+        self.pair.close()
 
     def rtp_received(self, packet: Packet, source: Address) -> None:
         """A datagram came to the RTP socket."""
         size = len(packet)
-        if not (SMALLEST_RTP <= size <= LARGEST and packet[0] & 0xC0 == 0x80 and packet[1] in self._second_bytes):
-            self.garbage += 1
+        is_rtp = SMALLEST_RTP <= size <= LARGEST and packet[0] & 0xC0 == _PLAIN
+        rate = self.formats.rates.get(packet[1]) if is_rtp else None
+        if rate is None or (packet[0] != _PLAIN and header(packet) is None):
+            self._other_received(packet, source)
             return
         if source != self.latch.source:
             if not self.latch.admits(source, self.packets_in):
                 self.strange += 1
                 return
-            self._rtcp_source, self._expected = None, None
-        sequence = packet[2] << 8 | packet[3]
-        if sequence == self._expected:
-            self._expected = sequence + 1 & 0xFFFF
-        else:
-            self._skipped(sequence)
+            self.rtcp_source = None
+            self.reception.restart()
+        self.heard_at = now = self._clock.seconds()
+        timestamp, new = self.reception.count(packet, rate, now)
         self.packets_in += 1
         self.octets_in += size
-        if self.sink is not None:
-            self.sink.send_rtp(packet)
+        if new:
+            self.events.forget()
+        if packet[1] in self.formats.keys:
+            self._event_heard(packet, timestamp)
+        if self._sink is not None:
+            self._sink.send_rtp(packet)
+            if self._peer is not None:
+                self._lend(self._peer)
 
     def rtcp_received(self, packet: Packet, source: Address) -> None:
         """A datagram came to the RTCP socket."""
         if not (self.agreed and is_rtcp(packet) and len(packet) <= LARGEST):
             self.garbage += 1
             return
-        if source != self._rtcp_source:
+        if source != self.rtcp_source:
             target = self.latch.target
-            if source != self._rtcp_signalled and (target is None or source[0] != target[0]):
+            if source != self.rtcp_signalled and (target is None or source[0] != target[0]):
                 self.strange += 1
                 return
-            self._rtcp_source = source
-        if self.sink is not None:
-            self.sink.send_rtcp(packet)
+            self.rtcp_source = source
+        if self._sink is not None:
+            self._sink.send_rtcp(packet)
 
     def send_rtp(self, packet: Packet) -> None:
         """Send RTP to the phone. What the kernel refuses is lost: sound is not repeated."""
+        self.recall()
         target = self.latch.source or self.latch.signalled
         if target is None:
             return
         try:
-            self._pair.rtp.sendto(packet, target)
+            self.pair.rtp.sendto(packet, target)
         except OSError:
             return
         self.packets_out += 1
@@ -174,28 +255,57 @@ class Port:
 
     def send_rtcp(self, packet: Packet) -> None:
         """Send RTCP to the phone: where its own comes from, else where it belongs to the RTP."""
+        self.recall()
         target = self._rtcp_target()
         if target is None:
             return
         try:
-            self._pair.rtcp.sendto(packet, target)
+            (self.pair.rtp if self.mux else self.pair.rtcp).sendto(packet, target)
         except OSError:
             return
 
-    def _skipped(self, sequence: int) -> None:
-        """The sequence number is not the one after the last (RFC 3550 appendix A.1)."""
-        ahead = 0 if self._expected is None else sequence - self._expected & 0xFFFF
-        if ahead > 0xFFFF - _MAX_MISORDER:
-            self.lost = max(0, self.lost - 1)
-            return
-        if ahead < _MAX_DROPOUT:
-            self.lost += ahead
-        self._expected = sequence + 1 & 0xFFFF
+    def time_passed(self, before: float) -> None:
+        """Look whether the phone is silent.
+
+        :param before: RTP that came before this moment came too long ago, in the clock's seconds.
+        """
+        silent = self.agreed and self.sends and self.heard_at < before
+        if silent != self.silent:
+            self.silent = silent
+            if self.user is not None and self.agreed:
+                (self.user.fell_silent if silent else self.user.heard_again)(self)
+
+    def _other_received(self, packet: Packet, source: Address) -> None:
+        """What came to the RTP socket is no RTP that was agreed upon; where the two share it, it may be RTCP."""
+        if not (self.mux and self.agreed and is_rtcp(packet) and len(packet) <= LARGEST):
+            self.garbage += 1
+        elif source != self.latch.target:
+            self.strange += 1
+        elif self._sink is not None:
+            self._sink.send_rtcp(packet)
+
+    def _event_heard(self, packet: Packet, timestamp: int) -> None:
+        head = header(packet)
+        if head is not None:
+            key = self.events.heard(packet[head.start : head.end], timestamp, head.marker)
+            if key != NONE and self.user is not None:
+                self.user.key_received(self, NAMES[key])
+
+    def _lend(self, peer: Port) -> None:
+        if peer._peer is self and peer.agreed and self._path is None:
+            path = self.pair.lend(self, peer)
+            if path is None:
+                self._peer = None
+            else:
+                self.lent(path)
+                peer.lent(path)
 
     def _rtcp_target(self) -> Address | None:
-        if self._rtcp_source is not None:
-            return self._rtcp_source
+        if self.mux:
+            return self.latch.target
+        if self.rtcp_source is not None:
+            return self.rtcp_source
         rtp = self.latch.source
         if rtp is None or (self.latch.signalled is not None and rtp[:2] == self.latch.signalled[:2]):
-            return self._rtcp_signalled
+            return self.rtcp_signalled
         return (rtp[0], rtp[1] + 1) if rtp[1] < 65535 else None

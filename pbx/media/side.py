@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pbx.media import description
 from pbx.media.description import Stream
@@ -32,6 +33,8 @@ class StreamFacts:
     :param packets_out: RTP packets sent to it.
     :param octets_out: their octets, headers included.
     :param lost: RTP packets that the sequence numbers of those that came show to be missing.
+    :param jitter: interarrival jitter of what came, in seconds (RFC 3550 section 6.4.1).
+    :param heard_at: when the last RTP came, in the clock's seconds; 0 when none has.
     :param garbage: datagrams that were neither RTP nor RTCP, or of a payload type that nobody offered.
     :param strange: RTP and RTCP from addresses that are not the phone's.
     """
@@ -46,8 +49,23 @@ class StreamFacts:
     packets_out: int
     octets_out: int
     lost: int
+    jitter: float
+    heard_at: float
     garbage: int
     strange: int
+
+
+class SideUser(Protocol):
+    """Whom a side tells of its phone: the call."""
+
+    def key_received(self, side: Side, key: str) -> None:
+        """A key was pressed (RFC 4733): "0" to "9", "*", "#", "A" to "D", "flash". Once for each."""
+
+    def fell_silent(self, side: Side, facts: StreamFacts) -> None:
+        """The phone should be sending this stream, and nothing came for a while."""
+
+    def heard_again(self, side: Side, facts: StreamFacts) -> None:
+        """That silence is over."""
 
 
 class Offer:
@@ -83,11 +101,12 @@ class Side:
     :ivar open_offers: how many pending offers it has made or been made.
     :ivar said: the description that this phone gave last, of those that were agreed upon.
     :ivar shown: the description that this phone saw last.
+    :ivar user: whom it tells of its phone; None when nobody wants to know.
     """
 
     __slots__ = (
         "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
-        "open_offers", "other", "ports", "said", "shown",
+        "open_offers", "other", "ports", "said", "shown", "user",
     )  # fmt: skip
 
     def __init__(
@@ -100,6 +119,7 @@ class Side:
         self.closed = False
         self.said = b""
         self.shown = b""
+        self.user: SideUser | None = None
         self._sockets = sockets
         self._clock = clock
         self._host = host
@@ -121,7 +141,10 @@ class Side:
         try:
             for place, stream in enumerate(streams):
                 if stream.active and ports[place] is None:
-                    ports[place] = Port(stream.kind, self._sockets, self._host, self._clock, self._signalling_host)
+                    ports[place] = port = Port(
+                        stream.kind, self._sockets, self._host, self._clock, self._signalling_host
+                    )
+                    port.user = self
         except NoPorts:
             self.trim()
             raise
@@ -136,8 +159,13 @@ class Side:
             if port is None:
                 continue
             if mine.active and other.active:
-                second_bytes = description.second_bytes(mine.formats + other.formats)
-                port.agree(self._reachable(mine.rtp), self._reachable(mine.rtcp), second_bytes)
+                port.agree(
+                    self._reachable(mine.rtp),
+                    self._reachable(mine.rtcp),
+                    mine.formats_with(other),
+                    mux=mine.mux,
+                    sends=mine.sends,
+                )
             else:
                 port.agreed = False
 
@@ -194,9 +222,25 @@ class Side:
         """Release all ports. What they counted stays readable."""
         self.part()
         self.closed = True
+        self.user = None
         for port in self.ports:
             if port is not None:
                 port.close()
+
+    def key_received(self, port: Port, key: str) -> None:
+        """A key was pressed."""
+        if self.user is not None:
+            self.user.key_received(self, key)
+
+    def fell_silent(self, port: Port) -> None:
+        """The phone should be sending this stream, and nothing came for a while."""
+        if self.user is not None:
+            self.user.fell_silent(self, _facts(port))
+
+    def heard_again(self, port: Port) -> None:
+        """That silence is over."""
+        if self.user is not None:
+            self.user.heard_again(self, _facts(port))
 
     def statistics(self) -> tuple[StreamFacts, ...]:
         """The facts of each stream that it has, or had when it was closed."""
@@ -230,8 +274,10 @@ class Echo:
 
 
 def _facts(port: Port) -> StreamFacts:
-    latch = port.latch
+    port.recall()
+    latch, reception = port.latch, port.reception
     return StreamFacts(
         port.kind, port.number, latch.signalled, latch.source, latch.since, port.packets_in, port.octets_in,
-        port.packets_out, port.octets_out, port.lost, port.garbage, port.strange,
+        port.packets_out, port.octets_out, reception.lost, reception.jitter, port.heard_at if port.packets_in else 0.0,
+        port.garbage, port.strange,
     )  # fmt: skip

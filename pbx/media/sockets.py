@@ -25,6 +25,8 @@ from pbx.sip.timers import Timer
 
 BATCH = 256  # packets before others, SIP above all, get their turn
 PAUSE = 0.001  # seconds between two batches under load
+SILENCE = 10.0  # seconds without RTP from a phone that should be sending it, after which that is told
+_LOOK = 1.0  # seconds between two looks for silence
 _BUFFER = 65536  # no datagram is longer, so none is ever cut off
 
 
@@ -33,6 +35,7 @@ class Receiver(Protocol):
 
     def rtp_received(self, packet: Packet, source: Address) -> None: ...
     def rtcp_received(self, packet: Packet, source: Address) -> None: ...
+    def time_passed(self, before: float) -> None: ...
 
 
 class Nobody:
@@ -42,6 +45,7 @@ class Nobody:
 
     def rtp_received(self, packet: Packet, source: Address) -> None: ...
     def rtcp_received(self, packet: Packet, source: Address) -> None: ...
+    def time_passed(self, before: float) -> None: ...
 
 
 NOBODY = Nobody()
@@ -54,6 +58,22 @@ class Reactor(Protocol):
     def removeReader(self, reader: Any) -> Any: ...
     def seconds(self) -> float: ...
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> Timer: ...
+
+
+class Path(Protocol):
+    """Two pairs in the hands of a native thread."""
+
+    def recall(self) -> None: ...
+
+
+class Threads(Protocol):
+    """The native threads."""
+
+    def take(self, port: Any, other: Any) -> Path | None:
+        """Have one of them pass the packets of two ports on, or None when none can."""
+
+    def close(self) -> None:
+        """Stop them; nothing is lent any more."""
 
 
 class Pair:
@@ -74,6 +94,19 @@ class Pair:
         self.rtcp = rtcp
         self.receiver = receiver
 
+    def lend(self, port: Any, other: Any, /) -> Path | None:
+        """Have a native thread pass the packets of two joined ports on, or None when there is none."""
+        threads = self._sockets.threads
+        return None if threads is None else threads.take(port, other)
+
+    def suspend(self) -> None:
+        """Leave reading to somebody else."""
+        self._sockets.forget(self)
+
+    def resume(self) -> None:
+        """Read again."""
+        self._sockets.watch(self)
+
     def close(self) -> None:
         """Release both ports. Nothing is received afterwards."""
         self._sockets.release(self)
@@ -87,11 +120,18 @@ class MediaSockets:
 
     :param reactor: Twisted's.
     :param ports: the range of UDP ports, both ends possible; an even one and the odd one above it make a pair.
+    :param threads: native threads that forward; None when there are none.
+    :param silence: after how many seconds without RTP a receiver is told so.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Reactor, ports: range) -> None:
+    def __init__(
+        self, reactor: Reactor, ports: range, threads: Threads | None = None, silence: float = SILENCE
+    ) -> None:
+        self.threads = threads
+        self._silence = silence
+        self._looking: Timer | None = None
         self._reactor = reactor
         self._first = ports.start + ports.start % 2
         self._count = (ports.stop - self._first) // 2
@@ -129,20 +169,31 @@ class MediaSockets:
                 self._next[host] = place
                 taken.add(number)
                 pair = Pair(self, host, number, *sockets, receiver)
-                for descriptors, one in zip((self._rtp, self._rtcp), sockets, strict=True):
-                    descriptor = one.fileno()
-                    descriptors[descriptor] = pair
-                    self._epoll.register(descriptor, select.EPOLLIN)
+                self.watch(pair)
+                if self._looking is None:
+                    self._looking = self._reactor.callLater(_LOOK, self._look_for_silence)
                 return pair
         raise NoPorts(f"all RTP ports of {host} are in use")
 
     def release(self, pair: Pair) -> None:
         """Close a pair's sockets."""
-        for descriptors, one in ((self._rtp, pair.rtp), (self._rtcp, pair.rtcp)):
-            self._forget(descriptors, one.fileno())
-            one.close()
+        self.forget(pair)
+        pair.rtp.close()
+        pair.rtcp.close()
         self._taken[pair.host].remove(pair.number)
         pair.receiver = NOBODY  # it keeps the pair, and the two of them would wait for the garbage collector
+
+    def watch(self, pair: Pair) -> None:
+        """Read what comes to a pair."""
+        for descriptors, one in ((self._rtp, pair.rtp), (self._rtcp, pair.rtcp)):
+            descriptor = one.fileno()
+            descriptors[descriptor] = pair
+            self._epoll.register(descriptor, select.EPOLLIN)
+
+    def forget(self, pair: Pair) -> None:
+        """Read a pair no longer. No harm when that is so already."""
+        self._forget(self._rtp, pair.rtp.fileno())
+        self._forget(self._rtcp, pair.rtcp.fileno())
 
     def fileno(self) -> int:
         """The descriptor that is readable while any socket is."""
@@ -158,9 +209,12 @@ class MediaSockets:
 
     def close(self) -> None:
         """Stop reading. The pairs that are open still have to be closed."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self.threads is not None:
+            self.threads.close()
+        for timer in (self._timer, self._looking):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._looking = None
         self._reactor.removeReader(self)
         self._epoll.close()
 
@@ -182,6 +236,14 @@ class MediaSockets:
         else:
             self._timer = None
             self._reactor.addReader(self)
+
+    def _look_for_silence(self) -> None:
+        self._looking = None
+        before = self._reactor.seconds() - self._silence
+        for pair in list(self._rtp.values()):
+            pair.receiver.time_passed(before)
+        if self.in_use:
+            self._looking = self._reactor.callLater(_LOOK, self._look_for_silence)
 
     def _drain(self) -> int:
         """Take what has come, a batch at most. Returns how many packets that was."""

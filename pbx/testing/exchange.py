@@ -53,6 +53,9 @@ class SimulatedPair:
         self.rtcp.receiver = receiver.rtcp_received
         self._sockets = sockets
 
+    def lend(self, port: Port, other: Port) -> None:
+        """There is no native thread."""
+
     def close(self) -> None:
         """Release both."""
         for one in (self.rtp, self.rtcp):

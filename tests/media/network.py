@@ -45,6 +45,9 @@ class Pair:
         self.rtp = Socket(network, (host, number))
         self.rtcp = Socket(network, (host, number + 1))
 
+    def lend(self, port: Port, other: Port) -> None:
+        """There is no native thread."""
+
     def close(self) -> None:
         """Nothing is received afterwards."""
         for one in (self.rtp, self.rtcp):

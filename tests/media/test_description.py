@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.media import description
-from pbx.media.description import Stream, own_answer, own_offer, read_answer, read_offer, second_bytes, write
+from pbx.media.description import Stream, own_answer, own_offer, read_answer, read_offer, write
+from pbx.media.formats import formats
 from pbx.sip import sdp
 from pbx.sip.errors import Malformed
 from pbx.sip.sdp import Media
@@ -49,7 +50,8 @@ def test_only_lines_of_the_allow_list_pass() -> None:
         "a=setup:active\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:key\na=ssrc:1 cname:alice@10.0.0.7\na=mid:0\n"
         "a=maxptime:60\na=label:1\na=content:main\na=framerate:30\na=x-secret\na=recvonly\n"
     )
-    assert line.lines == ("b=AS:84", "a=maxptime:60", "a=label:1", "a=content:main", "a=framerate:30", "a=recvonly")
+    stream_lines = ("b=AS:84", "a=maxptime:60", "a=label:1", "a=content:main", "a=framerate:30")
+    assert line.lines == (*stream_lines, "a=rtcp-mux", "a=recvonly")
     assert line.connection == ""
 
 
@@ -252,9 +254,9 @@ def test_a_written_description_says_nothing_but_ours() -> None:
     assert b"c=IN IP6 2001:db8::1\r\n" in write("- 17 2", "2001:db8::1", [line])
 
 
-def test_second_bytes_are_payload_types_with_and_without_marker() -> None:
-    assert second_bytes(("0", "101", "0")) == {0, 128, 101, 229}
-    assert second_bytes(("128", "-1", "x", "٣", "007")) == frozenset()
+def test_formats_are_payload_types_with_and_without_marker() -> None:
+    assert formats(("0", "101", "0")).rates.keys() == {0, 128, 101, 229}
+    assert not formats(("128", "-1", "x", "٣", "007")).rates
 
 
 LINES = st.sampled_from(

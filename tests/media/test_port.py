@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.media import rtp
-from pbx.media.description import second_bytes
+from pbx.media.formats import formats
 from pbx.media.port import Port
 from pbx.media.rtp import Packet
 from pbx.testing.clock import VirtualClock
@@ -13,7 +13,7 @@ from tests.media.network import HOST, Network, Phone
 
 ALICE = "198.51.100.1"
 MALLORY = "203.0.113.66"
-PCMU = second_bytes(("0", "101"))
+PCMU = formats(("0", "101"))
 
 
 class Tape:
@@ -174,7 +174,7 @@ def test_lost_packets_are_counted_by_their_sequence(bench: Bench, sequences: lis
     for sequence in sequences:
         packet = rtp.build(b"", 0, sequence, 0, 1)
         bench.network.deliver(packet, bench.phone.rtp, (HOST, bench.port.number))
-    assert bench.port.lost == lost
+    assert bench.port.reception.lost == lost
 
 
 def test_a_new_source_begins_a_new_count_of_lost_packets(bench: Bench) -> None:
@@ -182,7 +182,7 @@ def test_a_new_source_begins_a_new_count_of_lost_packets(bench: Bench) -> None:
     nat.says(bench.port)
     bench.phone.sequence = 100
     bench.phone.says(bench.port)  # the signalled address, within the window
-    assert (bench.port.latch.source, bench.port.lost) == (bench.phone.rtp, 0)
+    assert (bench.port.latch.source, bench.port.reception.lost) == (bench.phone.rtp, 0)
 
 
 SOURCES = st.sampled_from([(ALICE, 4000), (ALICE, 4001), (ALICE, 65535), (MALLORY, 666), ("2001:db8::1", 5, 0, 0)])

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from pbx.media import rtp
 from pbx.media.errors import NoPorts
 from pbx.media.latch import PATIENCE
-from pbx.media.side import Side
+from pbx.media.side import Side, StreamFacts
 from pbx.sip import sdp
 from pbx.sip.errors import InvalidState, Malformed
 from tests.counts import count
@@ -180,6 +181,116 @@ def test_a_phone_behind_nat_is_answered_where_it_sends_from(
         exchange.clock.advance(PATIENCE)
         alice.says(port(caller))
     assert_talking((alice, caller), (bob, callee))
+
+
+# RTCP on RTP's port (RFC 5761)
+
+MUX = AUDIO + "a=rtcp-mux\r\n"
+
+
+def report_on_rtp(exchange: Exchange, phone: Phone, side: Side, source: tuple[str, int] | None = None) -> bytes:
+    packet = bytes([0x80, 200, 0, 1, 9, 9, 9, 9])
+    exchange.network.deliver(packet, source or phone.rtp, (HOST, port(side).number))
+    return packet
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "shown_to_bob", "shown_to_alice"),
+    [(MUX, MUX, True, True), (MUX, AUDIO, True, True), (AUDIO, MUX, False, False), (AUDIO, AUDIO, False, False)],
+)
+def test_each_side_agrees_by_itself_to_share_a_port(
+    exchange: Exchange, alice: Phone, bob: Phone, asked: str, given: str, shown_to_bob: bool, shown_to_alice: bool
+) -> None:
+    caller, callee = exchange.side(), exchange.side()
+    to_bob = result(exchange.relay.offer(caller, callee, alice.describes(asked)))
+    to_alice = result(exchange.relay.answer(callee, caller, bob.describes(given)))
+    assert (b"a=rtcp-mux" in to_bob, b"a=rtcp-mux" in to_alice) == (shown_to_bob, shown_to_alice)
+    assert (port(caller).mux, port(callee).mux) == (asked == MUX, asked == given == MUX)
+
+
+def test_rtcp_of_a_side_that_shares_and_one_that_does_not(exchange: Exchange, alice: Phone, bob: Phone) -> None:
+    caller, callee = exchange.side(), exchange.side()
+    result(exchange.relay.offer(caller, callee, alice.describes(MUX)))
+    result(exchange.relay.answer(callee, caller, bob.describes(AUDIO)))
+    alice.says(port(caller))
+    assert [report_on_rtp(exchange, alice, caller)] == bob.reports
+    assert [bob.reports_to(port(callee))] == alice.heard
+    report_on_rtp(exchange, bob, callee)
+    assert (port(callee).garbage, alice.reports) == (1, [])
+
+
+def test_rtcp_on_the_shared_port_is_taken_from_the_phone_alone(exchange: Exchange, alice: Phone, bob: Phone) -> None:
+    caller, _ = exchange.call(alice, bob, MUX)
+    report_on_rtp(exchange, alice, caller, MALLORY)
+    report_on_rtp(exchange, alice, caller, (alice.rtp[0], 9))
+    assert (bob.heard, port(caller).strange, port(caller).latch.source) == ([], 2, None)
+    assert [report_on_rtp(exchange, alice, caller)] == bob.heard
+
+
+@pytest.mark.parametrize("lines", [AUDIO, MUX])
+def test_we_share_a_port_with_a_phone_that_offers_it_when_we_answer_ourselves(
+    exchange: Exchange, alice: Phone, lines: str
+) -> None:
+    text = result(exchange.relay.end(exchange.side(), alice.describes(lines)))
+    assert (b"a=rtcp-mux" in text) == (lines == MUX)
+
+
+# What a side tells
+
+
+class Notes:
+    """A side's user that keeps everything."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.silent: list[bool] = []
+
+    def key_received(self, side: Side, key: str) -> None:
+        self.keys.append(key)
+
+    def fell_silent(self, side: Side, facts: StreamFacts) -> None:
+        self.silent.append(True)
+
+    def heard_again(self, side: Side, facts: StreamFacts) -> None:
+        self.silent.append(False)
+
+
+def test_keys_are_told_and_passed_on(exchange: Exchange, alice: Phone, bob: Phone) -> None:
+    keys = "m=audio {} RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\n"
+    caller, _ = exchange.call(alice, bob, keys)
+    caller.user = notes = Notes()
+    alice.payload_type = 96
+    said = []
+    for number in range(8):
+        alice.sequence += 1
+        payload = bytes([11, 0x8A if number > 4 else 10, 0, 160])
+        said.append(rtp.build(payload, 96, alice.sequence, 1600, 1234, marker=not number))
+        exchange.network.deliver(said[-1], alice.rtp, (HOST, port(caller).number))
+    assert (notes.keys, bob.heard) == (["#"], said)
+
+
+def test_silence_is_told_once_and_so_is_its_end(exchange: Exchange, alice: Phone, bob: Phone) -> None:
+    caller, _ = exchange.call(alice, bob)
+    caller.user = notes = Notes()
+    began = exchange.clock.seconds()
+    port(caller).time_passed(began)
+    assert notes.silent == []
+    for _ in range(2):
+        port(caller).time_passed(began + 1)
+    exchange.clock.advance(4)
+    alice.says(port(caller))
+    for _ in range(2):
+        port(caller).time_passed(began + 3)
+    assert notes.silent == [True, False]
+
+
+def test_a_phone_that_is_not_to_send_is_not_silent(exchange: Exchange, alice: Phone, bob: Phone) -> None:
+    caller, callee = exchange.call(alice, bob)
+    callee.user = notes = Notes()
+    result(exchange.relay.offer(callee, caller, bob.describes(AUDIO + "a=inactive\r\n")))
+    result(exchange.relay.answer(caller, callee, alice.describes()))
+    port(callee).time_passed(exchange.clock.seconds() + 60)
+    assert notes.silent == []
 
 
 # Offers in a call

@@ -1,0 +1,56 @@
+"""Keys in RTP (RFC 4733): each packet says which key is down and for how long, and the last one comes three times.
+
+One key is told once, with the first of its packets that comes, however many are lost, doubled or late: its timestamp,
+which all of them have, is its name.
+"""
+
+from __future__ import annotations
+
+from pbx.media.rtp import Packet
+
+NAMES = (*"0123456789*#ABCD", "flash")  # by event code, RFC 4733 section 3.2
+NONE = -1
+_END = 0x80
+_LATE = 0x80000000
+_GRACE = 160  # units of the timestamp by which a later segment may miss the end of the one before
+
+
+class Events:
+    """The telephone events of one RTP source.
+
+    :ivar timestamp: of the last event, of a long one its last segment; -1 before the first.
+    :ivar duration: how long that lasts so far, in units of the timestamp.
+    :ivar down: its code until its end is heard, then -1.
+    """
+
+    __slots__ = ("down", "duration", "timestamp")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Another source begins."""
+        self.timestamp = self.down = NONE
+        self.duration = 0
+
+    def heard(self, payload: Packet, timestamp: int, marker: bool) -> int:
+        """A packet of an event came. Returns the code of the key that is pressed, an index of `NAMES`; -1 for none.
+
+        :param payload: the packet's payload (RFC 4733 section 2.3).
+        :param timestamp: the packet's.
+        :param marker: whether it says that it is an event's first (RFC 4733 section 2.5.1.1).
+        """
+        if len(payload) < 4 or payload[0] >= len(NAMES):
+            return NONE
+        event, ended, duration = payload[0], payload[1] & _END, payload[2] << 8 | payload[3]
+        told = False
+        if self.timestamp != NONE:
+            passed = timestamp - self.timestamp & 0xFFFFFFFF
+            if passed >= _LATE:
+                return NONE
+            # A key that is down for long goes on in further segments, which have no marker (RFC 4733 section 2.5.1.3);
+            # and some phones let the timestamp run during an event.
+            told = passed == 0 or (event == self.down and not marker and passed <= self.duration + _GRACE)
+        self.down = NONE if ended or (told and self.down == NONE) else event
+        self.timestamp, self.duration = timestamp, duration
+        return NONE if told else event
