@@ -62,3 +62,21 @@ def test_louder_samples_never_get_quieter_codes(law: Law) -> None:
 def test_silence_is_the_code_of_nothing(law: Law) -> None:
     assert law.encode(bytes(8)) == bytes([law.silence]) * 4
     assert abs(decoded(law, bytes([law.silence]))[0]) <= 8
+
+
+def test_translating_to_the_other_law_is_decoding_and_encoding() -> None:
+    codes = bytes(range(256))
+    assert ULAW.translate(codes, ALAW) == ALAW.encode(ULAW.decode(codes))
+    assert ALAW.translate(codes, ULAW) == ULAW.encode(ALAW.decode(codes))
+    assert ULAW.translate(codes, ULAW) is codes
+
+
+@pytest.mark.parametrize("law", [ULAW, ALAW])
+@pytest.mark.parametrize("amplitude", [0, 100, 1000, 30000])
+def test_loudness_is_the_mean_amplitude(law: Law, amplitude: int) -> None:
+    pcm = array("h", [amplitude, -amplitude] * 80).tobytes()
+    assert law.loudness(law.encode(pcm)) == pytest.approx(amplitude, rel=0.05, abs=128)
+
+
+def test_no_sound_has_no_loudness() -> None:
+    assert ULAW.loudness(b"") == 0
