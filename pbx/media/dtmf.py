@@ -1,23 +1,20 @@
-"""Keys as a telephone sends them: events in RTP (RFC 4733), bodies of INFO, and pairs of tones (ITU-T Q.23, Q.24)."""
+"""Keys as a telephone sends them in bodies of INFO and as pairs of tones (ITU-T Q.23, Q.24)."""
 
 from __future__ import annotations
 
 import re
-import struct
 from array import array
 from cmath import exp
 from math import pi, sin
 from operator import mul
-from typing import NamedTuple
 
 from pbx.media.g711 import RATE
-from pbx.media.rtp import Packet
+from pbx.media.telephone_event import NAMES
 
-KEYS = "0123456789*#ABCD"  # in the order of their event codes, RFC 4733 section 3.2
+KEYS = "".join(NAMES[:16])  # in the order of their event codes
 ROWS = (697, 770, 852, 941)
 COLUMNS = (1209, 1336, 1477, 1633)
 _PAD = ("123A", "456B", "789C", "*0#D")
-_EVENT = struct.Struct("!BBH")
 
 BLOCK = 204  # samples that are judged at once: 25 ms, in which the eight tones can be told apart
 HOP = BLOCK // 2
@@ -25,36 +22,6 @@ _QUIET = 300.0  # mean amplitude below which there is no tone (-40 dBm0)
 _PURE = 0.62  # share of a block's power that its two tones must have: speech seldom does
 _TWIST = 6.3, 4.0  # how many times the column's power may be the row's, and the other way: 8 dB and 6 dB
 _CLEAR = 3.5  # how many times the power of a tone must be that of the next one of its group
-
-
-class Event(NamedTuple):
-    """What one packet of telephone-event says (RFC 4733 section 2.3).
-
-    :param key: one of `KEYS`.
-    :param is_end: whether the key has been released.
-    :param duration: so far, in timestamp units.
-    """
-
-    key: str
-    is_end: bool
-    duration: int
-
-
-def read_event(payload: Packet) -> Event | None:
-    """Read the payload of a telephone-event packet; None when it is no key, or too short for anything."""
-    if len(payload) < _EVENT.size:
-        return None
-    code, flags, duration = _EVENT.unpack_from(payload)
-    return Event(KEYS[code], bool(flags & 0x80), duration) if code < len(KEYS) else None
-
-
-def write_event(key: str, duration: int, is_end: bool = False, volume: int = 10) -> bytes:
-    """Make the payload of a telephone-event packet.
-
-    :param duration: in timestamp units, 0 to 65535.
-    :param volume: in -dBm0, 0 to 63.
-    """
-    return _EVENT.pack(KEYS.index(key), (0x80 if is_end else 0) | volume, duration)
 
 
 _SIGNAL = re.compile(r"\s*signal\s*=\s*([0-9]{1,2}|[*#A-D])\s*", re.IGNORECASE)

@@ -9,9 +9,10 @@ with the first packet, and recalled, with all that was counted and latched, befo
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pbx.media.formats import NOTHING, Formats
+from pbx.media.g711 import Law
 from pbx.media.latch import Latch
 from pbx.media.reception import Reception
 from pbx.media.rtp import LARGEST, SMALLEST_RTP, Address, Packet, header, is_rtcp
@@ -69,10 +70,35 @@ class Sockets(Protocol):
 
 
 class Sink(Protocol):
-    """What a port passes its packets to: another port, an echo, a recorder, a mixer."""
+    """What a port passes its packets to: another port, an echo, a voice of our own."""
 
     def send_rtp(self, packet: Packet) -> None: ...
     def send_rtcp(self, packet: Packet) -> None: ...
+
+
+class Tap(Protocol):
+    """Somebody who listens in on a port, in both directions; a recorder, for instance. The packets are not its own."""
+
+    def heard(self, packet: Packet) -> None:
+        """RTP came from the phone."""
+
+    def said(self, packet: Packet) -> None:
+        """RTP was sent to the phone."""
+
+
+class Speech(NamedTuple):
+    """How we can speak to a phone ourselves, in G.711.
+
+    :param law: in which we speak.
+    :param payload_type: under which payload type.
+    :param laws: what the phone may send: laws by payload type.
+    :param has_events: whether the phone tells of its keys in RTP (RFC 4733).
+    """
+
+    law: Law
+    payload_type: int
+    laws: dict[int, Law]
+    has_events: bool
 
 
 class PortUser(Protocol):
@@ -100,6 +126,7 @@ class Port:
     :ivar number: RTP's port number, for SDP.
     :ivar pair: its sockets.
     :ivar agreed: whether the stream is agreed upon; until then nothing is received and nothing sent.
+    :ivar speech: how we can speak to this phone ourselves; None when there is no G.711 in what was agreed upon.
     :ivar latch: whom RTP comes from.
     :ivar user: whom it tells of the phone; None when nobody wants to know.
     :ivar formats: what may come.
@@ -120,9 +147,9 @@ class Port:
     """
 
     __slots__ = (
-        "_clock", "_path", "_peer", "_sink", "agreed", "events", "formats", "garbage", "heard_at", "kind",
+        "_clock", "_path", "_peer", "_sink", "_tap", "agreed", "events", "formats", "garbage", "heard_at", "kind",
         "latch", "mux", "number", "octets_in", "octets_out", "packets_in", "packets_out", "pair", "reception",
-        "rtcp_signalled", "rtcp_source", "sends", "silent", "strange", "user",
+        "rtcp_signalled", "rtcp_source", "sends", "silent", "speech", "strange", "user",
     )  # fmt: skip
 
     def __init__(self, kind: str, sockets: Sockets, host: str, clock: Clock, signalling_host: str) -> None:
@@ -131,6 +158,7 @@ class Port:
         self.agreed = False
         self.user: PortUser | None = None
         self.formats: Formats = NOTHING
+        self.speech: Speech | None = None
         self.mux = self.sends = self.silent = False
         self.heard_at = 0.0
         self.reception = Reception()
@@ -141,6 +169,7 @@ class Port:
         self.rtcp_source: Address | None = None
         self._clock = clock
         self._sink: Sink | None = None
+        self._tap: Tap | None = None
         self._peer: Port | None = None  # the sink, while it is worth asking whether a native thread takes the two
         self._path: Path | None = None
         self.pair = sockets.open(host, self)
@@ -161,20 +190,39 @@ class Port:
         self._sink = sink
         self._peer = sink if isinstance(sink, Port) and sink is not self else None
 
+    @property
+    def tap(self) -> Tap | None:
+        """Who listens in; None for nobody. No native thread takes a port that somebody listens in on."""
+        return self._tap
+
+    @tap.setter
+    def tap(self, tap: Tap | None) -> None:
+        self.recall()
+        self._tap = tap
+
     def agree(
-        self, rtp: Address | None, rtcp: Address | None, formats: Formats, *, mux: bool = False, sends: bool = True
+        self,
+        rtp: Address | None,
+        rtcp: Address | None,
+        formats: Formats,
+        *,
+        speech: Speech | None = None,
+        mux: bool = False,
+        sends: bool = True,
     ) -> None:
         """Offer and answer agree on this stream.
 
         :param rtp: where the phone wants RTP; None leaves it where it was.
         :param rtcp: where it wants RTCP; None leaves it where it was.
         :param formats: what it may send.
+        :param speech: how we can speak to it ourselves, if we can.
         :param mux: whether RTCP shares RTP's port (RFC 5761).
         :param sends: whether it is to send RTP.
         """
         self.recall()
         self.agreed = True
         self.formats = formats
+        self.speech = speech
         self.mux = mux
         if sends and not self.sends:
             self.heard_at = self._clock.seconds()
@@ -195,7 +243,7 @@ class Port:
 
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
-        self.sink = self.user = None
+        self.sink = self.tap = self.user = None
         self.agreed = False
         self.pair.close()
 
@@ -221,6 +269,8 @@ class Port:
             self.events.forget()
         if packet[1] in self.formats.keys:
             self._event_heard(packet, timestamp)
+        if self._tap is not None:
+            self._tap.heard(packet)
         if self._sink is not None:
             self._sink.send_rtp(packet)
             if self._peer is not None:
@@ -252,6 +302,8 @@ class Port:
             return
         self.packets_out += 1
         self.octets_out += len(packet)
+        if self._tap is not None:
+            self._tap.said(packet)
 
     def send_rtcp(self, packet: Packet) -> None:
         """Send RTCP to the phone: where its own comes from, else where it belongs to the RTP."""
@@ -292,7 +344,7 @@ class Port:
                 self.user.key_received(self, NAMES[key])
 
     def _lend(self, peer: Port) -> None:
-        if peer._peer is self and peer.agreed and self._path is None:
+        if peer._peer is self and peer.agreed and self._path is None and self._tap is None and peer._tap is None:
             path = self.pair.lend(self, peer)
             if path is None:
                 self._peer = None

@@ -14,9 +14,11 @@ from typing import ParamSpec, TypeVar
 from twisted.internet.defer import Deferred, fail, succeed
 
 from pbx.media import description
+from pbx.media.beat import Beat
 from pbx.media.errors import NoPorts
 from pbx.media.port import Sockets
 from pbx.media.side import Offer, Side, StreamFacts
+from pbx.media.voice import Voice
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.timers import Clock
@@ -34,6 +36,7 @@ class Relay:
     :param clock: the time.
     :param codecs: the names of the audio codecs that may pass, in any case: "PCMA", "telephone-event", ...
     :param identifiers: where session ids come from.
+    :ivar beat: when our own voices speak.
     """
 
     def __init__(self, sockets: Sockets, clock: Clock, codecs: Iterable[str], identifiers: Identifiers) -> None:
@@ -41,6 +44,7 @@ class Relay:
         self._clock = clock
         self._codecs = frozenset(map(str.lower, codecs))
         self._identifiers = identifiers
+        self.beat = Beat(clock)
 
     @property
     def ports_in_use(self) -> int:
@@ -93,6 +97,13 @@ class Relay:
     def set_remote(self, side: Side, answer: bytes) -> Deferred[None]:
         """The answer to our own offer (RFC 3264; in an ACK, when the INVITE came without one)."""
         return _fired(self._set_remote, side, answer)
+
+    def voice(self, side: Side) -> Voice | None:
+        """Our own end of a side's sound; it hears us from now on, and no other side.
+
+        None when no audio is agreed upon that we can speak: then it takes an offer of ours (`end`) first.
+        """
+        return side.speak(self.beat, int(self._identifiers.token()[:8], 16))
 
     def echo(self, side: Side) -> None:
         """Send a phone its own sound back."""

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from pbx.media import description
+from pbx.media.beat import Beat
 from pbx.media.description import Stream
 from pbx.media.errors import NoPorts
-from pbx.media.port import Port, Sockets
+from pbx.media.formats import EVENTS
+from pbx.media.g711 import LAWS
+from pbx.media.port import Port, Sockets, Speech
 from pbx.media.rtp import Address, Packet
+from pbx.media.voice import Voice
 from pbx.sip.sdp import Media
 from pbx.sip.timers import Clock
 
@@ -102,11 +107,12 @@ class Side:
     :ivar said: the description that this phone gave last, of those that were agreed upon.
     :ivar shown: the description that this phone saw last.
     :ivar user: whom it tells of its phone; None when nobody wants to know.
+    :ivar voice: our own end of its sound, while we are that; None otherwise.
     """
 
     __slots__ = (
         "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
-        "open_offers", "other", "ports", "said", "shown", "user",
+        "open_offers", "other", "ports", "said", "shown", "user", "voice",
     )  # fmt: skip
 
     def __init__(
@@ -120,6 +126,7 @@ class Side:
         self.said = b""
         self.shown = b""
         self.user: SideUser | None = None
+        self.voice: Voice | None = None
         self._sockets = sockets
         self._clock = clock
         self._host = host
@@ -163,11 +170,16 @@ class Side:
                     self._reachable(mine.rtp),
                     self._reachable(mine.rtcp),
                     mine.formats_with(other),
+                    speech=speech_of(mine.codecs, mine.formats, other.codecs, other.formats),
                     mux=mine.mux,
                     sends=mine.sends,
                 )
             else:
                 port.agreed = False
+        if self.voice is not None:
+            self.voice.keys.forget()
+            if not self.voice.port.agreed:
+                self.silence()
 
     def trim(self) -> None:
         """Release the ports of streams that are not agreed upon, unless a pending offer may still want them."""
@@ -191,8 +203,32 @@ class Side:
             self.shown = self._described(lines)
         return self.shown
 
+    def speak(self, beat: Beat, ssrc: int) -> Voice | None:
+        """Be the other end of this phone's sound ourselves, in place of whomever it was connected to.
+
+        The voice that is there already stays. None when no audio is agreed upon that we can speak.
+
+        :param beat: when the voice speaks.
+        :param ssrc: 32 random bits.
+        """
+        if self.voice is None:
+            port = next((port for port in self.ports if port and port.agreed and port.kind == "audio"), None)
+            if port is None or port.speech is None:
+                return None
+            self.part()
+            self.voice = Voice(port, beat, ssrc)
+        return self.voice if self.voice.port.speech is not None else None
+
+    def silence(self) -> None:
+        """Be it no longer. No harm if we are not."""
+        voice, self.voice = self.voice, None
+        if voice is not None:
+            voice.close()
+
     def join(self, other: Side) -> None:
         """What comes in at this side goes out at the other, stream by stream, and back. The other may be itself."""
+        self.silence()
+        other.silence()
         self.part()
         other.part()
         self.other, other.other = other, self
@@ -220,6 +256,7 @@ class Side:
 
     def close(self) -> None:
         """Release all ports. What they counted stays readable."""
+        self.silence()
         self.part()
         self.closed = True
         self.user = None
@@ -229,6 +266,8 @@ class Side:
 
     def key_received(self, port: Port, key: str) -> None:
         """A key was pressed."""
+        if self.voice is not None and port is self.voice.port:
+            self.voice.key_received(key)
         if self.user is not None:
             self.user.key_received(self, key)
 
@@ -252,6 +291,26 @@ class Side:
     def _reachable(self, address: Address | None) -> Address | None:
         """None for an address of the other IP family: what this side is bound to cannot send there."""
         return address if address is not None and (":" in address[0]) == (":" in self._host) else None
+
+
+@lru_cache(maxsize=256)
+def speech_of(
+    own_codecs: tuple[str, ...], own: tuple[str, ...], told_codecs: tuple[str, ...], told: tuple[str, ...]
+) -> Speech | None:
+    """How we can speak to a phone ourselves.
+
+    Each side sends under the payload types that the other one named (RFC 3264 section 5.1).
+
+    :param own_codecs: the codecs that the phone named, in its order.
+    :param own: its payload types for them.
+    :param told_codecs: the codecs that it was told.
+    :param told: the payload types that it was told.
+    """
+    laws = {int(number): LAWS[name] for name, number in zip(told_codecs, told, strict=False) if name in LAWS}
+    for name, number in zip(own_codecs, own, strict=False):
+        if name in LAWS and LAWS[name] in laws.values():
+            return Speech(LAWS[name], int(number), laws, EVENTS in own_codecs and EVENTS in told_codecs)
+    return None
 
 
 class Echo:

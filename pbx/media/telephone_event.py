@@ -15,6 +15,16 @@ _LATE = 0x80000000
 _GRACE = 160  # units of the timestamp by which a later segment may miss the end of the one before
 
 
+def payload(key: str, duration: int, is_end: bool = False, volume: int = 10) -> bytes:
+    """The payload of one packet of an event (RFC 4733 section 2.3).
+
+    :param key: one of `NAMES`.
+    :param duration: so far, in timestamp units, 0 to 65535.
+    :param volume: in -dBm0, 0 to 63.
+    """
+    return bytes([NAMES.index(key), (_END if is_end else 0) | volume]) + duration.to_bytes(2, "big")
+
+
 class Events:
     """The telephone events of one RTP source.
 

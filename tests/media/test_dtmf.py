@@ -8,7 +8,7 @@ import pytest
 
 from pbx.media import dtmf
 from pbx.media.clip import FRAME
-from pbx.media.dtmf import KEYS, Detector, read_event, read_information, tone, write_event
+from pbx.media.dtmf import KEYS, Detector, read_information, tone
 
 
 def heard(pcm: bytes) -> str:
@@ -19,17 +19,6 @@ def heard(pcm: bytes) -> str:
 
 def pause(seconds: float) -> bytes:
     return bytes(2 * round(8000 * seconds))
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_event_survives_writing_and_reading(key: str) -> None:
-    assert read_event(write_event(key, 800, is_end=True)) == (key, True, 800)
-    assert read_event(write_event(key, 160)) == (key, False, 160)
-
-
-@pytest.mark.parametrize("payload", [b"", b"\x01\x02\x03", b"\x10\x0a\x00\xa0", b"\xff" * 4])
-def test_payload_that_is_no_key_is_nothing(payload: bytes) -> None:
-    assert read_event(payload) is None
 
 
 @pytest.mark.parametrize(
