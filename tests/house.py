@@ -56,7 +56,6 @@ TABLE = {
     "pbx.sip.transports": EDGES,
     "pbx.media": MACHINES,
     "pbx.media.clip": VALUES,
-    "pbx.media.dtmf": VALUES,
     "pbx.media.errors": VALUES,
     "pbx.media.formats": VALUES,
     "pbx.media.g711": VALUES,
