@@ -70,11 +70,19 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Registrar:
-    """`[registrar]`: how long a registration may last, all in seconds (RFC 3261 10.3 step 7)."""
+    """`[registrar]`: how long a registration may last, in seconds (RFC 3261 10.3 step 7), of how many phones, and how
+    often these are asked whether they are there.
+
+    `when_full` is "replace" or "refuse", `path` is "supported" or "any"; `qualify` is in seconds, 0 for never.
+    """
 
     min_expires: int = 60
     max_expires: int = 7200
     default_expires: int = 3600
+    max_contacts: int = 10
+    when_full: str = "replace"
+    path: str = "supported"
+    qualify: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +197,16 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             **dict.fromkeys(("verify_clients", "verify_servers"), options.boolean),
         },
     ),
-    "registrar": (Registrar, dict.fromkeys(("min_expires", "max_expires", "default_expires"), options.expires)),
+    "registrar": (
+        Registrar,
+        {
+            **dict.fromkeys(("min_expires", "max_expires", "default_expires"), options.expires),
+            "max_contacts": options.whole(1, 100),
+            "when_full": options.one_of("replace", "refuse"),
+            "path": options.one_of("supported", "any"),
+            "qualify": options.seconds,
+        },
+    ),
     "database": (Database, {"url": options.url}),
     "media": (
         Media,

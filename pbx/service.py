@@ -32,6 +32,7 @@ from pbx.clock import ReactorClock
 from pbx.config import Config
 from pbx.control import Control, ControlSocket
 from pbx.dialplan import loading
+from pbx.exchange.registrar import Terms
 from pbx.faults import Fault
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
@@ -126,6 +127,7 @@ class PBX(Service):
                 opened.callback(self._control.close)
             with config.blaming("database.url"):
                 self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds())
+                self._secret = opening.secret(config.database.url, "gruu")
             self._opened = opened.pop_all()
 
     def setServiceParent(self, parent: Any) -> None:
@@ -173,7 +175,16 @@ class PBX(Service):
             advertise=sip.advertise,
             digest=sip.digest,
             media_address=self.config.media.address,
-            expires=(registrar.min_expires, registrar.max_expires, registrar.default_expires),
+            terms=Terms(
+                registrar.min_expires,
+                registrar.max_expires,
+                registrar.default_expires,
+                registrar.max_contacts,
+                refuses=registrar.when_full == "refuse",
+                any_path=registrar.path == "any",
+            ),
+            qualify=registrar.qualify,
+            gruu_secret=self._secret,
             limits=Limits(sip.max_head, sip.max_fields, sip.max_body),
             connections=(sip.max_connections, sip.max_per_address),
             calls=(sip.max_calls, sip.max_calls_per_address),
@@ -184,6 +195,7 @@ class PBX(Service):
         accounts, bindings = self._contents
         exchange.replace_accounts(accounts)
         exchange.registrar.restore(bindings)
+        exchange.qualification.start()
         return exchange
 
     def _running(self) -> None:
@@ -256,7 +268,7 @@ class PBX(Service):
                 "registered_at": datetime.fromtimestamp(binding.registered_at, UTC).isoformat(timespec="seconds"),
                 "user_agent": binding.user_agent,
             }
-            for binding in self.exchange.registrar.bindings()
+            for binding in self.exchange.location.bindings()
             if number in {None, binding.number}
         ]
 
@@ -296,7 +308,8 @@ class PBX(Service):
     async def _closed(self) -> None:
         self._listening.stop()
         self._certificates.stop()
-        self.exchange.registrar.stop()
+        self.exchange.qualification.stop()
+        self.exchange.location.stop()
         self._opened.close()
         try:
             await Deferred.fromCoroutine(self.store.close()).addTimeout(LAST_WRITE, self.reactor)

@@ -11,7 +11,11 @@ from typing import Any
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.directory import Directory
-from pbx.exchange.registrar import BindingStore, Registrar
+from pbx.exchange.gruu import Gruus
+from pbx.exchange.location import BindingStore, Location
+from pbx.exchange.phones import Phones
+from pbx.exchange.qualification import Qualification
+from pbx.exchange.registrar import TERMS, Registrar, Terms
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
@@ -49,7 +53,9 @@ class Exchange:
     :param advertise: the host that peers outside them are told; "" for none.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param digest: the digest algorithms to offer, the preferred one first.
-    :param expires: shortest, longest and default registration, in seconds.
+    :param terms: what the registrar grants.
+    :param qualify: seconds after which a registered phone is asked again whether it is there; 0 asks nobody.
+    :param gruu_secret: encrypts temporary GRUUs; b"" takes `secret`, and then they end with this process.
     :param connections: how many may be made to us, in all and from one address.
     :param calls: how many there may be, in all and from one address.
     :param transactions: how many requests of others may be in work or remembered, in all and of one address.
@@ -78,6 +84,10 @@ class Exchange:
         connections: tuple[int, int] = CONNECTIONS,
         calls: tuple[int, int] = CALLS,
         transactions: tuple[int, int] = TRANSACTIONS,
+        terms: Terms = TERMS,
+        qualify: float = 0,
+        gruu_secret: bytes = b"",
+        connections: tuple[int, int] = (5000, 500),
         limits: Limits = LIMITS,
         names: Names = NO_NAMES,
     ) -> None:
@@ -90,7 +100,14 @@ class Exchange:
         self.relay = Relay(sockets, clock, codecs, identifiers)
         self.directory = Directory()
         authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest)
-        self.registrar = Registrar(self.directory, authenticator, clock, identifiers, store, self.is_ours, *expires)
+        self.location = Location(clock, store)
+        gruus = Gruus(gruu_secret or secret, identifiers, self.location.contacts)
+        self.registrar = Registrar(
+            self.directory, authenticator, self.location, gruus, clock, identifiers, self.is_ours, terms
+        )
+        self.qualification = Qualification(self.agent, self.location, qualify)
+        phones = Phones(self.directory, self.location, self.transports, self.qualification.is_silent)
+        self.qualification.ways = phones
         self.switchboard = Switchboard(
             self.agent,
             self.relay,
@@ -101,6 +118,7 @@ class Exchange:
             self.is_ours,
             media_address,
             calls,
+            self.agent, self.relay, phones, authenticator, self.registrar, gruus, dialplan, self.is_ours, media_address
         )
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)
@@ -157,5 +175,5 @@ class Exchange:
             "transactions": len(self.layer),
             "subscriptions": len(self.agent.usages),
             "media_ports": self.relay.ports_in_use,
-            "registrations": len(self.registrar),
+            "registrations": len(self.location),
         }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Key = tuple[str, str, int]
+"""Contact, instance and reg-id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
     """One row of the table `bindings`.
 
     :param number: the extension whose phone this is.
-    :param contact: the Contact URI exactly as the phone wrote it; with `number` it is the row's key.
+    :param contact: the Contact URI exactly as the phone wrote it.
     :param q: the contact's preference, 0.0 to 1.0.
     :param call_id: Call-ID of the REGISTER that made or refreshed it (RFC 3261 10.3 step 7).
     :param cseq: its CSeq number.
@@ -22,6 +25,10 @@ class Binding:
     :param remote_port: its port.
     :param user_agent: the phone's User-Agent field, for people.
     :param registered_at: when it was first registered, seconds since 1970.
+    :param aor: the address-of-record as To named it; "" where an older version has stored the row.
+    :param path: the Path values, separated by commas: the route set of requests to this phone (RFC 3327); "" for none.
+    :param instance: the URN of the phone (`+sip.instance`, RFC 5626 4.1), without angle brackets; "" when it has none.
+    :param reg_id: which of the phone's flows this is (RFC 5626 4.2); 0 for a phone that does not manage its flows.
     """
 
     number: str
@@ -37,6 +44,23 @@ class Binding:
     remote_port: int
     user_agent: str
     registered_at: float
+    aor: str = ""
+    path: str = ""
+    instance: str = ""
+    reg_id: int = 0
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the other bindings of its extension.
+
+        Two flows of one phone may have the same Contact, and so may two phones behind different NATs.
+        """
+        return (self.contact, self.instance, self.reg_id)
+
+    @property
+    def phone(self) -> str:
+        """What tells its phone from the others of the extension: flows of one instance are one phone (RFC 5626 3)."""
+        return self.instance or self.contact
 
     @property
     def is_secure(self) -> bool:

@@ -24,7 +24,7 @@ from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.passing import pass_on
 from pbx.exchange.renegotiation import Renegotiation
-from pbx.exchange.target import Target
+from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import InvalidState
@@ -73,6 +73,7 @@ class Bridge:
     :param transaction: the caller's INVITE.
     :param caller: who calls.
     :param number: what was dialled.
+    :param instance: the only phone of that number that is meant (RFC 5627); "" for all.
     :raises Malformed: when the INVITE cannot make a session.
     :ivar id: how logs and records name this call.
     :ivar host: the address that it came from.
@@ -89,6 +90,7 @@ class Bridge:
         "_early",
         "_fork",
         "_forwards",
+        "_instance",
         "_offer",
         "_outcome",
         "_progress",
@@ -106,7 +108,9 @@ class Bridge:
         "user",
     )
 
-    def __init__(self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str) -> None:
+    def __init__(
+        self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str, instance: str = ""
+    ) -> None:
         request = transaction.request
         self._forwards = request.max_forwards - 1
         self._secure = request.uri.scheme == "sips"
@@ -125,6 +129,7 @@ class Bridge:
         self.host = transaction.flow.remote[0]
         self.caller = caller
         self.number = number
+        self._instance = instance
         self.user: CallUser | None = None
         self.answered = False
         self.ended = False
@@ -155,6 +160,8 @@ class Bridge:
             if self._forwards < 0:
                 lost.append(Failed(483, "too many hops", by=target))
                 continue
+            if self._instance and target == ExtensionTarget(self.number):
+                target = ExtensionTarget(self.number, self._instance)
             found = self._board.locate(target, self._secure)
             if isinstance(found, list):
                 destinations.extend(found)

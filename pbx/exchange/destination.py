@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbx.exchange.target import Target
 from pbx.sip.flow import Flow
@@ -21,6 +21,8 @@ class Destination:
     :param flow: the way there; None where it is found when the INVITE is to be sent.
     :param neighbour: whether the callee itself is at the other end of that flow, as a registered phone is.
     :param policy: how the INVITE is delivered; neighbours have but the one way.
+    :param others: other ways to the same phone, to be tried one after the other where this one has failed (RFC 5626
+        section 7).
     """
 
     target: Target
@@ -29,3 +31,13 @@ class Destination:
     flow: Flow | None
     neighbour: bool
     policy: Policy = PLAIN
+    others: tuple[Destination, ...] = ()
+
+    def instead(self, status: int) -> Destination | None:
+        """The way to try in place of this one, which ended so; None where there is no other, or the phone has spoken.
+
+        :param status: 430 when the flow has failed, 408 when nothing came back.
+        """
+        if status not in (408, 430) or not self.others:
+            return None
+        return replace(self.others[0], others=self.others[1:])

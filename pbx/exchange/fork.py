@@ -102,11 +102,7 @@ class Fork:
         """
         self._expiry = self._clock.callLater(timeout, self._expired)
         for destination in destinations:
-            branch = self._user.branch(destination, self)
-            self._branches.append(branch)
-            self._user.offer(branch).addCallbacks(
-                self._invite, self._not_offered, callbackArgs=(branch,), errbackArgs=(branch,)
-            )
+            self._ring(destination)
         self._starting = False
         if not self._over:
             self._check()
@@ -149,6 +145,9 @@ class Fork:
         attempt = self._attempt(branch, status, reason)
         self._outcomes.append(outcome_of(status, reason, by=branch.destination.target, attempts=(attempt,)))
         self._user.branch_ended(branch)
+        other = branch.destination.instead(status) if branch.delay is None else None
+        if other is not None:
+            self._ring(other)
         if status >= 600:
             # Nobody else is wanted either (RFC 3261 16.7 step 5).
             self._end()
@@ -174,6 +173,13 @@ class Fork:
     def session_ended(self, session: Session, reason: str) -> None:
         """A branch ended what it never answered."""
         self.session_rejected(session, 480, reason)
+
+    def _ring(self, destination: Destination) -> None:
+        branch = self._user.branch(destination, self)
+        self._branches.append(branch)
+        self._user.offer(branch).addCallbacks(
+            self._invite, self._not_offered, callbackArgs=(branch,), errbackArgs=(branch,)
+        )
 
     def _invite(self, sdp: bytes, branch: Branch) -> None:
         if branch in self._branches:

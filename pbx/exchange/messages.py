@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from pbx.exchange.asking import Asking
 from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import INFORMATION, crossing
 from pbx.exchange.destination import Destination
@@ -12,18 +13,20 @@ from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.sip.correspondence import Correspondence
 from pbx.sip.errors import Malformed, Refused
-from pbx.sip.flow import hostport_of
+from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import RETRY_AFTER
 from pbx.sip.message import Request, Response
 from pbx.sip.timers import T1, Timer
 from pbx.sip.transaction_layer import LONGEST_DATAGRAM, ServerTransaction
-from pbx.sip.usages import Agent
+from pbx.sip.user_agent import UserAgent
 
 PATIENCE = 48 * T1
 """Seconds after which the sender hears that nobody took it: before it gives up by itself (RFC 4320 section 4.2)."""
 
 MOST, MOST_OF_ONE = 2000, 16
 """Messages under way at a time, in all and of one sender (RFC 3428 section 8)."""
+
+Copy = Callable[[Destination, Flow], Request]
 
 _LATER = RETRY_AFTER.field(int(PATIENCE))
 _VIA = 100  # bytes of the Via that a request has yet to get
@@ -33,32 +36,38 @@ class Letter:
     """One MESSAGE on its way to the phones of an extension.
 
     :param transaction: its sender's.
-    :param answered: is called once the sender has it.
+    :param copy: makes the request for one phone.
+    :param told: is called once the sender has its answer.
     """
 
-    __slots__ = ("_answered", "_expiry", "_tag", "_transaction", "_waiting")
+    __slots__ = ("_copy", "_expiry", "_tag", "_told", "_transaction", "_waiting")
 
-    def __init__(self, agent: Agent, transaction: ServerTransaction, answered: Callable[[], None]) -> None:
-        self._answered = answered
+    def __init__(self, agent: UserAgent, transaction: ServerTransaction, copy: Copy, told: Callable[[], None]) -> None:
+        self._copy = copy
+        self._told = told
         self._tag = agent.identifiers.token()
         self._transaction: ServerTransaction | None = transaction
         self._waiting = 0  # phones that have not answered
         self._expiry: Timer | None = agent.clock.callLater(PATIENCE, self._expired)
 
-    def post(self, agent: Agent, copies: list[tuple[Correspondence, Request]]) -> None:
+    def post(self, agent: UserAgent, phones: list[Destination]) -> None:
         """Send a copy to each phone."""
-        self._waiting = len(copies)
-        for way, copy in copies:
-            agent.layer.request(way.flow, copy, self)
+        self._waiting = len(phones)
+        for phone in phones:
+            Asking(agent, self, phone).start()
 
-    def response_received(self, response: Response) -> None:
+    def request_to(self, destination: Destination, flow: Flow) -> Request:
+        """The copy for one phone."""
+        return self._copy(destination, flow)
+
+    def answered(self, asking: Asking, response: Response) -> None:
         """A phone answered."""
-        if 200 <= response.status < 300:
+        if response.status < 300:
             self._answer(202 if response.status == 202 else 200)
-        elif response.status >= 300:
+        else:
             self._lost()
 
-    def transaction_failed(self, method: str, status: int, reason: str) -> None:
+    def unanswered(self, asking: Asking, status: int) -> None:
         """A phone does not answer."""
         self._lost()
 
@@ -79,7 +88,7 @@ class Letter:
                 self._expiry.cancel()
                 self._expiry = None
             transaction.respond(transaction.request.response(status, "", self._tag))
-            self._answered()
+            self._told()
 
 
 class Messages:
@@ -88,7 +97,7 @@ class Messages:
     :param locate: where a target is reached, see `Switchboard.locate`.
     """
 
-    def __init__(self, agent: Agent, locate: Callable[[Target, bool], list[Destination] | Outcome]) -> None:
+    def __init__(self, agent: UserAgent, locate: Callable[[Target, bool], list[Destination] | Outcome]) -> None:
         self._agent = agent
         self._locate = locate
         self._under_way: Counter[str] = Counter()  # by sender
@@ -107,34 +116,28 @@ class Messages:
         found = self._locate(ExtensionTarget(uri.decoded_user), uri.scheme == "sips")
         if not isinstance(found, list):
             raise Malformed(found.status, found.text)
-        copies = [self._copy(request, sender, destination) for destination in found]
-        copies = [(way, copy) for way, copy in copies if _may_go(way, copy)]
-        if not copies:
+        forwards = request.max_forwards - 1
+        fields, kind, body = crossing(request.fields, INFORMATION), request.first("content-type") or "", request.body
+
+        def copy(destination: Destination, flow: Flow) -> Request:
+            shown = sender.shown_at(hostport_of(flow))
+            identifiers = self._agent.identifiers
+            way = Correspondence(identifiers, flow, destination.uri, shown, destination.callee, forwards)
+            return way.request("MESSAGE", fields, body, kind)
+
+        phones = [phone for phone in found if phone.flow is None or _may_go(phone.flow, copy(phone, phone.flow))]
+        if not phones:
             raise Malformed(513, "")
         self._under_way[number] += 1
-        letter = Letter(self._agent, transaction, lambda: self._answered(number))
-        letter.post(self._agent, copies)
+        letter = Letter(self._agent, transaction, copy, lambda: self._told(number))
+        letter.post(self._agent, phones)
 
-    def _copy(self, request: Request, sender: Caller, destination: Destination) -> tuple[Correspondence, Request]:
-        flow = destination.flow
-        assert flow is not None  # phones are where they registered from
-        way = Correspondence(
-            self._agent.identifiers,
-            flow,
-            destination.uri,
-            sender.shown_at(hostport_of(flow)),
-            destination.callee,
-            request.max_forwards - 1,
-        )
-        kind = request.first("content-type") or ""
-        return way, way.request("MESSAGE", crossing(request.fields, INFORMATION), request.body, kind)
-
-    def _answered(self, number: str) -> None:
+    def _told(self, number: str) -> None:
         self._under_way[number] -= 1
         if not self._under_way[number]:
             del self._under_way[number]
 
 
-def _may_go(way: Correspondence, request: Request) -> bool:
+def _may_go(flow: Flow, request: Request) -> bool:
     """Whether a message is short enough for its way (RFC 3428 section 8)."""
-    return way.flow.reliable or way.flow.wider() is not None or len(bytes(request)) + _VIA <= LONGEST_DATAGRAM
+    return flow.reliable or flow.wider() is not None or len(bytes(request)) + _VIA <= LONGEST_DATAGRAM

@@ -9,22 +9,21 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pbx.exchange.authentication import Authenticator
-from pbx.exchange.binding import Binding
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.destination import Destination
-from pbx.exchange.directory import Directory
 from pbx.exchange.events import Events
 from pbx.exchange.extension import Extension
 from pbx.exchange.messages import Messages
-from pbx.exchange.outcome import Failed, Outcome, Unreachable
+from pbx.exchange.gruu import Gruus
+from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.phones import Phones
 from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
-from pbx.sip.dialog import as_target
 from pbx.sip.errors import Malformed, Refused
-from pbx.sip.flow import Flow, hostport_of
+from pbx.sip.flow import Flow
 from pbx.sip.headers import RETRY_AFTER
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
@@ -68,9 +67,10 @@ class Switchboard:
         self,
         agent: UserAgent,
         relay: Relay,
-        directory: Directory,
+        phones: Phones,
         authenticator: Authenticator,
         registrar: Registrar,
+        gruus: Gruus,
         dialplan: Dialplan,
         is_ours: Callable[[str], bool],
         media_address: str = "",
@@ -83,7 +83,8 @@ class Switchboard:
         self.draining: int | None = None
         self.events = Events(agent)
         self._messages = Messages(agent, self.locate)
-        self._directory = directory
+        self._phones = phones
+        self._gruus = gruus
         self._authenticator = authenticator
         self._registrar = registrar
         self._is_ours = is_ours
@@ -102,7 +103,10 @@ class Switchboard:
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
         caller = self._caller_of(request, transaction.flow)
-        number = self._directory.number_of(request.uri.decoded_user)
+        user, instance = self._gruus.resolve(request.uri)
+        number = self._directory.number_of(user)
+        if "gr" in request.uri.parameters and not number:
+            raise Malformed(404, "")  # RFC 5627 5.1: it is good no more, or never was
         if caller.source is Source.ANONYMOUS and not self.dialplan.serves(caller.source, number):
             raise Malformed(403, "")  # here, where it leaves nothing behind
         if replaced(self.agent, request) is not None:
@@ -110,7 +114,7 @@ class Switchboard:
         if not self._occupancy.has_room(transaction.flow.remote[0]):
             self.agent.layer.counts["too many calls"] += 1
             raise no_room()
-        bridge = Bridge(self, transaction, caller, number)
+        bridge = Bridge(self, transaction, caller, number, instance)
         self.calls[bridge.id] = bridge
         self._occupancy.enter(bridge.host)
         self.dialplan.run(bridge)
@@ -142,7 +146,7 @@ class Switchboard:
         :param secure: whether the caller asked for a SIPS URI: then it goes over TLS or not at all (RFC 3261 26.2.2).
         """
         if isinstance(target, ExtensionTarget):
-            return self._phones_of(target, secure)
+            return self._phones.locate(target, secure)
         uri = parse_uri(target.uri)
         flow = self.agent.flows.flow_to(uri)
         if flow is None and address_of(uri.parameters.get("maddr") or uri.host):
@@ -193,31 +197,6 @@ class Switchboard:
     def _is_here(self, host: str, flow: Flow) -> bool:
         """Whether a URI's host means us, also to those who know us by the address that they reach us at."""
         return self._is_ours(host) or host in (flow.host, flow.source)
-
-    def _phones_of(self, target: ExtensionTarget, secure: bool) -> list[Destination] | Outcome:
-        number = self._directory.number_of(target.number)
-        extension = self._directory.find(number)
-        if extension is None:
-            return Failed(404, "there is no such number", by=target)
-        destinations: list[Destination] = []
-        for binding in self._registrar.contacts(number) if extension.enabled else ():
-            flow = self._way_to(binding)
-            if flow is not None and (flow.transport == "TLS" or not (secure or binding.is_secure)):
-                callee = f"<sip:{number}@{hostport_of(flow)}>"
-                destinations.append(Destination(target, _request_uri(binding.contact), callee, flow, neighbour=True))
-        return destinations or Unreachable(by=target)
-
-    def _way_to(self, binding: Binding) -> Flow | None:
-        """The flow to a phone: the connection, or the address, from which it has registered."""
-        if binding.transport != "UDP":
-            return self._registrar.connection_of(binding)
-        return self.agent.flows.flow_between(
-            binding.local_host, binding.local_port, binding.remote_host, binding.remote_port
-        )
-
-
-def _request_uri(contact: str) -> str:
-    return as_target(parse_uri(contact))
 
 
 def _printable(text: str) -> str:

@@ -13,9 +13,11 @@ class ExtensionTarget:
     """All phones that are registered for an extension.
 
     :param number: the extension's number.
+    :param instance: the only phone that is meant, where somebody has called its GRUU (RFC 5627); "" for all.
     """
 
     number: str
+    instance: str = ""
 
     def __str__(self) -> str:
         return self.number

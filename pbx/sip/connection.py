@@ -157,6 +157,12 @@ class StreamFlow:
         if flow is not self:
             self._successor = flow
 
+    def close(self) -> None:
+        """Close the connection once all is sent; what comes to be sent later goes to the successor, or anew."""
+        self.kept_until = 0.0
+        if self.connection is not None:
+            self.connection.close()
+
     def __repr__(self) -> str:
         return f"<{self.transport} {self.host}:{self.port} to {self.remote[0]}:{self.remote[1]}>"
 

@@ -49,6 +49,9 @@ class Flow(Protocol):
     def succeeded_by(self, flow: Flow) -> None:
         """The peer has come back on another flow: what cannot be sent on this one any more goes there."""
 
+    def close(self) -> None:
+        """The peer has left it: close its connection, if there is one, once all is sent."""
+
 
 def via_of(flow: Flow, branch: str) -> str:
     """The Via value of a request that we send through a flow (RFC 3261 8.1.1.7, RFC 3581)."""

@@ -91,6 +91,9 @@ class UDPFlow:
     def succeeded_by(self, flow: Flow) -> None:
         """There is no connection that could be lost."""
 
+    def close(self) -> None:
+        """There is no connection that could be closed."""
+
     def __repr__(self) -> str:
         return f"<UDP {self.host}:{self.port} to {self.remote[0]}:{self.remote[1]}>"
 

@@ -290,21 +290,27 @@ class Errand:
 
     :param target: its Request-URI.
     :param cseq: its number.
+    :param flow: the way to try first, where it is known already.
     :ivar delivery: how it gets there.
     """
 
     __slots__ = ("_agent", "_heard", "_transaction", "_user", "delivery")
 
-    def __init__(self, agent: Agent, user: ErrandUser, policy: Policy, target: str, cseq: int = 1) -> None:
+    def __init__(
+        self, agent: Agent, user: ErrandUser, policy: Policy, target: str, cseq: int = 1, flow: Flow | None = None
+    ) -> None:
         self._agent = agent
         self._user = user
         self._heard = False
         self._transaction: ClientTransaction | None = None
-        self.delivery = Delivery(agent, self, policy, target, cseq)
+        self.delivery = Delivery(agent, self, policy, target, cseq, flow)
 
     def start(self) -> None:
         """Send the request."""
-        self.delivery.start()
+        if self.delivery.flow is not None:
+            self.way_found(self.delivery.flow)
+        else:
+            self.delivery.start()
 
     def give_up(self) -> None:
         """Tell the user nothing more. A request that is under way is not called back."""

@@ -26,11 +26,14 @@ from pbx.sip.session import ALLOWED, METHODS
 EXTENSIONS = frozenset(("100rel", "norefersub", "replaces", "timer"))
 """The option tags that a request may require."""
 
+REGISTERING = frozenset(("gruu", "outbound", "path"))
+"""Those that a REGISTER may require beside them (RFC 5627, RFC 5626, RFC 3327)."""
+
 _DESCRIBING = frozenset(("INVITE", "PRACK", "UPDATE"))  # whose bodies are session descriptions
 _ACCEPTABLE = frozenset((SDP_TYPE, "application/*", "*/*"))
 _ACCEPTED = ACCEPT.field(SDP_TYPE)
 _UNENCODED = ACCEPT_ENCODING.field("identity")
-_EXTENSIONS = SUPPORTED.field(", ".join(sorted(EXTENSIONS)))
+_EXTENSIONS = SUPPORTED.field(", ".join(sorted(EXTENSIONS | REGISTERING)))
 
 
 def check(request: Request) -> None:
@@ -48,7 +51,8 @@ def check(request: Request) -> None:
         raise Malformed(400, "headers or method in the Request-URI")  # RFC 3261 19.1.1
     keys = {field[0] for field in request.fields}
     if "require" in keys:
-        unsupported = [tag for tag in request.many(REQUIRE) if tag not in EXTENSIONS]
+        known = EXTENSIONS | REGISTERING if method == "REGISTER" else EXTENSIONS
+        unsupported = [tag for tag in request.many(REQUIRE) if tag not in known]
         if unsupported:
             raise Refused(420, UNSUPPORTED.field(", ".join(unsupported)))  # RFC 3261 8.2.2.3
     if request.body and method in _DESCRIBING:

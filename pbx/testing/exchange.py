@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pbx.exchange.accounts import Accounts
-from pbx.exchange.binding import Binding
+from pbx.exchange.binding import Binding, Key
 from pbx.exchange.extension import Extension
 from pbx.exchange.switchboard import Dialplan
 from pbx.media.errors import NoPorts
@@ -30,16 +30,16 @@ LAST_WORDS = 128.0  # seconds after which no timer of a finished call may be lef
 class MemoryStore:
     """Keeps bindings as the database would.
 
-    :ivar rows: by number and contact.
+    :ivar rows: by number and key.
     """
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Binding] = {}
+        self.rows: dict[tuple[str, Key], Binding] = {}
 
     def keep(self, number: str, bindings: Sequence[Binding]) -> None:
         """An extension's bindings have changed: these are all of them."""
         self.rows = {key: kept for key, kept in self.rows.items() if key[0] != number}
-        self.rows.update({(number, binding.contact): binding for binding in bindings})
+        self.rows.update({(number, binding.key): binding for binding in bindings})
 
 
 class SimulatedPair:
@@ -205,7 +205,8 @@ class SimulatedExchange:
         self.advance(LAST_WORDS)
         for sim in self.exchanges:
             sim.assert_nothing_left()
-            sim.exchange.registrar.stop()
+            sim.exchange.qualification.stop()
+            sim.exchange.location.stop()
             sim.exchange.transports.stop()
             for phone in sim.phones:
                 phone.leaves()

@@ -37,6 +37,18 @@ class Wire:
     def wider(self) -> None:
         """There is no other way."""
 
+    is_open = True
+
+    def keep_until(self, time: float) -> None:
+        """It is there anyhow."""
+
+    def succeeded_by(self, flow: object) -> None:
+        """It stays."""
+
+    def close(self) -> None:
+        """Remember that."""
+        self.is_open = False
+
     @property
     def times(self) -> list[float]:
         """When something was sent."""

@@ -1,0 +1,93 @@
+"""Reach: what a REGISTER says, beside Contact, of how its phone is reached: through which proxies (Path, RFC 3327), and
+by flows that it manages itself (outbound, RFC 5626). Values, read once from the request.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pbx.sip.errors import Malformed, Refused
+from pbx.sip.grammar import elements
+from pbx.sip.headers import PATH, REQUIRE, SUPPORTED, UNSUPPORTED, VIA, Address
+from pbx.sip.message import Request
+
+PROXIES = 10
+"""Path values of one REGISTER; each request to the phone carries as many Routes."""
+
+_LONGEST = 200  # characters of an instance: RFC 5626 4.1 makes a UUID of it, which has 45
+_INSTANCE = re.compile(r"<([!#-;=?-\[\]-~]+)>")
+_REG_ID = re.compile(r"[0-9]{1,10}", re.ASCII)
+_UNSUPPORTED = UNSUPPORTED.field("path")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one REGISTER says.
+
+    :param path: the Path values, separated by commas; "" for none.
+    :param outbound: whether a reg-id means a flow.
+    :param gruu: whether the phone wants to hear its GRUUs (RFC 5627 4.1).
+    """
+
+    path: str = ""
+    outbound: bool = False
+    gruu: bool = False
+
+
+PLAIN = Reach()
+
+_SAYING = frozenset(("path", "require", "supported"))
+
+
+def reach_of(request: Request, unasked: bool) -> Reach:
+    """Read it.
+
+    :param unasked: whether a Path is taken of phones that do not know of it, too (RFC 3327 5.3).
+    :raises Malformed: 400 for a Path that cannot be read, 420 for one that the phone does not know of, 439 when it asks
+        for flows that its first hop cannot keep.
+    """
+    if not _SAYING.intersection([field[0] for field in request.fields]):
+        return PLAIN
+    knows = {tag.lower() for row in (SUPPORTED, REQUIRE) for tag in request.many(row)}
+    proxies = request.many(PATH)
+    if len(proxies) > PROXIES or not all(proxy.uri.is_sip for proxy in proxies):
+        raise Malformed(400, "Path has too many proxies, or one without a SIP URI")
+    if proxies and not (unasked or "path" in knows):
+        raise Refused(420, _UNSUPPORTED)
+    outbound = "outbound" in knows
+    if outbound and len(request.many(VIA)) > 1 and not (proxies and "ob" in proxies[-1].uri.parameters):
+        # RFC 5626 section 6: the proxy next to the phone, which is the last in Path, would not keep the flow.
+        if any("reg-id" in field[2].lower() for field in request.fields if field[0] == "contact"):
+            raise Malformed(439, "")
+        outbound = False
+    # Kept as text: its parameters go back as they came.
+    path = ", ".join([text for field in request.fields if field[0] == "path" for text in elements(field[2])])
+    return Reach(path, outbound, "gruu" in knows)
+
+
+def instance_of(contact: Address) -> str:
+    """The URN of the phone in one Contact (RFC 5626 4.1), without quotes and angle brackets; "" where it has none.
+
+    :raises Malformed: 400 when it is none.
+    """
+    given = contact.parameters.get("+sip.instance", "")
+    if given == "":
+        return ""
+    found = _INSTANCE.fullmatch((given or "").removeprefix('"').removesuffix('"'))
+    if found is None or len(found[1]) > _LONGEST:
+        raise Malformed(400, "malformed +sip.instance")
+    return found[1]
+
+
+def reg_id_of(contact: Address) -> int:
+    """The reg-id of one Contact (RFC 5626 4.2), 1 or more; 0 where it has none.
+
+    :raises Malformed: 400 when it is none.
+    """
+    if "reg-id" not in contact.parameters:
+        return 0
+    given = contact.parameters["reg-id"] or ""
+    if not _REG_ID.fullmatch(given) or not 0 < int(given) < 2**31:
+        raise Malformed(400, "malformed reg-id")
+    return int(given)

@@ -1,0 +1,97 @@
+"""The last REGISTER of each number, and how it was answered: for people who ask why a phone is not registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pbx.exchange.directory import Directory
+from pbx.sip.digest import parse_credentials
+from pbx.sip.errors import Malformed
+from pbx.sip.flow import Flow
+from pbx.sip.headers import Field
+from pbx.sip.message import Request
+from pbx.sip.status import reason_of
+
+STRANGERS = 256
+"""Numbers without an extension of which the last REGISTER is remembered; of the others, each."""
+
+_AGENT = 200  # characters kept of a User-Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One REGISTER.
+
+    :param at: when it came, seconds since 1970.
+    :param status: how it was answered.
+    :param why: the same in words, more than the phone was told.
+    :param transport: "UDP", "TCP" or "TLS".
+    :param host: from where it came.
+    :param port: from which port.
+    :param user_agent: what the phone calls itself.
+    """
+
+    at: float
+    status: int
+    why: str
+    transport: str
+    host: str
+    port: int
+    user_agent: str
+
+
+class Registers:
+    """The last ones.
+
+    :param directory: the extensions.
+    """
+
+    __slots__ = ("_directory", "_known", "_strangers")
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._known: dict[str, Register] = {}
+        self._strangers: dict[str, Register] = {}
+
+    def last(self, number: str) -> Register | None:
+        """The last one of a number; None when there was none, or none for long."""
+        return self._known.get(number) or self._strangers.get(number)
+
+    def accepted(self, number: str, request: Request, flow: Flow, now: float) -> None:
+        """It was taken."""
+        self._note(number, 200, "registered" if request.first("contact") else "asked what is registered", request, flow, now)
+
+    def refused(self, number: str, fault: Malformed, request: Request, flow: Flow, now: float) -> None:
+        """It was refused, or its sender asked for a password."""
+        why = self._unproven(request, fault.more) if fault.status == 401 else fault.why or reason_of(fault.status)
+        self._note(number, fault.status, why, request, flow, now)
+
+    def forget(self, number: str) -> None:
+        """An extension was removed."""
+        self._known.pop(number, None)
+
+    def _note(self, number: str, status: int, why: str, request: Request, flow: Flow, now: float) -> None:
+        agent = request.first("user-agent") or ""
+        host, port = flow.remote
+        table = self._known
+        if self._directory.find(number) is None:
+            table = self._strangers
+            while len(table) >= STRANGERS and number not in table:
+                del table[next(iter(table))]
+            number = number[:_AGENT]
+        table[number] = Register(now, status, why, flow.transport, host, port, agent[:_AGENT])
+
+    def _unproven(self, request: Request, challenge: tuple[Field, ...]) -> str:
+        """Why a REGISTER got a 401; its sender is not told."""
+        if "authorization" not in [field[0] for field in request.fields]:
+            return "asked for a password; no answer yet"
+        if any("stale=true" in field[2] for field in challenge):
+            return "the password is right, the nonce too old: asked again"
+        for key, _, value in request.fields:
+            credentials = parse_credentials(value) if key == "authorization" else None
+            if credentials is not None and any(f'realm="{credentials.realm}"' in field[2] for field in challenge):
+                extension = self._directory.find(credentials.username)
+                if extension is None:
+                    return f"there is no extension {credentials.username[:64]}"
+                return "wrong password" if extension.enabled else f"extension {extension.number} is disabled"
+        return "credentials for another realm, or of another algorithm"
