@@ -80,14 +80,12 @@ class Exchange:
         advertise: str = "",
         media_address: str = "",
         digest: tuple[str, ...] = ("MD5",),
-        expires: tuple[int, int, int] = (60, 7200, 3600),
         connections: tuple[int, int] = CONNECTIONS,
         calls: tuple[int, int] = CALLS,
         transactions: tuple[int, int] = TRANSACTIONS,
         terms: Terms = TERMS,
         qualify: float = 0,
         gruu_secret: bytes = b"",
-        connections: tuple[int, int] = (5000, 500),
         limits: Limits = LIMITS,
         names: Names = NO_NAMES,
     ) -> None:
@@ -112,13 +110,14 @@ class Exchange:
             self.agent,
             self.relay,
             self.directory,
+            phones,
             authenticator,
             self.registrar,
+            gruus,
             dialplan,
             self.is_ours,
             media_address,
             calls,
-            self.agent, self.relay, phones, authenticator, self.registrar, gruus, dialplan, self.is_ours, media_address
         )
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)

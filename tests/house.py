@@ -72,6 +72,7 @@ TABLE = {
     "pbx.exchange.caller": VALUES,
     "pbx.exchange.extension": VALUES,
     "pbx.exchange.outcome": VALUES,
+    "pbx.exchange.reach": VALUES,
     "pbx.exchange.target": VALUES,
     "pbx.features": FEATURES,
     "pbx.dialplan": DIALPLAN,

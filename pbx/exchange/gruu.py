@@ -1,8 +1,8 @@
 """GRUUs: addresses that reach one phone of an extension from everywhere (RFC 5627).
 
-Public ones name extension and phone. Temporary ones tell neither: what they stand for is encrypted and sealed with a key
-of ours, so that nothing has to be stored. They are good for as long as the phone is registered by the Call-ID by which it
-was given them (RFC 5627 3.1.2), also after a restart, for the key is kept.
+Public ones name extension and phone. Temporary ones tell neither: what they stand for is encrypted and sealed with a
+key of ours, so that nothing has to be stored. They are good for as long as the phone is registered by the Call-ID by
+which it was given them (RFC 5627 3.1.2), also after a restart, for the key is kept.
 """
 
 from __future__ import annotations

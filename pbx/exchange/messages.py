@@ -102,8 +102,10 @@ class Messages:
         self._locate = locate
         self._under_way: Counter[str] = Counter()  # by sender
 
-    def deliver(self, transaction: ServerTransaction, request: Request, sender: Caller) -> None:
-        """Deliver a MESSAGE to the phones of the extension that it names.
+    def deliver(
+        self, transaction: ServerTransaction, request: Request, sender: Caller, target: ExtensionTarget
+    ) -> None:
+        """Deliver a MESSAGE to the phones of an extension.
 
         :raises Malformed: with the status that tells the sender why that is impossible.
         """
@@ -112,8 +114,7 @@ class Messages:
         number = sender.number
         if self._under_way[number] >= MOST_OF_ONE or self._under_way.total() >= MOST:
             raise Refused(503, _LATER)
-        uri = request.uri
-        found = self._locate(ExtensionTarget(uri.decoded_user), uri.scheme == "sips")
+        found = self._locate(target, request.uri.scheme == "sips")
         if not isinstance(found, list):
             raise Malformed(found.status, found.text)
         forwards = request.max_forwards - 1

@@ -1,7 +1,7 @@
 """Phones: where an extension is rung, made from its bindings when it is called.
 
-Each phone comes once: several flows of one instance are ways to the same phone, to be tried one after the other (RFC 5626
-section 7). A phone that does not answer is left out as long as another one of the extension does.
+Each phone comes once: several flows of one instance are ways to the same phone, to be tried one after the other (RFC
+5626 section 7). A phone that does not answer is left out as long as another one of the extension does.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from pbx.sip.flow import Flow, contact_of, hostport_of
 from pbx.sip.headers import ACCEPT, CONTACT
 from pbx.sip.message import Request, Response
 from pbx.sip.timers import Timer
-from pbx.sip.usages import Agent
+from pbx.sip.user_agent import UserAgent
 
 MOST = 500
 """Questions without an answer at a time."""
@@ -55,7 +55,7 @@ class Question:
 
     __slots__ = ("_agent", "_qualification", "binding", "started")
 
-    def __init__(self, agent: Agent, qualification: Qualification, binding: Binding) -> None:
+    def __init__(self, agent: UserAgent, qualification: Qualification, binding: Binding) -> None:
         self._agent = agent
         self._qualification = qualification
         self.binding = binding
@@ -84,7 +84,7 @@ class Qualification:
     :param interval: seconds after which a phone is asked again; 0 asks nobody.
     """
 
-    def __init__(self, agent: Agent, location: Location, interval: float) -> None:
+    def __init__(self, agent: UserAgent, location: Location, interval: float) -> None:
         self.ways: Ways | None = None
         self._agent = agent
         self._location = location

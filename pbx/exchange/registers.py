@@ -59,7 +59,8 @@ class Registers:
 
     def accepted(self, number: str, request: Request, flow: Flow, now: float) -> None:
         """It was taken."""
-        self._note(number, 200, "registered" if request.first("contact") else "asked what is registered", request, flow, now)
+        why = "asked what is registered" if request.first("contact") is None else "taken"
+        self._note(number, 200, why, request, flow, now)
 
     def refused(self, number: str, fault: Malformed, request: Request, flow: Flow, now: float) -> None:
         """It was refused, or its sender asked for a password."""

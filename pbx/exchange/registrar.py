@@ -36,7 +36,7 @@ FLOWS = 4
 _HOUR = 3600  # seconds; only shorter intervals may be refused (RFC 3261 10.3 step 7)
 _AGENT = 200  # characters kept of a User-Agent
 _OUTBOUND = REQUIRE.field("outbound")
-# Phones on connections are asked for a keep-alive within this time (RFC 5626 section 10); on UDP theirs is shorter anyhow.
+# Seconds within which phones on connections send a keep-alive (RFC 5626 section 10); on UDP they do so sooner anyhow.
 _KEEP_ALIVE = FLOW_TIMER.field(120)
 
 _Q = re.compile(r"0?\.[0-9]{1,3}|0\.?|1(?:\.0{0,3})?")
@@ -131,7 +131,7 @@ class Registrar:
             extension = self._admitted(request, aor, number, flow)
             before = self._location.live(number, now)
             reach = reach_of(request, self._terms.any_path)
-            after = self._updated(before, request, extension, aor, reach, flow, now)
+            after = self._updated(before, request, extension, reach, flow, now)
         except Malformed as fault:
             self.registers.refused(number, fault, request, flow, now)
             raise
@@ -169,7 +169,7 @@ class Registrar:
         return extension
 
     def _updated(
-        self, before: Bindings, request: Request, extension: Extension, aor: Uri, reach: Reach, flow: Flow, now: float
+        self, before: Bindings, request: Request, extension: Extension, reach: Reach, flow: Flow, now: float
     ) -> Bindings:
         """An extension's bindings as a REGISTER wants them (RFC 3261 10.3 steps 6 and 7).
 
@@ -195,33 +195,15 @@ class Registrar:
             instance = instance_of(address)
             # RFC 5626 section 6: without an instance it means nothing.
             reg_id = reg_id_of(address) if instance and reach.outbound else 0
-            old: Binding | None = None
+            since = now
             for key in _replaced(after, before, address.uri, instance, reg_id, lasting):
-                former = after.pop(key)
-                if former is before.get(key):
-                    _check_order(former, request)
-                    old = former
+                old = after.pop(key)
+                if old is before.get(key):
+                    _check_order(old, request)
+                    since = old.registered_at
             if lasting:
                 lasting_ones, flows = lasting_ones + 1, flows + bool(reg_id)
-                binding = Binding(
-                    number=extension.number,
-                    contact=str(address.uri),
-                    q=_q(address.parameters.get("q", "1")),
-                    call_id=request.call_id,
-                    cseq=request.cseq,
-                    expires_at=now + lasting,
-                    transport=flow.transport,
-                    local_host=flow.source,
-                    local_port=flow.port,
-                    remote_host=flow.remote[0],
-                    remote_port=flow.remote[1],
-                    user_agent=(request.first("user-agent") or "")[:_AGENT],
-                    registered_at=now if old is None else old.registered_at,
-                    aor=str(aor),
-                    path=reach.path,
-                    instance=instance,
-                    reg_id=reg_id,
-                )
+                binding = _binding(request, flow, now + lasting, since, extension, reach, address, instance, reg_id)
                 after[binding.key] = binding
         if flows and lasting_ones > 1:
             raise Malformed(400, "a flow is registered alone")  # RFC 5626 section 6
@@ -281,11 +263,9 @@ class Registrar:
         return self._date[1]
 
 
-def _replaced(
-    after: Bindings, before: Bindings, uri: Uri, instance: str, reg_id: int, lasting: int
-) -> list[Key]:
-    """The bindings in whose place one comes: that of the same flow (RFC 5626 section 6); or that of an equivalent URI (RFC
-    3261 10.3 step 7), and where its phone was before it moved or was switched on again.
+def _replaced(after: Bindings, before: Bindings, uri: Uri, instance: str, reg_id: int, lasting: int) -> list[Key]:
+    """The bindings in whose place one comes: that of the same flow (RFC 5626 section 6); or that of an equivalent URI
+    (RFC 3261 10.3 step 7), and where its phone was before it moved or was switched on again.
     """
     if reg_id:
         return [
@@ -307,6 +287,38 @@ def _replaced(
             if old.instance == instance and not old.reg_id and before.get(key) is old and key not in same
         ]
     return same
+
+
+def _binding(
+    request: Request,
+    flow: Flow,
+    expires_at: float,
+    since: float,
+    extension: Extension,
+    reach: Reach,
+    address: Address,
+    instance: str,
+    reg_id: int,
+) -> Binding:
+    return Binding(
+        number=extension.number,
+        contact=str(address.uri),
+        q=_q(address.parameters.get("q", "1")),
+        call_id=request.call_id,
+        cseq=request.cseq,
+        expires_at=expires_at,
+        transport=flow.transport,
+        local_host=flow.source,
+        local_port=flow.port,
+        remote_host=flow.remote[0],
+        remote_port=flow.remote[1],
+        user_agent=(request.first("user-agent") or "")[:_AGENT],
+        registered_at=since,
+        aor=str(request.receiver().uri),
+        path=reach.path,
+        instance=instance,
+        reg_id=reg_id,
+    )
 
 
 def _may_be(binding: Binding, instance: str) -> bool:

@@ -12,10 +12,11 @@ from pbx.exchange.authentication import Authenticator
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.destination import Destination
+from pbx.exchange.directory import Directory
 from pbx.exchange.events import Events
 from pbx.exchange.extension import Extension
-from pbx.exchange.messages import Messages
 from pbx.exchange.gruu import Gruus
+from pbx.exchange.messages import Messages
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.phones import Phones
 from pbx.exchange.registrar import Registrar
@@ -67,6 +68,7 @@ class Switchboard:
         self,
         agent: UserAgent,
         relay: Relay,
+        directory: Directory,
         phones: Phones,
         authenticator: Authenticator,
         registrar: Registrar,
@@ -83,6 +85,7 @@ class Switchboard:
         self.draining: int | None = None
         self.events = Events(agent)
         self._messages = Messages(agent, self.locate)
+        self._directory = directory
         self._phones = phones
         self._gruus = gruus
         self._authenticator = authenticator
@@ -136,7 +139,7 @@ class Switchboard:
         elif request.method == "PUBLISH":
             self.events.publishing(transaction, request, sender)
         elif request.method == "MESSAGE":
-            self._messages.deliver(transaction, request, sender)
+            self._messages.deliver(transaction, request, sender, ExtensionTarget(*self._gruus.resolve(request.uri)))
         else:
             Referral(self.agent, transaction, request).refuse(403)  # nobody may transfer calls yet
 

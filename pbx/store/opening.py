@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from secrets import token_hex
+
 import sqlalchemy as sa
 
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.binding import Binding
 from pbx.store import accounts, migration
 from pbx.store.database import explained, file_of, open_database, reading, require_current, revision_of
-from pbx.store.schema import aliases, extensions
+from pbx.store.schema import aliases, extensions, secrets
 from pbx.store.store import read_accounts, read_bindings
 
 
@@ -31,6 +34,23 @@ def numbers(url: str) -> frozenset[str]:
             if sa.inspect(connection).has_table(aliases.name):  # not yet in the first version's schema
                 found.update(connection.scalars(sa.select(aliases.c.name)))
             return frozenset(found)
+    finally:
+        database.dispose()
+
+
+def secret(url: str, name: str) -> bytes:
+    """Return one of the server's own secrets, 32 random bytes, which are made when they are asked for first.
+
+    :raises Fault: the database cannot be read or written.
+    """
+    database = open_database(url)
+    try:
+        with explained(url), database.begin() as connection:
+            value = connection.scalar(sa.select(secrets.c.value).where(secrets.c.name == name))
+            if value is None:
+                value = token_hex(32)
+                connection.execute(secrets.insert().values(name=name, value=value))
+        return sha256(value.encode()).digest()
     finally:
         database.dispose()
 

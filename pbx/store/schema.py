@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0002"
+REVISION = "0003"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -81,6 +81,15 @@ bindings = sa.Table(
     sa.Column("remote_port", sa.Integer, nullable=False),
     sa.Column("user_agent", sa.String, nullable=False),
     sa.Column("registered_at", sa.Double, nullable=False),
+    _text("aor"),
+    _text("path"),
+    sa.Column("instance", sa.String, primary_key=True, server_default=""),
+    sa.Column("reg_id", sa.Integer, primary_key=True, server_default="0", autoincrement=False),
+)
+
+# The server's own table, too: made once, and kept so that what they protect outlives the process.
+secrets = sa.Table(
+    "secrets", metadata, sa.Column("name", sa.String, primary_key=True), sa.Column("value", sa.String, nullable=False)
 )
 
 # One row for each administrators' table; triggers raise `n` at every change, and the server reads it twice a second.

@@ -115,7 +115,7 @@ def test_message_is_answered_by_the_exchange(folder: str, row: Row):
             proven = final(sender.send(with_credentials(packet, answer)))
             assert statuses([proven]) == [row.proven]
             user = parse(packet).receiver().uri.decoded_user
-            assert tuple(binding.contact for binding in sender.sim.exchange.registrar.contacts(user)) == row.bound
+            assert tuple(binding.contact for binding in sender.sim.exchange.location.contacts(user)) == row.bound
     sender.sim.assert_idle()
     assert sender.sim.exchange.counts["failures"] == 0
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.binding import Binding
 from pbx.exchange.directory import Directory
 from pbx.exchange.extension import Extension
-from pbx.exchange.registrar import Registrar
+from pbx.exchange.gruu import Gruus
+from pbx.exchange.location import Location
+from pbx.exchange.registrar import Registrar, Terms
 from pbx.sip.digest import ha1, parse_challenge
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import Request, Response
@@ -35,29 +38,43 @@ class Store:
     """
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Binding] = {}
+        self.rows: dict[tuple[str, str, str, int], Binding] = {}
         self.told: list[tuple[str, int]] = []
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """The numbers and contacts of all rows."""
+        return [(number, contact) for number, contact, _, _ in self.rows]
 
     def keep(self, number: str, bindings: Sequence[Binding]) -> None:
         self.rows = {key: kept for key, kept in self.rows.items() if key[0] != number}
-        self.rows.update({(number, binding.contact): binding for binding in bindings})
+        self.rows.update({(number, *binding.key): binding for binding in bindings})
         self.told.append((number, len(bindings)))
 
 
 class Office:
     """A registrar with the accounts 1001, 1002 and 1003 (disabled)."""
 
-    def __init__(self, **expires: int) -> None:
+    def __init__(self, store: Store | None = None, **terms: Any) -> None:
         self.clock = VirtualClock()
-        self.store = Store()
+        self.store = store or Store()
         self.directory = Directory()
         self.directory.replace([extension("1001"), extension("1002"), extension("1003", enabled=False)])
         self.identifiers = Identifiers()
         self.layer = TransactionLayer(self.clock, self.identifiers)
         self.layer.user = self
         self.authenticator = Authenticator(self.directory, Nonces(self.clock, b"secret"), REALM, ("SHA-256", "MD5"))
+        self.location = Location(self.clock, self.store)
+        self.gruus = Gruus(b"secret" * 4, self.identifiers, self.location.contacts)
         self.registrar = Registrar(
-            self.directory, self.authenticator, self.clock, self.identifiers, self.store, self._is_ours, **expires
+            self.directory,
+            self.authenticator,
+            self.location,
+            self.gruus,
+            self.clock,
+            self.identifiers,
+            self._is_ours,
+            Terms(**terms),
         )
 
     def _is_ours(self, host: str) -> bool:
@@ -71,7 +88,7 @@ class Office:
 
     def contacts(self, number: str = "1001") -> list[str]:
         """Where the extension is reached, in order."""
-        return [binding.contact for binding in self.registrar.contacts(number)]
+        return [binding.contact for binding in self.location.contacts(number)]
 
 
 class Phone:

@@ -37,7 +37,7 @@ class Post(Endpoint):
         return names(self.wire)
 
     def requested(self, transaction, request) -> None:
-        self.messages.deliver(transaction, request, ALICE)
+        self.messages.deliver(transaction, request, ALICE, ext(request.uri.decoded_user))
 
     def locate(self, target, secure):
         return [

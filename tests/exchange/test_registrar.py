@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.exchange.binding import Binding
-from pbx.exchange.registrar import MAX_CONTACTS
+from pbx.exchange.registrar import TERMS
 from pbx.sip.headers import CONTACT, DATE
 from pbx.sip.message import Response
 from tests.exchange.phones import REALM, Office, Phone, extension
@@ -46,7 +46,7 @@ def test_registration_is_challenged_and_then_answered_with_its_binding_and_the_d
     assert date is not None
     assert date.timestamp() == office.clock.seconds()
     assert office.contacts() == [HERE]
-    assert len(office.registrar) == 1
+    assert len(office.location) == 1
 
 
 def test_md5_registers_as_well(office):
@@ -57,7 +57,7 @@ def test_phone_is_reached_where_it_registered_from_whatever_its_contact_says(off
     phone.wire.remote = ("203.0.113.7", 31234)
     phone.registers(f"Contact: <{HERE}>")
     now = office.clock.seconds()
-    assert office.registrar.contacts("1001") == [
+    assert office.location.contacts("1001") == [
         Binding(
             number="1001",
             contact=HERE,
@@ -72,6 +72,7 @@ def test_phone_is_reached_where_it_registered_from_whatever_its_contact_says(off
             remote_port=31234,
             user_agent="Deskphone/1",
             registered_at=now,
+            aor="sip:1001@example.com",
         )
     ]
 
@@ -79,7 +80,7 @@ def test_phone_is_reached_where_it_registered_from_whatever_its_contact_says(off
 @pytest.mark.parametrize(("number", "password"), [("1001", "wrong"), ("9999", "secret"), ("1003", "secret")])
 def test_wrong_password_unknown_number_and_disabled_extension_are_challenged_again(office, number, password):
     assert status(Phone(office, number, password).registers(f"Contact: <sip:{number}@10.0.0.5>")) == 401
-    assert len(office.registrar) == 0
+    assert len(office.location) == 0
 
 
 # RFC 3261 10.3 step 1 and 5; the user part of the Request-URI is tolerated.
@@ -104,7 +105,7 @@ def test_address_of_record_in_another_domain_is_404(phone):
 @pytest.mark.parametrize("to", [f"<sip:1002@{REALM}>", f"<sip:9999@{REALM}>", f"<sip:{REALM}>"])
 def test_registering_for_somebody_else_is_403(office, phone, to):
     assert status(phone.registers(f"Contact: <{HERE}>", to=to)) == 403
-    assert len(office.registrar) == 0
+    assert len(office.location) == 0
 
 
 def test_alias_is_an_address_of_record_of_its_extension(office, phone):
@@ -189,9 +190,9 @@ def test_bounds_are_those_of_the_configuration():
 def test_expires_zero_removes_that_contact_only(office, phone):
     phone.registers(f"Contact: <{HERE}>, <{THERE}>")
     assert listed(phone.registers(f"Contact: <{HERE}>;expires=0")) == {THERE: "3600"}
-    assert list(office.store.rows) == [("1001", THERE)]
+    assert office.store.kept == [("1001", THERE)]
     assert listed(phone.registers(f"Contact: <{THERE}>", "Expires: 0")) == {}
-    assert len(office.registrar) == 0 and office.store.rows == {}
+    assert len(office.location) == 0 and office.store.rows == {}
     office.clock.advance(40)  # the transactions are over
     assert office.clock.pending == []
 
@@ -235,7 +236,7 @@ def test_refresh_moves_the_expiry_and_keeps_the_first_registration(office, phone
     start = office.clock.seconds()
     office.clock.advance(1800)
     assert listed(phone.registers(f"Contact: <{HERE}>")) == {HERE: "3600"}
-    (binding,) = office.registrar.contacts("1001")
+    (binding,) = office.location.contacts("1001")
     assert (binding.expires_at, binding.registered_at, binding.cseq) == (start + 5400, start, 4)
 
 
@@ -251,9 +252,9 @@ def test_refresh_moves_the_expiry_and_keeps_the_first_registration(office, phone
 @pytest.mark.parametrize("cseq", [7, 8])
 def test_cseq_that_is_not_higher_under_the_same_call_id_is_500_and_changes_nothing(office, phone, fields, cseq):
     phone.registers(f"Contact: <{HERE}>, <{THERE}>", cseq=8)
-    before, told = office.registrar.bindings(), office.store.told[:]
+    before, told = office.location.bindings(), office.store.told[:]
     assert status(phone.registers(*fields, cseq=cseq)) == 500
-    assert (office.registrar.bindings(), office.store.told) == (before, told)
+    assert (office.location.bindings(), office.store.told) == (before, told)
     assert status(phone.registers(*fields, cseq=9)) == 200
 
 
@@ -261,7 +262,7 @@ def test_reboot_takes_a_new_call_id_and_updates_the_binding(office, phone):
     phone.registers(f"Contact: <{HERE}>", cseq=500)
     again = Phone(office, call_id="boot2")
     assert listed(again.registers(f"Contact: <{HERE}>", cseq=1)) == {HERE: "3600"}
-    (binding,) = office.registrar.contacts("1001")
+    (binding,) = office.location.contacts("1001")
     assert (binding.call_id, binding.cseq) == ("boot2", 1)
 
 
@@ -269,7 +270,7 @@ def test_equivalent_contact_is_the_same_binding_as_written_last(office, phone):
     phone.registers("Contact: <sip:1001@10.0.0.5;transport=udp>")
     phone.registers("Contact: <sip:%31001@10.0.0.5;Transport=UDP>")
     assert office.contacts() == ["sip:%31001@10.0.0.5;transport=UDP"]
-    assert list(office.store.rows) == [("1001", "sip:%31001@10.0.0.5;transport=UDP")]
+    assert office.store.kept == [("1001", "sip:%31001@10.0.0.5;transport=UDP")]
     phone.registers("Contact: <sip:1001@10.0.0.5:5060;transport=udp>")
     assert len(office.contacts()) == 2
 
@@ -283,7 +284,7 @@ def test_phone_that_moves_is_reached_at_its_new_address(office, phone):
     phone.registers(f"Contact: <{HERE}>")
     phone.wire.remote = ("203.0.113.9", 4000)
     phone.registers(f"Contact: <{HERE}>")
-    (binding,) = office.registrar.contacts("1001")
+    (binding,) = office.location.contacts("1001")
     assert (binding.remote_host, binding.remote_port) == ("203.0.113.9", 4000)
 
 
@@ -296,11 +297,11 @@ def test_two_phones_of_one_extension_are_two_bindings(office, phone):
 def test_query_lists_all_and_changes_nothing(office, phone):
     phone.registers(f"Contact: <{HERE}>;q=0.5, <{THERE}>")
     office.clock.advance(100)
-    before, told = office.registrar.bindings(), office.store.told[:]
+    before, told = office.location.bindings(), office.store.told[:]
     response = phone.registers()
     assert listed(response) == {THERE: "3500", HERE: "3500"}
     assert [address.parameters["q"] for address in response.many(CONTACT)] == ["1", "0.5"]
-    assert (office.registrar.bindings(), office.store.told) == (before, told)
+    assert (office.location.bindings(), office.store.told) == (before, told)
 
 
 # Order, limits, malformed contacts.
@@ -330,20 +331,20 @@ def test_contact_that_is_no_sip_address_is_400_and_nothing_is_changed(office, ph
 
 
 def test_with_more_contacts_than_allowed_those_go_that_were_not_refreshed_for_the_longest_time(office, phone):
-    contacts = [f"sip:p{number}@10.0.0.5" for number in range(MAX_CONTACTS)]
+    contacts = [f"sip:p{number}@10.0.0.5" for number in range(TERMS.max_contacts)]
     for contact in contacts:
         phone.registers(f"Contact: <{contact}>")
         office.clock.advance(1)
     phone.registers(f"Contact: <{contacts[0]}>")
     response = phone.registers(f"Contact: <{HERE}>")
-    assert len(listed(response)) == MAX_CONTACTS
+    assert len(listed(response)) == TERMS.max_contacts
     assert contacts[1] not in listed(response) and contacts[0] in listed(response)
-    assert ("1001", contacts[1]) not in office.store.rows and len(office.store.rows) == MAX_CONTACTS
+    assert ("1001", contacts[1]) not in office.store.kept and len(office.store.rows) == TERMS.max_contacts
 
 
 def test_long_user_agent_is_cut(office, phone):
     phone.registers(f"Contact: <{HERE}>", f"User-Agent: {'x' * 500}")
-    (binding,) = office.registrar.contacts("1001")
+    (binding,) = office.location.contacts("1001")
     assert binding.user_agent == "x" * 200
 
 
@@ -355,10 +356,10 @@ def test_binding_ends_when_its_time_is_over_and_the_store_forgets_it(office, pho
     office.clock.advance(59.875)
     assert office.contacts() == [THERE, HERE]
     office.clock.advance(0.125)
-    assert office.contacts() == [THERE] and len(office.registrar) == 1
-    assert list(office.store.rows) == [("1001", THERE)]
+    assert office.contacts() == [THERE] and len(office.location) == 1
+    assert office.store.kept == [("1001", THERE)]
     office.clock.advance(1)
-    assert office.contacts() == [] and len(office.registrar) == 0
+    assert office.contacts() == [] and len(office.location) == 0
     assert office.store.rows == {}
 
 
@@ -369,7 +370,7 @@ def test_refreshed_binding_outlives_its_first_expiry(office, phone):
     office.clock.advance(59)
     assert office.contacts() == [HERE]
     office.clock.advance(1)
-    assert len(office.registrar) == 0 and office.store.rows == {}
+    assert len(office.location) == 0 and office.store.rows == {}
 
 
 def test_one_timer_serves_all_bindings(office):
@@ -380,7 +381,7 @@ def test_one_timer_serves_all_bindings(office):
     office.clock.advance(40)  # the transactions are over
     assert len(office.clock.pending) == 1
     office.clock.advance(110)
-    assert len(office.registrar) == 0 and office.clock.pending == []
+    assert len(office.location) == 0 and office.clock.pending == []
 
 
 def test_expired_binding_counts_no_more_even_before_it_is_swept_out(office, phone):
@@ -390,11 +391,11 @@ def test_expired_binding_counts_no_more_even_before_it_is_swept_out(office, phon
     phone.registers(f"Contact: <{THERE}>;expires=60", cseq=13)
     office.clock.advance(60)
     # THERE expired just now; sweeping waits, since it was done a quarter of a second ago.
-    assert office.contacts() == [] and len(office.registrar) == 0 and office.registrar.bindings() == []
+    assert office.contacts() == [] and len(office.location) == 0 and office.location.bindings() == []
     assert listed(phone.registers(cseq=2)) == {}
     assert listed(phone.registers(f"Contact: <{THERE}>", cseq=3)) == {THERE: "3600"}
     office.clock.advance(1)
-    assert list(office.store.rows) == [("1001", THERE)]
+    assert office.store.kept == [("1001", THERE)]
 
 
 # The administrator, the restart.
@@ -405,7 +406,7 @@ def test_removed_extension_loses_its_bindings(office, phone):
     Phone(office, "1002", call_id="other").registers("Contact: <sip:1002@10.0.0.9>")
     office.registrar.remove("1001")
     office.registrar.remove("9999")
-    assert office.contacts() == [] and list(office.store.rows) == [("1002", "sip:1002@10.0.0.9")]
+    assert office.contacts() == [] and office.store.kept == [("1002", "sip:1002@10.0.0.9")]
     office.registrar.remove("1002")
     office.clock.advance(40)
     assert office.clock.pending == []
@@ -413,8 +414,8 @@ def test_removed_extension_loses_its_bindings(office, phone):
 
 def test_stop_leaves_no_timer(office, phone):
     phone.registers(f"Contact: <{HERE}>")
-    office.registrar.stop()
-    office.registrar.stop()
+    office.location.stop()
+    office.location.stop()
     office.clock.advance(40)
     assert office.clock.pending == []
 
@@ -426,33 +427,33 @@ def test_restart_brings_back_what_the_store_has_kept(office, phone):
     after = Office()
     after.store.rows = dict(office.store.rows)
     after.registrar.restore(office.store.rows.values())
-    assert after.registrar.contacts("1001") == office.registrar.contacts("1001")
+    assert after.location.contacts("1001") == office.location.contacts("1001")
     assert after.store.told == []
     # The rules of RFC 3261 10.3 step 7 outlive a restart, too.
     assert status(Phone(after).registers(f"Contact: <{HERE}>", cseq=1)) == 500
     after.clock.advance(100)
-    assert after.contacts() == [THERE] and list(after.store.rows) == [("1001", THERE)]
+    assert after.contacts() == [THERE] and after.store.kept == [("1001", THERE)]
 
 
 def test_restart_forgets_what_has_expired_or_belongs_to_nobody(office, phone):
     phone.registers(f"Contact: <{HERE}>")
-    (binding,) = office.registrar.bindings()
+    (binding,) = office.location.bindings()
     after = Office()
     after.clock.advance(10)
     expired = replace(binding, contact="sip:old@10.0.0.5", expires_at=after.clock.seconds())
     for lost in (expired, replace(binding, number="9999"), replace(binding, number="1003")):
-        after.store.rows[lost.number, lost.contact] = lost
+        after.store.rows[lost.number, *lost.key] = lost
         after.registrar.restore([lost])
-    assert len(after.registrar) == 0 and after.store.rows == {} and after.clock.pending == []
+    assert len(after.location) == 0 and after.store.rows == {} and after.clock.pending == []
 
 
 def test_what_registers_before_the_store_is_read_is_newer(office, phone):
     phone.registers(f"Contact: <{HERE}>")
-    (kept,) = office.registrar.bindings()
+    (kept,) = office.location.bindings()
     after = Office()
     Phone(after, call_id="boot2").registers(f"Contact: <{HERE}>")
     after.registrar.restore([kept])
-    assert [binding.call_id for binding in after.registrar.bindings()] == ["boot2"]
+    assert [binding.call_id for binding in after.location.bindings()] == ["boot2"]
 
 
 def test_store_is_told_of_each_change_once(office, phone):
@@ -483,18 +484,18 @@ def test_registrar_and_store_agree_after_anything(actions):
     phone = Phone(office)
     for contacts, call_id, step, pause in actions:
         phone.call_id = call_id
-        before = office.registrar.bindings()
+        before = office.location.bindings()
         response = phone.registers(
             *(f"Contact: <{contact}>;expires={expires}" for contact, expires in contacts), cseq=phone.cseq + step + 3
         )
-        after = office.registrar.bindings()
+        after = office.location.bindings()
         if response.status == 200:
             assert set(listed(response)) == set(office.contacts())
         else:
             assert response.status in (423, 500) and after == before
-        assert len(after) <= MAX_CONTACTS
+        assert len(after) <= TERMS.max_contacts
         office.clock.advance(pause)
     office.clock.advance(2)
-    assert sorted(office.store.rows) == sorted(("1001", contact) for contact in office.contacts())
+    assert sorted(office.store.kept) == sorted(("1001", contact) for contact in office.contacts())
     office.clock.advance(7202)
-    assert len(office.registrar) == 0 and office.store.rows == {} and office.clock.pending == []
+    assert len(office.location) == 0 and office.store.rows == {} and office.clock.pending == []

@@ -61,13 +61,13 @@ def test_phone_without_its_connection_is_unreachable_until_it_comes_back(sim, tr
     alice, bob = sim.phone("1001"), sim.phone("1002", transport=transport)
     bob.leaves()
     sim.advance(1)
-    assert len(sim.exchange.registrar) == 2
+    assert len(sim.exchange.location) == 2
     alice.invites("1002")
     sim.until(lambda: alice.idle, within=1)
     assert alice.call.status == 480
     bob.registers()
     sim.advance(1)
-    assert len(sim.exchange.registrar) == 2
+    assert len(sim.exchange.location) == 2
     alice.invites("1002")
     sim.until(lambda: bob.ringing)
     alice.hangs_up()
@@ -159,7 +159,7 @@ def test_exchange_that_has_restarted_waits_for_phones_over_streams(sim):
     (binding,) = sim.store.rows.values()
     again = SimulatedExchange(plan, ACCOUNTS, host="10.0.0.2")
     again.exchange.registrar.restore([binding])
-    assert again.exchange.registrar.contacts("1002") == [binding]
+    assert again.exchange.location.contacts("1002") == [binding]
     alice = again.phone("1001")
     alice.invites("1002")
     again.until(lambda: alice.idle, within=1)

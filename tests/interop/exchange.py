@@ -30,6 +30,9 @@ domains = ["{realm}"]
 listen = {listen}
 drain = {drain}
 
+[registrar]
+qualify = {qualify}
+
 [database]
 url = "sqlite:///pbx.db"
 
@@ -60,16 +63,25 @@ class Site:
     :param address: "address:port" at which it listens over UDP.
     :param streams: where else it listens, as in the configuration: "tcp:ADDRESS:PORT", "tls:ADDRESS:PORT".
     :param drain: seconds that SIGTERM waits for calls to end.
+    :param qualify: seconds after which phones are asked whether they are there; 0: never, so that nothing but the test
+        itself makes transactions.
     """
 
     def __init__(
-        self, folder: Path, dialplan: str, address: str, *, streams: Iterable[str] = (), drain: float = 30
+        self,
+        folder: Path,
+        dialplan: str,
+        address: str,
+        *,
+        streams: Iterable[str] = (),
+        drain: float = 30,
+        qualify: float = 0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.config = folder / "pbx.toml"
         listen = [f"udp:{address}", *streams]
-        text = _CONFIG.format(realm=REALM, listen=json.dumps(listen), drain=drain)
+        text = _CONFIG.format(realm=REALM, listen=json.dumps(listen), drain=drain, qualify=qualify)
         if any(listener.startswith("tls:") for listener in listen):
             write_certificate(folder, address.rpartition(":")[0])
             text += _TLS
@@ -119,6 +131,7 @@ class Exchange(Site):
     :param streams: over what it listens beside UDP: "tcp", "tls".
     :param drain: seconds that SIGTERM waits for calls to end.
     :param cpu: the only processor it may use; None: any.
+    :param qualify: seconds after which phones are asked whether they are there; 0: never.
     :ivar address: "address:port" at which it listens over UDP.
     :ivar addresses: the same for each transport.
     """
@@ -131,6 +144,7 @@ class Exchange(Site):
         streams: Iterable[str] = (),
         drain: float = 30,
         cpu: int | None = None,
+        qualify: float = 0,
     ) -> None:
         # Not pytest's folder: the path of a unix socket has at most 107 characters.
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
@@ -140,7 +154,7 @@ class Exchange(Site):
         self.addresses["udp"] = self.address
         self._cpu = cpu
         self.process: Process | None = None
-        super().__init__(Path(self._temporary.name), dialplan, self.address, streams=also, drain=drain)
+        super().__init__(Path(self._temporary.name), dialplan, self.address, streams=also, drain=drain, qualify=qualify)
         for number in extensions:
             self.add(number)
 

@@ -186,7 +186,7 @@ def test_options_is_told_what_we_can_do():
     assert answer.first("allow") == ALLOWED[2]
     assert answer.first("accept") == "application/sdp"
     assert answer.first("accept-encoding") == "identity"
-    assert answer.first("supported") == "100rel, norefersub, replaces, timer"
+    assert answer.first("supported") == "100rel, gruu, norefersub, outbound, path, replaces, timer"
     assert answer.first("allow-events") == "refer"
 
 
