@@ -43,6 +43,9 @@ class Security(Protocol):
     def trusts(self, socket: Any, domain: str) -> bool:
         """Whether the peer that we have connected to is the one that we meant (RFC 5922 7.3)."""
 
+    def is_ours(self, domain: str) -> bool:
+        """Whether our certificate proves to those that we connect to that this is our name (RFC 5923 9.1)."""
+
     def proves(self, socket: Any, domain: str) -> bool:
         """Whether the peer that has connected to us has proven that this is its name (RFC 5922 7.4)."""
 
@@ -129,6 +132,14 @@ class StreamFlow:
     def is_open(self) -> bool:
         """Whether it has a connection."""
         return self.connection is not None and self.connection.ready
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether the peer may send its own requests for us over the connection that we make (RFC 5923 5): over TLS
+        only, and where our certificate proves what our Via says.
+        """
+        security = self._transport.security
+        return security is not None and not self.inbound and security.is_ours(self.host.strip("[]"))
 
     def send(self, packet: bytes) -> None:
         """Send one message, over a new connection if need be. What cannot be sent is counted and lost."""

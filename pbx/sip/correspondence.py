@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pbx.sip.flow import Flow
-from pbx.sip.headers import CALL_ID, CSEQ, FROM, MAX_FORWARDS, TO, Field
+from pbx.sip.flow import Flow, contact_of
+from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, TO, Field
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import NO_BODY, Request, with_body
 
@@ -39,6 +39,11 @@ class Correspondence:
     def key(self) -> tuple[str, str, str]:
         """What is known of the ID of a dialog that a request may make: the peer's tag is still missing."""
         return (self.call_id, self.local_tag, "")
+
+    @property
+    def contact(self) -> Field:
+        """Where the peer reaches us (RFC 3261 8.1.1.8)."""
+        return CONTACT.field(contact_of(self.flow, self._target.startswith("sips:")))
 
     def request(self, method: str, more: tuple[Field, ...] = (), body: bytes = b"", kind: str = "") -> Request:
         """Make the next request, still without Via.

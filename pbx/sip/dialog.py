@@ -6,7 +6,7 @@ The route set is computed here and nowhere else.
 from __future__ import annotations
 
 from pbx.sip.errors import Malformed
-from pbx.sip.flow import Flow, via_of
+from pbx.sip.flow import Flow, contact_of, via_of
 from pbx.sip.grammar import elements
 from pbx.sip.headers import (
     CALL_ID,
@@ -24,7 +24,7 @@ from pbx.sip.headers import (
 )
 from pbx.sip.keyring import Prover
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
-from pbx.sip.uri import Uri
+from pbx.sip.uri import Uri, parse_uri
 
 SDP_TYPE = "application/sdp"
 
@@ -47,6 +47,7 @@ class Dialog:
     :ivar flow: the way of our requests.
     :ivar neighbour: whether the peer itself is at the other end of the flow, as a registered phone is: then our
         requests go where its own come from, whatever its Contact says (it may be behind a NAT).
+    :ivar secure: whether it was asked for by a SIPS URI over TLS: it stays there, and our Contact is a SIPS URI, too.
     :ivar prover: the credentials of our requests; None where nobody wants any.
     """
 
@@ -63,6 +64,7 @@ class Dialog:
         "remote_tag",
         "remote_target",
         "routes",
+        "secure",
     )
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str, flow: Flow) -> None:
@@ -77,6 +79,7 @@ class Dialog:
         self.routes: tuple[str, ...] = ()
         self.flow = flow
         self.neighbour = False
+        self.secure = False
         self.prover: Prover | None = None
 
     @classmethod
@@ -99,6 +102,12 @@ class Dialog:
         dialog.remote_target = _contact(request)
         if not dialog.remote_target:
             raise Malformed(400, "missing Contact")
+        if flow.transport == "TLS":
+            # RFC 3261 12.1.1: asked for by any of these, our Contact has to be a SIPS URI.
+            nearest = (
+                parse_address(dialog.routes[0]).uri.scheme if dialog.routes else parse_uri(dialog.remote_target).scheme
+            )
+            dialog.secure = "sips" in (request.uri.scheme, nearest)
         return dialog
 
     @classmethod
@@ -113,6 +122,7 @@ class Dialog:
         dialog.local_cseq = response.cseq
         dialog.routes = tuple(reversed(_route_set(response)))
         dialog.remote_target = _contact(response) or target
+        dialog.secure = flow.transport == "TLS" and parse_uri(target).scheme == "sips"
         return dialog
 
     @property
@@ -124,6 +134,11 @@ class Dialog:
     def next_hop(self) -> str:
         """The URI to which our requests are sent first (RFC 3261 12.2.1.1)."""
         return as_target(parse_address(self.routes[0]).uri) if self.routes else self.remote_target
+
+    @property
+    def contact(self) -> Field:
+        """Where the peer reaches us."""
+        return CONTACT.field(contact_of(self.flow, self.secure))
 
     def request(self, method: str, more: tuple[Field, ...] = (), body: bytes = b"", kind: str = SDP_TYPE) -> Request:
         """Make a request in this dialog (RFC 3261 12.2.1.1), still without Via.

@@ -20,6 +20,7 @@ class Flow(Protocol):
     :ivar source: our address on this machine, to which sockets for the same peer can be bound. IPv6 without brackets.
     :ivar remote: the peer's (address, port). IPv6 without brackets.
     :ivar is_open: whether it can be used without a new connection.
+    :ivar is_alias: whether the peer may send its own requests for us over the connection that we make (RFC 5923).
     """
 
     @property
@@ -36,6 +37,8 @@ class Flow(Protocol):
     def remote(self) -> tuple[str, int]: ...
     @property
     def is_open(self) -> bool: ...
+    @property
+    def is_alias(self) -> bool: ...
 
     def send(self, packet: bytes) -> None:
         """Send one message. Never raises: what cannot be sent is lost, and timers or `transport_failed` tell of it."""
@@ -54,8 +57,8 @@ class Flow(Protocol):
 
 
 def via_of(flow: Flow, branch: str) -> str:
-    """The Via value of a request that we send through a flow (RFC 3261 8.1.1.7, RFC 3581)."""
-    return f"SIP/2.0/{flow.transport} {flow.host}:{flow.port};rport;branch={branch}"
+    """The Via value of a request that we send through a flow (RFC 3261 8.1.1.7, RFC 3581, RFC 5923 5)."""
+    return f"SIP/2.0/{flow.transport} {flow.host}:{flow.port};rport;branch={branch}{';alias' if flow.is_alias else ''}"
 
 
 def hostport_of(flow: Flow) -> str:
@@ -63,8 +66,13 @@ def hostport_of(flow: Flow) -> str:
     return flow.host if flow.port == SIP_PORT else f"{flow.host}:{flow.port}"
 
 
-def contact_of(flow: Flow) -> str:
-    """The Contact value under which the peer of a flow reaches us; users and parameters are nobody's business."""
+def contact_of(flow: Flow, secure: bool = False) -> str:
+    """The Contact value under which the peer of a flow reaches us; users and parameters are nobody's business.
+
+    :param secure: whether it has to be a SIPS URI (RFC 3261 8.1.1.8, 12.1.1); the flow is over TLS then.
+    """
+    if secure:
+        return f"<sips:{flow.host}:{flow.port}>"
     if flow.transport == "UDP":
         return f"<sip:{flow.host}:{flow.port}>"
     return f"<sip:{flow.host}:{flow.port};transport={flow.transport.lower()}>"

@@ -10,8 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from pbx.sip.dialog import Dialog
-from pbx.sip.flow import contact_of
-from pbx.sip.headers import CONTACT, EXPIRES, SUBSCRIPTION_STATE
+from pbx.sip.headers import EXPIRES, SUBSCRIPTION_STATE
 from pbx.sip.interval import Interval
 from pbx.sip.message import Request, Response
 from pbx.sip.timers import Timer, left
@@ -109,7 +108,7 @@ class Notifier:
             self._agent.follow(self.dialog, request, transaction.flow)
         self._last(lasting)
         routes = [field for field in request.fields if field[0] == "record-route"]  # RFC 3261 12.1.1
-        more = (*routes, CONTACT.field(contact_of(self.dialog.flow)), EXPIRES.field(lasting))
+        more = (*routes, self.dialog.contact, EXPIRES.field(lasting))
         transaction.respond(request.response(200, "", self.dialog.local_tag, more))
         self._send()  # RFC 6665 4.2.1.2: at once, and the last time too (4.4.3)
         if not lasting:
@@ -191,7 +190,7 @@ class Notifier:
         self._waiting += 1
         kind, body = self._user.state_of(self)
         dialog = self.dialog
-        fields = (event_field(self.event), SUBSCRIPTION_STATE.field(state), CONTACT.field(contact_of(dialog.flow)))
+        fields = (event_field(self.event), SUBSCRIPTION_STATE.field(state), dialog.contact)
         self._agent.layer.request(dialog.flow, dialog.request("NOTIFY", fields, body, kind), self)
 
     def _paused(self) -> None:

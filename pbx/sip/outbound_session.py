@@ -8,7 +8,19 @@ from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog, sdp_of
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow, contact_of
-from pbx.sip.headers import CALL_ID, CONTACT, CSEQ, FROM, MAX_FORWARDS, MIN_SE, SESSION_EXPIRES, SUPPORTED, TO, Field
+from pbx.sip.headers import (
+    CALL_ID,
+    CONTACT,
+    CSEQ,
+    FROM,
+    MAX_FORWARDS,
+    MIN_SE,
+    SESSION_EXPIRES,
+    SUPPORTED,
+    TO,
+    Field,
+    parse_address,
+)
 from pbx.sip.keyring import Prover
 from pbx.sip.lasting_session import LastingSession
 from pbx.sip.message import NO_BODY, Request, Response, with_body
@@ -18,6 +30,7 @@ from pbx.sip.reliable import Receipts, is_reliable
 from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDING, NOBODY, Agent, SessionUser
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.uac import Delivery
+from pbx.sip.uri import parse_uri
 
 _FORKS = 20  # whose 2xx are answered, each with an ACK and a BYE; more than that many is no proxy but an attack
 _OFFERING = (SUPPORTED.field(f"{RELIABLE}, {session_timer.TAG}"), session_timer.ASKED)
@@ -118,7 +131,7 @@ class OutboundSession(LastingSession):
             TO.field(callee),
             CALL_ID.field(self._call_id),
             CSEQ.field(f"{self._cseq} INVITE"),
-            CONTACT.field(contact_of(flow)),
+            CONTACT.field(contact_of(flow, self._is_secure(target))),
             MAX_FORWARDS.field(forwards),
             ALLOWED,
             *(self._asking() if self._shortest else _OFFERING if sdp else _ASKING),
@@ -385,6 +398,12 @@ class OutboundSession(LastingSession):
         dialog.neighbour = self._neighbour
         dialog.prover = self._prover
         return dialog
+
+    def _is_secure(self, target: str) -> bool:
+        """Whether the INVITE goes to a SIPS URI, or by way of one (RFC 3261 8.1.1.8)."""
+        routes = self.delivery.policy.routes if self.delivery is not None else ()
+        first = parse_address(routes[0]).uri if routes else parse_uri(target)
+        return first.scheme == "sips" or target.startswith("sips:")
 
     def _flow(self) -> Flow:
         if self.flow is None:

@@ -12,9 +12,8 @@ from urllib.parse import unquote
 from pbx.sip.correspondence import Correspondence
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import InvalidState, Malformed
-from pbx.sip.flow import contact_of
 from pbx.sip.grammar import is_token
-from pbx.sip.headers import CONTACT, REFER_SUB, REFER_TO, REFERRED_BY, REPLACES, TABLE, Field
+from pbx.sip.headers import REFER_SUB, REFER_TO, REFERRED_BY, REPLACES, TABLE, Field
 from pbx.sip.interval import Interval
 from pbx.sip.message import Request, Response
 from pbx.sip.notifier import Content, Notifier
@@ -86,8 +85,7 @@ class Referral:
         :raises InvalidState: when it is answered.
         """
         request = self._request()
-        contact = CONTACT.field(contact_of(self._dialog.flow))
-        more = (*self._routes, contact, *([REFER_SUB.field("false")] if self._silent else []))
+        more = (*self._routes, self._dialog.contact, *([REFER_SUB.field("false")] if self._silent else []))
         self._answer(200, "", more)  # RFC 7647 5: 202 is no more
         if not self._silent:
             # The id is needed from the second REFER of a dialog on (RFC 3515 2.4.6).

@@ -14,8 +14,8 @@ from pbx.sip.answer import Answer
 from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog, sdp_of
 from pbx.sip.errors import InvalidState, Malformed, Refused
-from pbx.sip.flow import Flow, contact_of
-from pbx.sip.headers import ALLOW, CONTACT, RETRY_AFTER, Field
+from pbx.sip.flow import Flow
+from pbx.sip.headers import ALLOW, RETRY_AFTER, Field
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.information import Information
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
@@ -491,7 +491,7 @@ class Session:
         return self.dialog
 
     def _contact(self) -> Field:
-        return CONTACT.field(contact_of(self._dialog().flow))
+        return self._dialog().contact
 
     def __repr__(self) -> str:
         call_id = self.dialog.call_id if self.dialog else "new"

@@ -12,9 +12,9 @@ from typing import Protocol
 from pbx.sip.correspondence import Correspondence
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import InvalidState, Malformed
-from pbx.sip.flow import Flow, contact_of
+from pbx.sip.flow import Flow
 from pbx.sip.grammar import number
-from pbx.sip.headers import CONTACT, EXPIRES, MIN_EXPIRES, SUBSCRIPTION_STATE, Field
+from pbx.sip.headers import EXPIRES, MIN_EXPIRES, SUBSCRIPTION_STATE, Field
 from pbx.sip.message import Request, Response
 from pbx.sip.timers import T4, TIMER_F, TIMER_N, Timer, left
 from pbx.sip.transaction_layer import ServerTransaction
@@ -141,9 +141,8 @@ class Subscriber:
             self.state = NOTIFY_WAIT
             self._agent.usages.enter(self)
         self._expire_in(TIMER_N)  # RFC 6665 4.1.2.4, 4.1.2.2
-        flow = self._way.flow
-        request = self._way.request(method, (*fields, CONTACT.field(contact_of(flow))))
-        self._agent.layer.request(flow, request, self)
+        way = self._way
+        self._agent.layer.request(way.flow, way.request(method, (*fields, way.contact)), self)
 
     def unsubscribe(self) -> None:
         """End the subscription (RFC 6665 4.1.2.3). The user hears no more."""

@@ -93,14 +93,19 @@ class Contexts:
     :param client: for those that we connect to.
     :param verify_clients: whether peers that connect to us must have a certificate.
     :param verify_servers: whether those that we connect to must have the right one.
-    :param expires_at: when our certificate ends, seconds since 1970.
+    :param certificate: ours.
     """
 
     server: SSL.Context
     client: SSL.Context
     verify_clients: bool
     verify_servers: bool
-    expires_at: float
+    certificate: x509.Certificate
+
+    @property
+    def expires_at(self) -> float:
+        """When our certificate ends, seconds since 1970."""
+        return self.certificate.not_valid_after_utc.timestamp()
 
 
 def contexts(
@@ -124,7 +129,7 @@ def contexts(
         server.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
     if verify_servers:
         client.set_verify(SSL.VERIFY_PEER)
-    return Contexts(server, client, verify_clients, verify_servers, chain[0].not_valid_after_utc.timestamp())
+    return Contexts(server, client, verify_clients, verify_servers, chain[0])
 
 
 def _context(
@@ -161,12 +166,14 @@ class TLS:
 
     def __init__(self, contexts: Contexts, clock: Any) -> None:
         self._contexts = contexts
+        self._ours: dict[str, bool] = {}
         self._accepting = TLSMemoryBIOFactory(self, False, Factory(), clock)
         self._dialling = TLSMemoryBIOFactory(self, True, Factory(), clock)
 
     def use(self, contexts: Contexts) -> None:
         """Make connections with other contexts from now on; those there are go on."""
         self._contexts = contexts
+        self._ours.clear()
 
     def server(self, connection: Connection) -> TLSMemoryBIOProtocol:
         """What stands between the socket of a peer that has connected to us and the connection."""
@@ -179,6 +186,13 @@ class TLS:
     def trusts(self, socket: Any, domain: str) -> bool:
         """Whether the peer that we have connected to is the one that we meant (RFC 5922 7.3)."""
         return not self._contexts.verify_servers or _proves(socket, domain)
+
+    def is_ours(self, domain: str) -> bool:
+        """Whether our certificate proves to those that we connect to that this is our name (RFC 5923 9.1)."""
+        ours = self._ours.get(domain)
+        if ours is None:
+            ours = self._ours[domain] = is_for(self._contexts.certificate, domain)
+        return ours
 
     def proves(self, socket: Any, domain: str) -> bool:
         """Whether the peer that has connected to us has proven that this is its name (RFC 5922 7.4)."""

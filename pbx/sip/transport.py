@@ -57,6 +57,7 @@ class UDPFlow:
     transport = "UDP"
     reliable = False
     is_open = True
+    is_alias = False
 
     def __init__(
         self, transport: UDPTransport, address: SocketAddress, source: str, host: str, ancillary: list[Any]

@@ -107,6 +107,8 @@ class UserAgent:
             self._cancelled(transaction, request)
             return
         uas.check(request)
+        if request.uri.scheme == "sips" and transaction.flow.transport != "TLS":
+            raise Malformed(416, "")  # RFC 3261 26.2.2: what is to be secure comes securely, and is not taken otherwise
         if request.to_tag:
             session = self._dialogs.get((request.call_id, request.to_tag, request.from_tag))
             if session is None:
@@ -161,9 +163,10 @@ class UserAgent:
         uri = parse_uri(next_hop)
         flow = self.flows.flow_to(uri)
         if flow is not None:
-            dialog.flow = flow
+            if flow.transport == "TLS" or not dialog.secure:
+                dialog.flow = flow
         elif uri.is_sip:
-            secure = dialog.remote_target.startswith("sips:")
+            secure = dialog.secure or dialog.remote_target.startswith("sips:")
             self.locator.locate(uri, secure).addCallback(self._located, dialog, next_hop)
 
     def follow(self, dialog: Dialog, message: Message, flow: Flow) -> None:

@@ -196,6 +196,41 @@ def test_phone_that_registers_a_sips_address_is_called_over_tls_only(sim, transp
     assert bob.ringing is (transport == "TLS")
 
 
+def test_contacts_of_a_secure_call_are_secure(sim):
+    """RFC 3261 8.1.1.8, 12.1.1: who dials again what he has seen comes securely, and so does all of the dialog."""
+    alice = sim.phone("1001", transport="TLS")
+    bob = sim.phone("1002", transport="TLS", register=False)
+    bob.registers(contact="<sips:1002@10.0.1.2>")
+    sim.advance(1)
+    alice.address_of = lambda number: f"sips:{number}@10.0.0.1"
+    call(sim, alice, bob)
+    bob.holds()
+    sim.until(lambda: bob.may_offer and alice.call.held)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+    contacts = {
+        value
+        for datagram in sim.network.sent
+        if datagram.source[0] == sim.host and datagram.kind in ("INVITE", "200 INVITE")
+        for value in [parse(datagram.packet).first("contact")]
+    }
+    assert contacts == {f"<sips:{sim.host}:5061>"}
+    targets = [parse(one.packet).target for one in sim.network.sent if one.kind in ("ACK", "BYE", "INVITE")]
+    assert all(target.startswith("sips:") for target in targets)
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_request_for_a_sips_address_is_taken_over_tls_only(sim, transport):
+    """RFC 3261 26.2.2: somebody before us has broken the promise; we do not cover that up."""
+    alice = sim.phone("1001", transport=transport)
+    alice.address_of = lambda number: f"sips:{number}@10.0.0.1"
+    alice.invites("1002")
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 416
+    sim.assert_idle()
+
+
 def test_call_from_a_sips_address_goes_nowhere_without_tls(sim):
     zoe, alice = Raw(sim), sim.phone("1001", transport="TLS")
     alice.address_of = lambda number: f"sips:{number}@10.0.0.1"

@@ -47,6 +47,40 @@ def test_dialog_of_a_request_is_the_peer_s_seen_from_our_side():
     assert dialog.routes == ()
 
 
+SECURE = "sips:1001@192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("routes", "parts", "secure"),
+    [
+        ((), {}, False),
+        ((), {"target": SECURE}, True),
+        ((), {"contact": "<sips:peer@192.0.2.9>"}, True),
+        (("<sips:p1.example.com;lr>", P2), {}, True),
+        ((P1, "<sips:p2.example.com;lr>"), {"contact": "<sips:peer@192.0.2.9>"}, False),
+    ],
+)
+@pytest.mark.parametrize("transport", ["TLS", "TCP"])
+def test_our_contact_is_as_secure_as_what_the_peer_has_asked_for(routes, parts, secure, transport):
+    """RFC 3261 12.1.1: the Request-URI, the top Record-Route or, without any, the Contact."""
+    wire = Wire(VirtualClock(), reliable=True)
+    wire.transport = transport
+    dialog = Dialog.as_uas(request(more=recorded(*routes), **parts), "ours", wire)
+    secure = secure and transport == "TLS"
+    assert dialog.secure is secure
+    assert dialog.contact[2].startswith("<sips:" if secure else "<sip:")
+
+
+@pytest.mark.parametrize(("target", "secure"), [("sips:peer@192.0.2.9", True), (TARGET, False)])
+def test_our_contact_is_as_secure_as_what_we_have_asked_for(target, secure):
+    wire = Wire(VirtualClock(), reliable=True)
+    wire.transport = "TLS"
+    answer = response(request(caller=OURS, callee=f"<{target}>", cseq=7), 200, "theirs")
+    dialog = Dialog.as_uac(OURS, target, answer, wire)
+    assert dialog.secure is secure
+    assert dialog.contact[2].startswith("<sips:" if secure else "<sip:")
+
+
 def test_dialog_of_a_response_is_ours():
     dialog = calling()
     assert dialog.key == ("call", "ours", "theirs")

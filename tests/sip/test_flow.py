@@ -24,6 +24,7 @@ def test_peer_is_told_where_it_reaches_us(host: str, port: int, hostport: str) -
     transport = UDPTransport(Network(clock).bind(host, port), layer, Addresses(), Counter())
     flow = transport.flow((host, 5060))
     assert hostport_of(flow) == hostport
+    assert contact_of(flow, secure=True) == f"<sips:{flow.host}:{port}>"
     full = hostport if hostport.endswith(str(port)) else f"{hostport}:{port}"
     assert contact_of(flow) == f"<sip:{full}>"
     assert via_of(flow, "z9hG4bKx") == f"SIP/2.0/UDP {full};rport;branch=z9hG4bKx"

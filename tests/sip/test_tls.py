@@ -19,6 +19,7 @@ from zope.interface import directlyProvides
 from pbx.faults import Fault
 from pbx.sip import tls
 from pbx.sip.addresses import Addresses
+from pbx.sip.flow import via_of
 from pbx.sip.message import Request
 from pbx.sip.occupancy import CONNECTIONS, Occupancy
 from pbx.sip.stream_socket import StreamDialer, StreamListener
@@ -290,6 +291,30 @@ def test_only_a_name_that_was_proven_is_an_alias(sites) -> None:
     unverified, again = sites(made("them.example.com")), sites(made("us.example.com"))
     again.calls(unverified, "them.example.com", message(via="SIP/2.0/TLS us.example.com;alias"))
     assert unverified.transport.alias("us.example.com", 5061) is None
+
+
+def test_requests_come_back_over_the_connection_that_we_have_made(sites) -> None:
+    """RFC 5923 5, 9.1: our Via asks for that where our certificate proves what it says."""
+    us, them = sites(made("127.0.0.1")), sites(made("127.0.0.1", clients=True))
+    flow = us.transport.flow("127.0.0.1", them.port)
+    via = via_of(flow, "z9hG4bKx")
+    assert via == f"SIP/2.0/TLS 127.0.0.1:{us.port};rport;branch=z9hG4bKx;alias"
+    us.calls(them, "127.0.0.1", message(via=via))
+    back = them.transport.flow("127.0.0.1", us.port)
+    assert back is them.layer.flow
+    assert not back.is_alias  # it is their connection already
+    back.send(OPTIONS)
+    us.reactor.until(lambda: us.layer.received)
+    assert us.layer.received[0][0] is flow
+    assert (len(us.transport.connections), len(them.transport.connections)) == (1, 1)
+
+
+def test_name_that_our_certificate_does_not_prove_is_no_alias(sites) -> None:
+    us = sites(made("us.example.com"))
+    flow = us.transport.flow("127.0.0.1", 5061)
+    assert "alias" not in via_of(flow, "z9hG4bKx")
+    us.tls.use(made("127.0.0.1"))
+    assert via_of(flow, "z9hG4bKx").endswith(";alias")
 
 
 @pytest.mark.parametrize(
