@@ -20,6 +20,7 @@ from pbx.testing.clock import VirtualClock
 from pbx.testing.names import Zone
 from pbx.testing.network import Network, SimulatedSocket
 from pbx.testing.phone import Phone
+from pbx.testing.proxy import Proxy
 from pbx.wiring import Exchange
 
 REALM = "pbx"
@@ -123,6 +124,7 @@ class SimulatedExchange:
         self.store = MemoryStore()
         self.host = host
         self.phones: list[Phone] = []
+        self.proxies: list[Proxy] = []
         source = random.Random(len(self.exchanges))
         self.exchange = Exchange(
             self.clock,
@@ -158,23 +160,40 @@ class SimulatedExchange:
         )
 
     def phone(
-        self, number: str, *, host: str = "", register: bool = True, password: str | None = None, **features: Any
+        self,
+        number: str,
+        *,
+        host: str = "",
+        server: str = "",
+        register: bool = True,
+        password: str | None = None,
+        **features: Any,
     ) -> Phone:
         """Put a phone on the network, registered unless told otherwise.
 
         :param number: its extension; one without an account is a stranger.
+        :param server: the host that it knows as its exchange; "" for the exchange itself.
         :param password: None for the account's.
         :param features: see `Phone`.
         """
         host = host or f"10.0.1.{len(self.phones) + 1}"
         if password is None:
             password = self._accounts.get(number, "")
-        phone = Phone(self.clock, self.network, number, password, host, self.host, **features)
+        phone = Phone(self.clock, self.network, number, password, host, server or self.host, **features)
         self.phones.append(phone)
         if register:
             phone.registers()
             self.advance(0.25)
         return phone
+
+    def proxy(self, host: str, **features: Any) -> Proxy:
+        """Put a proxy on the network.
+
+        :param features: see `Proxy`.
+        """
+        proxy = Proxy(self.clock, self.network, host, self.host, **features)
+        self.proxies.append(proxy)
+        return proxy
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -210,12 +229,15 @@ class SimulatedExchange:
             sim.exchange.transports.stop()
             for phone in sim.phones:
                 phone.leaves()
+            for proxy in sim.proxies:
+                proxy.leaves()
         self.advance(LAST_WORDS)
         connections = sum(sim.exchange.transports.connections for sim in self.exchanges)
         assert not connections, f"{connections} connections left"
         assert not self.clock.pending, f"timers left: {self.clock.pending}"
         signalling = {(sim.host, SIP_PORT) for sim in self.exchanges}
         signalling |= {phone.address for sim in self.exchanges for phone in sim.phones}
+        signalling |= {proxy.address for sim in self.exchanges for proxy in sim.proxies}
         media = [address for address in self.network.bound if address not in signalling]
         assert not media, f"ports left: {media}"
 

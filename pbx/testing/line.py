@@ -1,4 +1,4 @@
-"""A simulated phone's line: the socket or the connection that leads to its exchange."""
+"""A simulated phone's line, or a proxy's: the socket or the connection that leads to its exchange."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pbx.sip.message import Request, Response
 from pbx.sip.occupancy import CONNECTIONS, Occupancy
 from pbx.sip.stream_transport import StreamTransport
 from pbx.sip.timers import Clock
-from pbx.sip.transaction_layer import TransactionLayer
-from pbx.sip.transport import UDPTransport
+from pbx.sip.transport import Receiver, UDPTransport
 from pbx.sip.transports import Transports
 from pbx.testing.network import Address, Network, SimulatedSocket
 
@@ -21,8 +20,9 @@ _BEHIND = 40_000  # what a NAT adds to our ports
 
 
 class Line:
-    """The line of one phone.
+    """The line of one phone or proxy.
 
+    :param layer: whom it tells.
     :param exchange: the exchange's host.
     :param host: the phone's address on the network.
     :param inside: the address that it believes to have; another one behind a NAT.
@@ -38,7 +38,7 @@ class Line:
         self,
         clock: Clock,
         network: Network,
-        layer: TransactionLayer,
+        layer: Receiver,
         exchange: str,
         host: str,
         inside: str,

@@ -81,7 +81,9 @@ class Datagram:
         return f"{first[8:11].decode('ascii', 'replace')} {method}"
 
     def __repr__(self) -> str:
-        words = self.packet.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+        words = f"{len(self.packet)} bytes"
+        if self.kind:
+            words = self.packet.split(b"\r\n", 1)[0].decode("utf-8", "replace")
         fate = "" if self.fate == "delivered" else f" ({self.fate})"
         return f"{self.source[0]}:{self.source[1]} > {self.target[0]}:{self.target[1]} {words}{fate}"
 

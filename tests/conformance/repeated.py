@@ -1,5 +1,6 @@
 """Flows that others have published, each over UDP, TCP and TLS, without faults and then with one for each message there
-is: over UDP it is lost, doubled or overtaken; of a connection it is the last one, or torn in the middle.
+is: over UDP it is lost, doubled or overtaken; of a connection it is the last one, or torn in the middle. What went over
+each connection is read once more, cut in two at every byte.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from pbx.testing.exchange import SimulatedExchange
+from pbx.sip.framing import Framer
+from pbx.sip.message import Message
+from pbx.testing.exchange import SimulatedExchange, is_sip
+from pbx.testing.network import Address
 from pbx.testing.phone import Phone
 from tests.flows.lawful import assert_lawful
 from tests.flows.office import ACCOUNTS, KINDS, MOST, plan
 
-FAULTS = {"UDP": KINDS, "TCP": ("reset", "tear"), "TLS": ("reset", "tear")}
+FAULTS = {"UDP": KINDS, "TCP": ("reset", "tear", "cut"), "TLS": ("reset", "tear")}
 CASES = [(transport, fault) for transport, faults in FAULTS.items() for fault in ("none", *faults)]
 
 Flow = Callable[..., None]
@@ -45,16 +49,16 @@ def flow(*numbers: str, plan: Any = plan, register: bool = True) -> Callable[[Fl
     return decorate
 
 
-def between(set_up: Callable[[], tuple[Any, ...]]) -> Callable[[Flow], Flow]:
-    """Make a test of a flow over UDP.
+def between(set_up: Callable[[str], tuple[Any, ...]]) -> Callable[[Flow], Flow]:
+    """Make a test of a flow in which others take part than one exchange and its phones.
 
-    :param set_up: makes what the flow is given: the simulation, and phones.
+    :param set_up: makes what the flow is given, over a transport: the simulation, and phones.
     """
 
     def decorate(function: Flow) -> Flow:
-        @pytest.mark.parametrize("fault", ("none", *KINDS))
-        def test(fault: str) -> None:
-            repeat(function, set_up, fault)
+        @pytest.mark.parametrize(("transport", "fault"), CASES, ids=map("-".join, CASES))
+        def test(transport: str, fault: str) -> None:
+            repeat(function, lambda: set_up(transport), fault)
 
         return named(test, function)
 
@@ -69,8 +73,11 @@ def named(test: Flow, function: Flow) -> Flow:
 
 def repeat(function: Flow, set_up: Callable[[], tuple[Any, ...]], fault: str) -> None:
     """Run a flow once without faults, or else once for each message that this fault can strike."""
-    if fault == "none":
-        run(function, *set_up(), faults={})
+    if fault in ("none", "cut"):
+        sim, *others = set_up()
+        run(function, sim, *others, faults={})
+        if fault == "cut":
+            cut_everywhere(sim)
         return
     # The fault may cause more messages than there were: each of these has its turn, too.
     number, sent = 0, 1
@@ -91,6 +98,28 @@ def run(function: Flow, sim: SimulatedExchange, *phones: Phone, faults: Mapping[
         failure.add_note(f"with {dict(faults) or 'no faults'}\n{sim.network.ladder()}")
         raise
     return sim.network.count
+
+
+def cut_everywhere(sim: SimulatedExchange) -> None:
+    """Read what went over each connection once more, byte by byte, and cut in two at every byte."""
+    streams: dict[tuple[Address, Address], list[bytes]] = {}
+    for datagram in sim.network.sent:
+        if is_sip(datagram.packet):
+            streams.setdefault((datagram.source, datagram.target), []).append(datagram.packet)
+    assert len(streams) >= 2
+    for messages in streams.values():
+        stream = b"".join(messages)
+        assert read(*[stream[place : place + 1] for place in range(len(stream))]) == messages
+        for place in range(len(stream)):
+            assert read(stream[:place], stream[place:]) == messages, f"cut after {place} bytes"
+
+
+def read(*pieces: bytes) -> list[bytes]:
+    """The messages that a framer finds in a stream that comes in pieces."""
+    framer = Framer()
+    found = [bytes(item) for piece in pieces for item in framer.feed(piece) if isinstance(item, Message)]
+    assert not framer.waits and not framer.over
+    return found
 
 
 def names_of(tests: Mapping[str, object]) -> set[str]:

@@ -1,11 +1,19 @@
 """The flows of RFC 3665, each named by its section, with our exchange in the place of the proxies and registrars.
 
-It answers 401 where a proxy would answer 407, and ends both dialogs instead of recording a route.
+It answers 401 where a proxy would answer 407, and ends both dialogs instead of recording a route. Where there are two
+proxies the second is the simulator's.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pbx.dialplan import Call, Plan, ext, uri
+from pbx.sip.flow import SIP_PORT, SIPS_PORT
+from pbx.sip.hops import Srv
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.keyring import Keyring
+from pbx.sip.uac import Policy
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.sound import Sound
 from tests.conformance.repeated import between, flow, names_of
@@ -13,9 +21,7 @@ from tests.conformance.repeated import between, flow, names_of
 SECTIONS = {f"2.{number}" for number in range(1, 6)} | {f"3.{number}" for number in range(1, 12)}
 
 LEFT_OUT = {
-    "3.3": "Our exchange asks its own phones for a password; to be asked by another is for trunks, which come later.",
-    "3.4": "Failing over is the business of whoever sends: of phones here; of ours tests/sip/test_uac.py shows it.",
-    "3.5": "An ALG is a proxy in a firewall that rewrites what the phones say. The exchange rewrites it on both sides.",
+    "3.5": "An ALG is a proxy in a firewall that rewrites what the phones say. The exchange rewrites it on both sides."
 }
 
 
@@ -104,13 +110,13 @@ def test_3_1_successful_session_establishment(sim, alice, bob):
 NEAR, FAR = "10.0.0.1", "10.0.0.2"
 
 
-def two_exchanges():
+def two_exchanges(transport):
     """Two exchanges, with Alice at one and Bob at the other; each sends on what it does not know itself."""
     near, far = Plan(), Plan()
 
     @near.internal("<number:1XXX>")
     async def onward(call: Call, number: str) -> None:
-        await call.dial(uri(f"sip:{number}@{FAR}"), timeout=20)
+        await call.dial(uri(f"sip:{number}@{FAR};transport={transport.lower()}"), timeout=20)
 
     @far.anonymous("<number:1XXX>")
     async def inward(call: Call, number: str) -> None:
@@ -118,7 +124,7 @@ def two_exchanges():
 
     sim = SimulatedExchange(near, {"1001": "alice's"}, host=NEAR)
     other = SimulatedExchange(far, {"1002": "bob's"}, host=FAR, beside=sim)
-    return sim, sim.phone("1001"), other.phone("1002", host="10.0.2.1")
+    return sim, sim.phone("1001", transport=transport), other.phone("1002", host="10.0.2.1", transport=transport)
 
 
 @between(two_exchanges)
@@ -127,6 +133,77 @@ def test_3_2_session_establishment_through_two_proxies(sim, alice, bob):
     sim.until(lambda: bob.ringing)
     bob.answers()
     sim.until(lambda: alice.talking)
+    talks_until_bob_hangs_up(sim, alice, bob)
+
+
+PASSWORD = "the exchange's"
+SERVICES = {"UDP": "_sip._udp.", "TCP": "_sip._tcp.", "TLS": "_sips._tcp."}
+
+
+def behind_a_proxy(transport, host):
+    """An exchange with Alice, which sends Bob's calls to a host; and Bob behind a proxy that asks it for a password."""
+    plan = Plan()
+
+    @plan.internal("<number:1XXX>")
+    async def onward(call: Call, number: str) -> None:
+        await call.dial(uri(f"sip:{number}@{host};transport={transport.lower()}"), timeout=60)
+
+    sim = SimulatedExchange(plan, {"1001": "alice's"}, host=NEAR)
+    proxy = sim.proxy(FAR, transport=transport, accounts={"exchange": PASSWORD})
+    alice = sim.phone("1001", transport=transport)
+    bob = sim.phone("1002", host="10.0.2.1", server=FAR, register=False, transport=transport)
+    proxy.serves(bob)
+    knows_a_password(sim)
+    return sim, alice, bob
+
+
+def knows_a_password(sim):
+    """Let the exchange answer challenges on all ways but those to its own phones."""
+    board, keyring = sim.exchange.switchboard, Keyring("exchange", PASSWORD, Identifiers().token, "proxy")
+    locate = board.locate
+
+    def with_a_keyring(target, secure):
+        found = locate(target, secure)
+        assert isinstance(found, list)
+        return [replace(destination, policy=Policy(keyring)) for destination in found]
+
+    board.locate = with_a_keyring
+
+
+def times(sim, kind, source):
+    return len([one for one in sim.network.sent if one.kind == kind and one.source[0] == source])
+
+
+@between(lambda transport: behind_a_proxy(transport, FAR))
+def test_3_3_session_with_multiple_proxy_authentication(sim, alice, bob):
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    sim.advance(2)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    assert times(sim, "407 INVITE", FAR) >= 1
+    talks_until_bob_hangs_up(sim, alice, bob)
+
+
+def two_proxies(transport):
+    """The first of the two servers of Bob's domain is not there."""
+    sim, *phones = behind_a_proxy(transport, "example.com")
+    port = SIPS_PORT if transport == "TLS" else SIP_PORT
+    sim.zone.records = {
+        f"{SERVICES[transport]}example.com": [Srv(1, 0, port, "one.example.com"), Srv(2, 0, port, "two.example.com")],
+        "one.example.com": ["10.0.0.99"],
+        "two.example.com": [FAR],
+    }
+    return sim, *phones
+
+
+@between(two_proxies)
+def test_3_4_session_with_proxy_failure(sim, alice, bob):
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    assert times(sim, "407 INVITE", FAR) >= 1
     talks_until_bob_hangs_up(sim, alice, bob)
 
 

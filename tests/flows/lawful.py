@@ -51,8 +51,8 @@ class _Witness:
         self._finals: dict[tuple[str, str, str], bytes] = {}
         self._numbers: dict[tuple[str, str, str], int] = {}
         self._described: set[tuple[str, str, str]] = set()
-        self._left: set[tuple[str, str]] = set()
-        self._descriptions: dict[tuple[str, str], tuple[bytes, int, bytes]] = {}
+        self._left: set[tuple[str, str, str]] = set()
+        self._descriptions: dict[tuple[str, str, str], tuple[bytes, int, bytes]] = {}
 
     def request_sent(self, request: Request, datagram: Datagram) -> None:
         packet, method, sender = datagram.packet, request.method, (datagram.source[0], request.call_id)
@@ -67,13 +67,13 @@ class _Witness:
         if former is not None or method in ("ACK", "CANCEL"):
             return
         # What one server has failed at goes to the next as it was (RFC 3263 4.3).
-        numbered = (*sender, datagram.target[0])
-        assert request.cseq > self._numbers.get(numbered, -1), "numbers rise (RFC 3261 12.2.1.1)"
-        assert sender not in self._left, "nothing comes after BYE (RFC 3261 15)"
-        self._numbers[numbered] = request.cseq
+        way = (*sender, datagram.target[0])
+        assert request.cseq > self._numbers.get(way, -1), "numbers rise (RFC 3261 12.2.1.1)"
+        assert way not in self._left, "nothing comes after BYE (RFC 3261 15)"
+        self._numbers[way] = request.cseq
         if method == "BYE":
-            self._left.add(sender)
-        self._describes(sender, request)
+            self._left.add(way)
+        self._describes(way, request)
 
     def response_sent(self, response: Response, datagram: Datagram) -> None:
         packet, source = datagram.packet, datagram.source[0]
@@ -82,8 +82,9 @@ class _Witness:
         if response.status >= 200:
             # Whoever is asked for a password is asked anew each time: for that the exchange keeps no state.
             challenged = response.status == 401 and final is not None and final.startswith(b"SIP/2.0 401 ")
-            # Over connections a transaction is over with its answer (timer J): what comes again is answered anew.
-            anew = response.via.transport != "UDP" and response.cseq_method != "INVITE"
+            # Over connections a transaction is over with its answer (timer J), and what is refused at once has none:
+            # what comes again over another connection, from another port, is answered anew.
+            anew = response.via.transport != "UDP" and (response.cseq_method != "INVITE" or response.status >= 300)
             assert final in (None, packet) or challenged or anew, "there is one final response (RFC 3261 17.2)"
             self._finals[transaction] = packet
             described = response.body or transaction in self._described
@@ -93,7 +94,7 @@ class _Witness:
             if response.body and response.first("rseq") is not None:
                 # What arrived so is the answer, and the 2xx need not repeat it (RFC 3261 13.2.1).
                 self._described.add(transaction)
-        self._describes((source, response.call_id), response)
+        self._describes((source, response.call_id, datagram.target[0]), response)
 
     def response_arrived(self, response: Response, datagram: Datagram) -> None:
         if datagram.sent_at > self._awaited[response.via.branch]:
@@ -104,7 +105,7 @@ class _Witness:
             if number not in self._acknowledged:
                 self.unacknowledged[number] = response
 
-    def _describes(self, sender: tuple[str, str], message: Message) -> None:
+    def _describes(self, sender: tuple[str, str, str], message: Message) -> None:
         origin = _ORIGIN.search(message.body)
         if origin is None:
             return
