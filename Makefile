@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FOR ?= 60
+NATIVE := setup.py $(wildcard native/*.py native/*.c native/*.h)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test lint format docs soak fuzz bench coverage clean
@@ -55,16 +56,16 @@ coverage: $(VENV)/installed-dev
 	$(BIN)/coverage report
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov
+	rm -rf $(VENV) pbx/media/_native*.so build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Building without isolation needs no network once everything is there, so that a changed setup.cfg does not either.
-$(VENV)/installed: $(VENV)/made setup.cfg pyproject.toml
+$(VENV)/installed: $(VENV)/made setup.cfg pyproject.toml $(NATIVE)
 	@echo "Installing into $(VENV): the first time this takes a minute."
 	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/made setup.cfg pyproject.toml
+$(VENV)/installed-dev: $(VENV)/made setup.cfg pyproject.toml $(NATIVE)
 	@echo "Installing into $(VENV), with what the tests need: the first time this takes a minute or two."
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@ $(VENV)/installed
@@ -75,5 +76,5 @@ $(VENV)/made:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' has no venv: install it (Debian: apt install python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) 'setuptools>=77'
+	@$(PIP) 'setuptools>=77' 'cffi>=1.17'
 	@touch $@

@@ -27,19 +27,22 @@ class Latch:
     :ivar signalled: the address that signalling named, None when it named none.
     :ivar source: the address that it latched to, None while it is open.
     :ivar since: when it latched, in the clock's seconds.
+    :ivar former: the address that it was latched to before signalling opened it; None when there is none.
+    :ivar heard: how many packets had been admitted when another source knocked; -1 when none has.
+    :ivar knocked: when that was.
     """
 
-    __slots__ = ("_clock", "_former", "_heard", "_knocked", "_signalling_host", "signalled", "since", "source")
+    __slots__ = ("_clock", "former", "heard", "knocked", "signalled", "signalling_host", "since", "source")
 
     def __init__(self, clock: Clock, signalling_host: str) -> None:
         self._clock = clock
-        self._signalling_host = signalling_host
+        self.signalling_host = signalling_host
         self.signalled: Address | None = None
         self.source: Address | None = None
         self.since = 0.0
-        self._former: Address | None = None
-        self._heard = -1
-        self._knocked = 0.0
+        self.former: Address | None = None
+        self.heard = -1
+        self.knocked = 0.0
 
     @property
     def target(self) -> Address | None:
@@ -50,8 +53,8 @@ class Latch:
         """Signalling names the phone's address. Another one than before opens the latch."""
         if address != self.signalled:
             self.signalled = address
-            self._former, self.source = self.source or self._former, None
-            self._heard = -1
+            self.former, self.source = self.source or self.former, None
+            self.heard = -1
 
     def admits(self, source: Address, heard: int) -> bool:
         """Whether a valid packet from another address than `source` may latch; if so, it has.
@@ -65,27 +68,27 @@ class Latch:
             new, old = self._rank(source), self._rank(self.source)
             at_once = new > old and (now < self.since + WINDOW or old <= _STRANGER < new)
         if not at_once:
-            if heard != self._heard:
+            if heard != self.heard:
                 # The present source has sent since the last knock, or this is the first: patience starts here.
-                self._heard, self._knocked = heard, now
+                self.heard, self.knocked = heard, now
                 return False
-            if now < self._knocked + PATIENCE:
+            if now < self.knocked + PATIENCE:
                 return False
             if self.source is not None and source[0] != self.source[0] and not self._is_known(source[0]):
                 return False
         self.source, self.since = source, now
-        self._heard = -1
+        self.heard = -1
         return True
 
     def _rank(self, source: Address) -> int:
         if self.signalled is not None and source[:2] == self.signalled[:2]:
             return _SIGNALLED
-        if source == self._former:
+        if source == self.former:
             return _FORMER
         return _KNOWN if self._is_known(source[0]) else _STRANGER
 
     def _is_known(self, host: str) -> bool:
-        return host == self._signalling_host or (self.signalled is not None and host == self.signalled[0])
+        return host == self.signalling_host or (self.signalled is not None and host == self.signalled[0])
 
 
 # Ranks of sources. What still comes from the address that signalling has just given up is the phone's, but the last

@@ -283,7 +283,7 @@ class Port:
             return
         if source != self.rtcp_source:
             target = self.latch.target
-            if source != self.rtcp_signalled and (target is None or source[0] != target[0]):
+            if source[:2] != self.rtcp_signalled and (target is None or source[0] != target[0]):
                 self.strange += 1
                 return
             self.rtcp_source = source
@@ -331,7 +331,7 @@ class Port:
         """What came to the RTP socket is no RTP that was agreed upon; where the two share it, it may be RTCP."""
         if not (self.mux and self.agreed and is_rtcp(packet) and len(packet) <= LARGEST):
             self.garbage += 1
-        elif source != self.latch.target:
+        elif (target := self.latch.target) is None or source[:2] != target[:2]:
             self.strange += 1
         elif self._sink is not None:
             self._sink.send_rtcp(packet)

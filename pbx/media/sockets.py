@@ -209,8 +209,9 @@ class MediaSockets:
 
     def close(self) -> None:
         """Stop reading. The pairs that are open still have to be closed."""
-        if self.threads is not None:
-            self.threads.close()
+        threads, self.threads = self.threads, None
+        if threads is not None:
+            threads.close()
         for timer in (self._timer, self._looking):
             if timer is not None:
                 timer.cancel()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import select
 import socket
 from collections.abc import Callable, Iterator
 from math import cos, pi, sin
@@ -19,33 +18,12 @@ from pbx.media.relay import Relay
 from pbx.media.rtp import Address, Packet
 from pbx.media.sockets import BATCH, PAUSE, MediaSockets
 from pbx.sip.identifiers import Identifiers
-from pbx.testing.clock import VirtualClock
 from tests.counts import count
+from tests.media.loopback import Turns, heard
 from tests.media.network import port, result
 
 HOST = "127.0.0.1"
 PORTS = range(21000, 21100)
-
-
-class Turns(VirtualClock):
-    """A reactor that takes one turn when it is told to. Loopback delivers at once, so nothing has to be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: set[MediaSockets] = set()
-
-    def addReader(self, reader: MediaSockets) -> None:
-        self.readers.add(reader)
-
-    def removeReader(self, reader: MediaSockets) -> None:
-        self.readers.discard(reader)
-
-    def turn(self, seconds: float = PAUSE) -> None:
-        """So much later: timers, then what is readable."""
-        self.advance(seconds)
-        for reader in list(self.readers):
-            if select.select([reader], [], [], 0)[0]:
-                reader.doRead()
 
 
 class Tape:
@@ -85,16 +63,6 @@ def phone() -> Iterator[socket.socket]:
         phone.bind((HOST, 0))
         phone.setblocking(False)
         yield phone
-
-
-def heard(phone: socket.socket) -> list[bytes]:
-    """All that has come to a phone."""
-    packets = []
-    while True:
-        try:
-            packets.append(phone.recv(65536))
-        except BlockingIOError:
-            return packets
 
 
 # Ports
