@@ -94,11 +94,16 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs."""
+    """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs.
+
+    `threads` is how many native ones there are, 0 for one on each processor; `silence` is in seconds.
+    """
 
     address: str = ""
     ports: range = range(10000, 20000)
     engine: str = "auto"
+    threads: int = 0
+    silence: float = 10
     codecs: tuple[str, ...] = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
 
 
@@ -213,7 +218,9 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
         {
             "address": options.address,
             "ports": options.ports,
-            "engine": options.one_of("auto", "python"),
+            "engine": options.one_of("auto", "native", "python"),
+            "threads": options.whole(0, 64),
+            "silence": options.whole(1, 3600),
             "codecs": options.codecs,
         },
     ),

@@ -26,7 +26,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from pbx import __version__, certificates, config
+from pbx import __version__, certificates, config, relaying
 from pbx.certificates import Certificates
 from pbx.clock import ReactorClock
 from pbx.config import Config
@@ -36,7 +36,6 @@ from pbx.exchange.registrar import Terms
 from pbx.faults import Fault
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
-from pbx.media.sockets import MediaSockets
 from pbx.options import Listener
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.parser import Limits
@@ -119,6 +118,8 @@ class PBX(Service):
             if config.media.address:
                 with config.blaming("media.address"):
                     require_local(config.media.address)
+            with config.blaming("media.engine"):
+                relaying.require(config)
             with config.blaming("database.url"):
                 numbers = opening.numbers(config.database.url)
             self._plan = loading.load(config.dialplan.file, numbers.__contains__)
@@ -160,11 +161,12 @@ class PBX(Service):
     def _wired(self) -> Exchange:
         """Return the exchange with all that the database holds."""
         sip, registrar = self.config.sip, self.config.registrar
+        self._media = relaying.sockets(self.config, self.reactor)
         names = Resolver(self._clock, lambda: connected(self.reactor))
         exchange = Exchange(
             self._clock,
             Identifiers(),
-            MediaSockets(self.reactor, self.config.media.ports),
+            self._media,
             self.store,
             self._plan,
             realm=sip.realm,
@@ -247,6 +249,7 @@ class PBX(Service):
                 "version": __version__,
                 "uptime": int(self.reactor.seconds() - self._started),
                 "listeners": self.listeners,
+                "engine": relaying.described(self._media),
                 **self.exchange.figures(),
                 "connections": self.exchange.transports.connections,
                 "timers": len(self._clock),

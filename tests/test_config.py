@@ -40,6 +40,8 @@ url = "sqlite:///../var/pbx.db"
 address = "127.0.0.1"
 ports = "20000-20099"
 engine = "python"
+threads = 2
+silence = 30
 codecs = ["pcma", "Telephone-Event"]
 
 [dialplan]
@@ -76,6 +78,7 @@ def test_empty_file_gives_the_documented_defaults() -> None:
     assert (registrar.min_expires, registrar.default_expires, registrar.max_expires) == (60, 3600, 7200)
     assert config.database.url == "sqlite:////srv/office/pbx.db"
     assert (config.media.address, config.media.engine) == ("", "auto")
+    assert (config.media.threads, config.media.silence) == (0, 10)
     assert (config.media.ports[0], config.media.ports[-1]) == (10000, 19999)
     assert config.media.codecs == ("opus", "G722", "PCMA", "PCMU", "telephone-event")
     assert config.dialplan.file == Path("/srv/office/dialplan.py")
@@ -181,7 +184,7 @@ def test_listener_reads_as_it_is_written() -> None:
         ('[media]\ncodecs = ["telephone-event"]', 2, ["no codec for speech"]),
         ('[media]\naddress = "eth0"', 2, ["eth0", "not an IP address"]),
         ('[media]\naddress = "0.0.0.0"', 2, ["0.0.0.0", "one of this machine's"]),
-        ('[media]\nengine = "rtpengine"', 2, ["rtpengine", "auto, python"]),
+        ('[media]\nengine = "rtpengine"', 2, ["rtpengine", "auto, native, python"]),
         ('[dialplan]\nfile = ""', 2, ["empty"]),
         ('[control]\nsocket = "a\\u0000b"', 2, ["control character"]),
         ('[log]\nlevel = "loud"', 2, ["loud", "debug, info, warn"]),
@@ -275,7 +278,7 @@ SECTIONS = {
     ),
     "registrar": ("min_expires", "max_expires", "default_expires"),
     "database": ("url",),
-    "media": ("address", "ports", "engine", "codecs"),
+    "media": ("address", "ports", "engine", "threads", "silence", "codecs"),
     "dialplan": ("file",),
     "control": ("socket",),
     "log": ("format", "level"),

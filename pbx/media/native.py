@@ -10,6 +10,7 @@ import os
 import struct
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from pbx.media.telephone_event import NAMES
 from pbx.sip.timers import Timer
 
 try:
-    from pbx.media import _native
+    _native: Any = import_module("pbx.media._native")
 except ImportError:
     _native = None  # there was no compiler when we were installed
 

@@ -69,6 +69,8 @@ class Path(Protocol):
 class Threads(Protocol):
     """The native threads."""
 
+    def __len__(self) -> int: ...
+
     def take(self, port: Any, other: Any) -> Path | None:
         """Have one of them pass the packets of two ports on, or None when none can."""
 
