@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from dataclasses import dataclass
@@ -21,25 +22,32 @@ import pbx
 
 ROOT = Path(__file__).parent.parent
 WHEELS = Path(sys.prefix, "wheels")
-NOT_OURS = (".venv", ".git", "run", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
+NOT_OURS = (".venv", ".git", "run", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "*.so")
+COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+CAN_COMPILE = bool(shutil.which(COMPILER)) and Path(sysconfig.get_path("include"), "Python.h").exists()
+LIBRARIES = sysconfig.get_path("purelib")  # those of the tests, where an environment of its own needs no copies
+IS_NATIVE = "from pbx.media import native; print(native.is_there())"
 
 pytestmark = pytest.mark.timeout(400)
 
 
-def run(*words: str | Path, cwd: Path, may_fail: bool = False) -> str | None:
-    """Return what a command printed; when it fails, fail with all of it, or return None if it may."""
+def run(*words: str | Path, cwd: Path, may_fail: bool = False, **more: str) -> str | None:
+    """Return what a command printed; when it fails, fail with all of it, or return None if it may.
+
+    :param more: variables of its environment.
+    """
     # Neither the checkout nor anybody's own settings may lend what an installation lacks.
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PBX_"))}
     done = subprocess.run(
-        words, check=False, cwd=cwd, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words, check=False, cwd=cwd, env={**clean, **more}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode and not may_fail:
         pytest.fail(f"{' '.join(map(str, words))}\n{done.stdout}", pytrace=False)
     return None if done.returncode else done.stdout
 
 
-def python(*words: str | Path, cwd: Path, may_fail: bool = False) -> str | None:
-    return run(sys.executable, "-m", *words, cwd=cwd, may_fail=may_fail)
+def python(*words: str | Path, cwd: Path, may_fail: bool = False, **more: str) -> str | None:
+    return run(sys.executable, "-m", *words, cwd=cwd, may_fail=may_fail, **more)
 
 
 @dataclass(frozen=True)
@@ -79,9 +87,34 @@ def test_installation_works(built, form, tmp_path):
     assert "\n    pbx " in run(home / "bin" / "twistd", "--help", cwd=folder)
     assert pbx.__version__ in run(home / "bin" / "pbx", "--version", cwd=folder)
 
+    assert run(home / "bin" / "python", "-c", IS_NATIVE, cwd=folder).strip() == str(CAN_COMPILE)
+
     (folder / "pbx.toml").write_text('[database]\nurl = "sqlite:///there.db"\n')
     run(home / "bin" / "pbx", "db", "upgrade", cwd=folder)
     assert (folder / "there.db").stat().st_size > 0
+
+
+@pytest.mark.skipif(not CAN_COMPILE, reason="no C compiler, or no headers of Python")
+def test_wheel_with_the_native_relay_is_good_for_all_pythons(built):
+    assert "-cp311-abi3-linux_" in built.wheel.name
+    assert [name for name in zipfile.ZipFile(built.wheel).namelist() if name.endswith((".so", ".c", ".h"))] == [
+        "pbx/media/_native.abi3.so"
+    ]
+
+
+@pytest.mark.parametrize("compiler", ["/no/compiler", "false"])
+@pytest.mark.parametrize("form", ["wheel", "editable"])
+def test_without_a_compiler_that_works_the_native_relay_is_left_out(built, compiler, form, tmp_path):
+    home, tree = tmp_path / "venv", tmp_path / "tree"
+    shutil.copytree(built.tree, tree, symlinks=True, ignore=shutil.ignore_patterns(*NOT_OURS))
+    python("venv", "--without-pip", home, cwd=tmp_path)
+    install = ["install", "--no-compile", "--no-index", "--no-deps", "--no-build-isolation"]
+    source = ["--editable", tree] if form == "editable" else [tree]
+    python(
+        "pip", "--python", home / "bin" / "python", *install, *source, cwd=tmp_path, CC=compiler, PYTHONPATH=LIBRARIES
+    )
+    assert not [*home.rglob("_native*.so"), *tree.rglob("_native*.so")]
+    assert run(home / "bin" / "python", "-c", IS_NATIVE, cwd=tmp_path, PYTHONPATH=LIBRARIES).strip() == "False"
 
 
 def test_wheel_holds_the_exchange_and_nothing_else(built):
@@ -106,4 +139,14 @@ def test_sdist_holds_what_make_needs(built):
     top = built.sdist.name.removesuffix(".tar.gz")
     with tarfile.open(built.sdist) as archive:
         names = {name.removeprefix(f"{top}/") for name in archive.getnames()}
-    assert {"Makefile", "etc/pbx.toml", "tests/conftest.py", "tools/run.py", "docs/glossary.md"} <= names
+    assert {
+        "Makefile",
+        "native/build.py",
+        "native/relay.h",
+        "native/worker.c",
+        "setup.py",
+        "etc/pbx.toml",
+        "tests/conftest.py",
+        "tools/run.py",
+        "docs/glossary.md",
+    } <= names
