@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pbx import options
+from pbx.exchange.thresholds import Thresholds
 from pbx.faults import Fault
 from pbx.options import Listener, Network, Wrong, nearest, shown
 from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS
@@ -39,6 +40,7 @@ class Sip:
 
     listen: tuple[Listener, ...] = (Listener("UDP", "0.0.0.0", 5060), Listener("TCP", "0.0.0.0", 5060))
     realm: str = ""
+    server: str = "PBX"
     advertise: str = ""
     local_networks: tuple[Network, ...] = LOCAL_NETWORKS
     drain: float = 30
@@ -141,6 +143,7 @@ class Config:
     domains: tuple[str, ...]
     sip: Sip
     tls: Tls
+    security: Thresholds
     registrar: Registrar
     database: Database
     media: Media
@@ -175,6 +178,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
         {
             "listen": options.listen,
             "realm": options.realm,
+            "server": options.realm,
             "advertise": options.host,
             "local_networks": options.networks,
             "drain": options.seconds,
@@ -200,6 +204,20 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
         {
             **dict.fromkeys(("certificate", "key", "ca"), options.optional_file),
             **dict.fromkeys(("verify_clients", "verify_servers"), options.boolean),
+        },
+    ),
+    "security": (
+        Thresholds,
+        {
+            "allow": options.networks,
+            "failures": options.whole(3, 1000),
+            "requests_per_second": options.whole(1, 10**5),
+            "ban": options.whole(1, 86400),
+            "longest_ban": options.whole(1, 10**8),
+            "account_requests_per_second": options.whole(1, 10**5),
+            "calls_at_once": options.whole(0, 10**6),
+            "calls_per_hour": options.whole(0, 10**6),
+            "destinations_per_hour": options.whole(0, 10**5),
         },
     ),
     "registrar": (
@@ -294,6 +312,7 @@ def parse(text: str, path: str) -> Config:
             key=(key := tls.key or tls.certificate) and folder / key,
             ca=tls.ca and folder / tls.ca,
         ),
+        security=sections["security"],
         registrar=sections["registrar"],
         database=Database(_absolute(sections["database"].url, folder)),
         media=sections["media"],

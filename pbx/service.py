@@ -42,6 +42,7 @@ from pbx.sip.parser import Limits
 from pbx.sip.resolver import Resolver, connected
 from pbx.sip.timers import Clock, Timer
 from pbx.store import opening
+from pbx.store.bans import BanTable
 from pbx.store.database import open_database
 from pbx.store.store import Store, StoreThread
 from pbx.wiring import Exchange
@@ -129,6 +130,7 @@ class PBX(Service):
             with config.blaming("database.url"):
                 self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds())
                 self._secret = opening.secret(config.database.url, "gruu")
+                self._bans = opening.bans(config.database.url, reactor.seconds())
             self._opened = opened.pop_all()
 
     def setServiceParent(self, parent: Any) -> None:
@@ -144,7 +146,9 @@ class PBX(Service):
         self._warn_of_descriptors(raise_descriptor_limit())
         self._thread = StoreThread(self.reactor)
         self._thread.start()
-        self.store = Store(open_database(self.config.database.url, patience=1), self.reactor, self._thread)
+        database = open_database(self.config.database.url, patience=1)
+        self.store = Store(database, self.reactor, self._thread)
+        self._ban_table = BanTable(database, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
         spare_the_collector()
@@ -153,7 +157,12 @@ class PBX(Service):
             self._listening.start(listener, bound)
         self._certificates.watch(self._clock)
         self.store.watch(self._accounts_changed)
-        commands: dict[str, Callable[..., object]] = {"status": self.status, "registrations": self.registrations}
+        commands: dict[str, Callable[..., object]] = {
+            "status": self.status,
+            "registrations": self.registrations,
+            "bans": self.bans,
+            "lift": self.lift,
+        }
         self._control.serve(self.reactor, Control(commands, self.reactor))
         self._ending = Ending(self.reactor, self, self.config.sip.drain, self._stop_reactor)
         self.reactor.callWhenRunning(self._running)
@@ -169,6 +178,7 @@ class PBX(Service):
             self._media,
             self.store,
             self._plan,
+            bans=self._ban_table,
             realm=sip.realm,
             secret=os.urandom(32),
             domains=self.config.domains,
@@ -192,11 +202,13 @@ class PBX(Service):
             calls=(sip.max_calls, sip.max_calls_per_address),
             transactions=(sip.max_transactions, sip.max_transactions_per_address),
             names=names,
+            thresholds=self.config.security,
+            server=sip.server,
         )
         names.counts = exchange.counts
         accounts, bindings = self._contents
         exchange.replace_accounts(accounts)
-        exchange.registrar.restore(bindings)
+        exchange.restore(bindings, self._bans)
         exchange.qualification.start()
         return exchange
 
@@ -254,7 +266,9 @@ class PBX(Service):
                 "connections": self.exchange.transports.connections,
                 "timers": len(self._clock),
                 "backlog": self.store.backlog,
+                "bans": len(self.exchange.doors.bans.listed()),
                 "drops": dict(self.exchange.counts),
+                "security": dict(self.exchange.doors.log.counts),
             }
         ]
 
@@ -268,12 +282,36 @@ class PBX(Service):
                 "transport": binding.transport,
                 "address": f"{binding.remote_host}:{binding.remote_port}",
                 "expires_in": int(binding.expires_at - now),
-                "registered_at": datetime.fromtimestamp(binding.registered_at, UTC).isoformat(timespec="seconds"),
+                "registered_at": _moment(binding.registered_at),
                 "user_agent": binding.user_agent,
             }
             for binding in self.exchange.location.bindings()
             if number in {None, binding.number}
         ]
+
+    def bans(self) -> list[dict[str, object]]:
+        """Return a row for each ban: what `pbx bans` shows."""
+        now = self.reactor.seconds()
+        return [
+            {
+                "address": ban.address,
+                "reason": ban.reason,
+                "since": _moment(ban.since),
+                "until": _moment(ban.until),
+                "ends_in": int(ban.until - now),
+                "times": ban.times,
+            }
+            for ban in self.exchange.doors.bans.listed()
+        ]
+
+    def lift(self, address: str) -> list[dict[str, object]]:
+        """End a ban: what `pbx bans remove` does.
+
+        :raises Fault: there is none.
+        """
+        if not self.exchange.doors.lift(address):
+            raise Fault("", 0, f"{address} is not banned", "`pbx bans` shows who is")
+        return [{"address": address}]
 
     def reload(self) -> None:
         """Take dialplan, certificates and log level anew; if anything is wrong with them, say so and keep all."""
@@ -287,7 +325,7 @@ class PBX(Service):
         self.exchange.switchboard.dialplan = plan
         self._certificates.use(new, contexts)
         self._output.level = new.log.level
-        parts = ("domains", "sip", "registrar", "database", "media", "control")
+        parts = ("domains", "sip", "security", "registrar", "database", "media", "control")
         waiting = [part for part in parts if getattr(new, part) != getattr(self.config, part)]
         self.log.info("reloaded{waiting}", waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "")
 
@@ -315,16 +353,24 @@ class PBX(Service):
         self.exchange.location.stop()
         self._opened.close()
         try:
-            await Deferred.fromCoroutine(self.store.close()).addTimeout(LAST_WRITE, self.reactor)
+            await Deferred.fromCoroutine(self._stored()).addTimeout(LAST_WRITE, self.reactor)
         except DeferredTimeout:
             self.log.warn("the database takes too long: {backlog} changes are lost", backlog=self.store.backlog)
         else:
             self._thread.stop()
 
+    async def _stored(self) -> None:
+        await self._ban_table.close()
+        await self.store.close()
+
     def stopService(self) -> Deferred[None]:
         """Close everything; the reactor waits for that."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._closed())
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 class Calls(Protocol):

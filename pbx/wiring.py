@@ -10,17 +10,24 @@ from typing import Any
 
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.authentication import Authenticator
+from pbx.exchange.ban import Ban
+from pbx.exchange.bans import BanStore
+from pbx.exchange.binding import Binding
 from pbx.exchange.directory import Directory
+from pbx.exchange.doors import Doors
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.phones import Phones
 from pbx.exchange.qualification import Qualification
+from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
 from pbx.exchange.switchboard import Dialplan, Switchboard
+from pbx.exchange.thresholds import Thresholds
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
 from pbx.sip.addresses import Addresses, SocketAddress, bracketed
 from pbx.sip.connection import Security
+from pbx.sip.headers import SERVER
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.locator import Locator, Names, NoNames
 from pbx.sip.nonces import Nonces
@@ -34,6 +41,7 @@ from pbx.sip.transports import Transports
 from pbx.sip.user_agent import UserAgent
 
 NO_NAMES = NoNames()
+THRESHOLDS = Thresholds()
 CODECS = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
 
 
@@ -45,6 +53,7 @@ class Exchange:
     :param sockets: where media ports come from.
     :param store: what is told of bindings.
     :param dialplan: what decides about calls.
+    :param bans: what is told of bans.
     :param realm: the realm of all accounts.
     :param secret: signs nonces; at least 16 random bytes.
     :param domains: the hosts of URIs that are ours beside the addresses we listen on.
@@ -61,6 +70,8 @@ class Exchange:
     :param transactions: how many requests of others may be in work or remembered, in all and of one address.
     :param limits: how long a message may be.
     :param names: the DNS.
+    :param thresholds: what is too much of one source or account.
+    :param server: how we call ourselves to who asks for that; "" for not at all.
     :ivar counts: what was dropped or refused, by kind.
     """
 
@@ -72,6 +83,7 @@ class Exchange:
         store: BindingStore,
         dialplan: Dialplan,
         *,
+        bans: BanStore,
         realm: str,
         secret: bytes,
         domains: Sequence[str] = (),
@@ -88,20 +100,26 @@ class Exchange:
         gruu_secret: bytes = b"",
         limits: Limits = LIMITS,
         names: Names = NO_NAMES,
+        thresholds: Thresholds = THRESHOLDS,
+        server: str = "PBX",
     ) -> None:
         self.transports = Transports()
-        self.layer = TransactionLayer(clock, identifiers, transactions)
+        self._registered = RegisteredFlows(store)
+        self.doors = Doors(clock, self._registered, thresholds, bans)
+        self.layer = TransactionLayer(clock, identifiers, transactions, self.doors.bans)
         self.counts = self.layer.counts
         self._clock = clock
         locator = Locator(names, self.transports.supported, lambda: int(identifiers.token(), 16) / 2**64)
         self.agent = UserAgent(clock, identifiers, self.layer, self.transports, locator)
+        if server:
+            self.agent.server = SERVER.field(server)
         self.relay = Relay(sockets, clock, codecs, identifiers)
         self.directory = Directory()
-        authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest)
-        self.location = Location(clock, store)
+        self.authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest, self.doors)
+        self.location = Location(clock, self._registered)
         gruus = Gruus(gruu_secret or secret, identifiers, self.location.contacts)
         self.registrar = Registrar(
-            self.directory, authenticator, self.location, gruus, clock, identifiers, self.is_ours, terms
+            self.directory, self.authenticator, self.location, gruus, clock, identifiers, self.is_ours, terms
         )
         self.qualification = Qualification(self.agent, self.location, qualify)
         phones = Phones(self.directory, self.location, self.transports, self.qualification.is_silent)
@@ -111,11 +129,12 @@ class Exchange:
             self.relay,
             self.directory,
             phones,
-            authenticator,
+            self.authenticator,
             self.registrar,
             gruus,
             dialplan,
             self.is_ours,
+            self.doors,
             media_address,
             calls,
         )
@@ -126,7 +145,7 @@ class Exchange:
 
     def listen(self, bound: Any) -> UDPTransport:
         """Take a bound UDP socket as one of our listeners."""
-        transport = UDPTransport(bound, self.layer, self._addresses, self.counts, self._limits)
+        transport = UDPTransport(bound, self.layer, self._addresses, self.counts, self._limits, self.doors.bans)
         self.transports.all.append(transport)
         return transport
 
@@ -151,9 +170,16 @@ class Exchange:
             self._occupancy,
             security,
             self._limits,
+            self.doors.bans,
         )
         self.transports.streams.append(transport)
         return transport
+
+    def restore(self, bindings: Sequence[Binding], bans: Sequence[Ban]) -> None:
+        """Take over what the store has kept of the last run."""
+        self._registered.restore(bindings)
+        self.registrar.restore(bindings)
+        self.doors.bans.restore(bans)
 
     def is_ours(self, host: str) -> bool:
         """Whether a URI's host means this exchange: a domain, or an address that we listen on."""

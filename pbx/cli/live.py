@@ -12,7 +12,11 @@ from pbx.cli.settings import Settings, pass_settings
 REGISTRATION = ("number", "contact", "transport", "address", "expires_in", "registered_at", "user_agent")
 
 
-def _rows(settings: Settings, command: str, **arguments: object) -> list[dict[str, Any]]:
+def rows(settings: Settings, command: str, **arguments: object) -> list[dict[str, Any]]:
+    """Ask the running server.
+
+    :raises Refused: there is none, or it says why not.
+    """
     from pbx.cli.client import ask
 
     return cast(list[dict[str, Any]], ask(settings.config.control.socket, command, **arguments))
@@ -26,7 +30,7 @@ def status(settings: Settings, as_json: bool) -> None:
 
     How many calls and registrations there are, what waits for the database, what was dropped since the start.
     """
-    for row in _rows(settings, "status"):
+    for row in rows(settings, "status"):
         output.show_one(row, as_json)
 
 
@@ -39,4 +43,4 @@ def registrations(settings: Settings, number: str | None, as_json: bool) -> None
 
     With NUMBER, those of this extension only.
     """
-    output.show(_rows(settings, "registrations", number=number), REGISTRATION, as_json)
+    output.show(rows(settings, "registrations", number=number), REGISTRATION, as_json)

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from pbx import __version__
+from pbx.cli.bans import bans
 from pbx.cli.client import Refused
 from pbx.cli.database import db
 from pbx.cli.extension import extension
@@ -35,7 +36,7 @@ def pbx(context: click.Context, config: str | None) -> None:
     context.obj = Settings(config)
 
 
-for _command in (db, extension, status, registrations):
+for _command in (bans, db, extension, status, registrations):
     pbx.add_command(_command)
 
 

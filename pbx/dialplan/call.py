@@ -62,6 +62,9 @@ class Bridge(DrivenCall, Protocol):
     def redirect(self, uris: Sequence[str], status: int) -> None:
         """End the call, not yet answered, with other addresses to try."""
 
+    def forbid(self, event: str) -> None:
+        """End the call, not yet answered, with 403, and with a line in the security log."""
+
 
 class Call(Generic[State]):
     """One call.

@@ -39,12 +39,14 @@ class Route(NamedTuple):
 
     :ivar path: the file that declares it.
     :ivar line: the line there.
+    :ivar allow: the word that the caller's class of service must have; "" for none.
     """
 
     pattern: Pattern
     function: Callable[..., Coroutine[Any, Any, object]]
     path: str
     line: int
+    allow: str = ""
 
 
 class Routes:
@@ -114,6 +116,17 @@ class Plan(Generic[State]):
         """
         return self._declare(Source.INTERNAL, pattern)
 
+    def outbound(self, pattern: str, *, allow: str) -> Declaration[State]:
+        """Declare the route of calls of our own extensions to the outside, for those whose class of service has a word.
+
+        The others get 403.
+
+        :param pattern: as in `internal`, beside whose routes it stands.
+        :param allow: the word: `"international"`.
+        :raises Fault: at load, when the pattern, the word or the function under it is wrong.
+        """
+        return self._declare(Source.INTERNAL, pattern, allow)
+
     def anonymous(self, pattern: str) -> Declaration[State]:
         """Declare the route of calls from strangers. Without any, strangers get 403.
 
@@ -134,11 +147,14 @@ class Plan(Generic[State]):
             bridge.reject(403 if source is Source.ANONYMOUS else 404, None)
             return
         route, values = found
+        if route.allow and not bridge.caller.may(route.allow):
+            bridge.forbid("class-of-service")
+            return
         driver = Driver(bridge)
         bridge.user = driver
         driver.start(route.function(Call(bridge, driver, self._new_state), **values))
 
-    def _declare(self, source: Source, text: str) -> Declaration[State]:
+    def _declare(self, source: Source, text: str, allow: str | None = None) -> Declaration[State]:
         frame = sys._getframe(2)
         path, line = frame.f_code.co_filename, frame.f_lineno
         try:
@@ -146,14 +162,22 @@ class Plan(Generic[State]):
         except (TypeError, ValueError) as error:
             raise Fault(path, line, f"pattern {text!r}: {error}", "see docs/dialplan, Patterns") from None
 
+        if allow is not None and not _is_word(allow):
+            what = f"outbound({text!r}): allow is {allow!r}, not a word of a class of service"
+            raise Fault(path, line, what, 'write for example allow="international"')
+
         def declare(
             function: Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]], /
         ) -> Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]]:
             _check_function(function, pattern, path, line)
-            self._routes[source].add(Route(pattern, function, path, line))
+            self._routes[source].add(Route(pattern, function, path, line, allow or ""))
             return function
 
         return declare
+
+
+def _is_word(allow: object) -> bool:
+    return isinstance(allow, str) and allow.isprintable() and len(allow.split()) == 1
 
 
 def _tie(route: Route, other: Route, number: str) -> Fault:

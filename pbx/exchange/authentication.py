@@ -1,4 +1,5 @@
-"""Who sent a request, proven by digest credentials (RFC 3261 22.1, RFC 7616, RFC 8760).
+"""Who sent a request, proven by digest credentials (RFC 3261 22.1, RFC 7616, RFC 8760), or by a certificate that names
+the extension (RFC 3261 26.3.2.1).
 
 Whoever fails learns nothing: an unknown user, a wrong password and a disabled extension get the same fresh challenge
 for the same work, one digest computation.
@@ -7,6 +8,7 @@ for the same work, one digest computation.
 from __future__ import annotations
 
 from pbx.exchange.directory import Directory
+from pbx.exchange.doors import Doors
 from pbx.exchange.extension import Extension
 from pbx.sip.digest import HASHES, Challenge, Credentials, parse_credentials
 from pbx.sip.errors import Malformed
@@ -24,17 +26,21 @@ class Authenticator:
     """Asks for credentials and checks them.
 
     :param directory: the extensions.
+    :param doors: is told who came.
     :param nonces: what challenges are made of.
     :param realm: the realm that is part of every HA1.
     :param algorithms: the algorithms to offer, the preferred one first (RFC 8760 2.4).
     :ivar computations: how many digests were computed.
     """
 
-    __slots__ = ("_algorithms", "_directory", "_nonces", "_realm", "computations")
+    __slots__ = ("_algorithms", "_directory", "_doors", "_nonces", "_realm", "computations")
 
-    def __init__(self, directory: Directory, nonces: Nonces, realm: str, algorithms: tuple[str, ...]) -> None:
+    def __init__(
+        self, directory: Directory, nonces: Nonces, realm: str, algorithms: tuple[str, ...], doors: Doors
+    ) -> None:
         self.computations = 0
         self._directory = directory
+        self._doors = doors
         self._nonces = nonces
         self._realm = realm
         self._algorithms = algorithms
@@ -43,19 +49,35 @@ class Authenticator:
         """Return the extension that sent a request, or the fields of the 401 that asks who did.
 
         :param flow: where the request came from; nonces are good for its address only.
-        :raises Malformed: 400 when credentials are malformed or meant for another URI.
+        :raises Malformed: 400 when credentials are malformed or meant for another URI; 403 or 503 when an extension
+            may not come this way, or asks too much.
         """
-        host = flow.remote[0]
+        host, doors = flow.remote[0], self._doors
+        certified = self._certified(request, flow) if flow.names else None
+        if certified is not None:
+            doors.proven(certified, flow)
+            return certified
         credentials = self._credentials(request)
         if credentials is None:
+            doors.challenged(flow)
             return self._challenge(host)
-        extension = self._directory.find(credentials.username)
+        name = credentials.username
+        extension = self._directory.find(name)
         right = self._right(credentials, extension, request.method)
-        if extension is None or not (right and extension.enabled):
+        if extension is None or not (right and extension.enabled and doors.believes(name, flow)):
+            doors.failed(name, flow, self._nonces.is_fresh(credentials.nonce, host))
             return self._challenge(host)
         if not self._nonces.use(credentials.nonce, host, credentials.count):
             return self._challenge(host, stale=True)
+        doors.proven(extension, flow)
         return extension
+
+    def _certified(self, request: Request, flow: Flow) -> Extension | None:
+        """The extension that a request says it is from, if the certificate of its connection names it."""
+        uri = request.sender().uri
+        extension = self._directory.find(uri.decoded_user)
+        named = f"{uri.decoded_user}@{uri.host}" in flow.names
+        return extension if named and extension is not None and extension.enabled else None
 
     def _credentials(self, request: Request) -> Credentials | None:
         """The first credentials that answer one of our challenges; a request may carry others (RFC 3261 22.3)."""

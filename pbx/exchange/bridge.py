@@ -23,6 +23,7 @@ from pbx.exchange.handover import Handover
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.passing import pass_on
+from pbx.exchange.privacy import withheld
 from pbx.exchange.renegotiation import Renegotiation
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
@@ -66,6 +67,9 @@ class Board(Protocol):
     def call_ended(self, bridge: Bridge) -> None:
         """The call is over."""
 
+    def forbidden(self, bridge: Bridge, event: str, flow: Flow) -> None:
+        """The dialplan lets nobody in who is like this caller; here the call came from."""
+
 
 class Bridge:
     """One call.
@@ -88,6 +92,7 @@ class Bridge:
         "_crossing",
         "_dialled",
         "_early",
+        "_flow",
         "_fork",
         "_forwards",
         "_instance",
@@ -112,13 +117,15 @@ class Bridge:
         self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str, instance: str = ""
     ) -> None:
         request = transaction.request
+        self._flow = transaction.flow
         self._forwards = request.max_forwards - 1
         self._secure = request.uri.scheme == "sips"
         self._session = InboundSession(board.agent, transaction, self)
         self._side: Side = board.side(transaction.flow)
         self._renegotiation = Renegotiation(board.relay, self._session, self._side, self)
         self._offer, self._session.sdp = self._session.sdp, b""
-        self._crossing = crossing(self._session.take_fields(), INVITES)
+        fields = crossing(self._session.take_fields(), INVITES)
+        self._crossing = withheld(fields) if caller.is_private else fields
         self._board = board
         self._fork: Fork | None = None
         self._dialled: Deferred[Outcome] | None = None
@@ -193,6 +200,14 @@ class Bridge:
             return
         self._finish()
         self._session.reject(status, reason or "", more)
+
+    def forbid(self, event: str) -> None:
+        """Refuse the call with 403: nobody like this caller gets where it wants to.
+
+        :param event: its name in the security log.
+        """
+        self._board.forbidden(self, event, self._flow)
+        self.reject(403)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:
         """Tell the caller other addresses to call (RFC 3261 8.3, 21.3)."""

@@ -10,6 +10,7 @@ from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import INFORMATION, crossing
 from pbx.exchange.destination import Destination
 from pbx.exchange.outcome import Outcome
+from pbx.exchange.privacy import withheld
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.sip.correspondence import Correspondence
 from pbx.sip.errors import Malformed, Refused
@@ -119,6 +120,8 @@ class Messages:
             raise Malformed(found.status, found.text)
         forwards = request.max_forwards - 1
         fields, kind, body = crossing(request.fields, INFORMATION), request.first("content-type") or "", request.body
+        if sender.is_private:
+            fields = withheld(fields)
 
         def copy(destination: Destination, flow: Flow) -> Request:
             shown = sender.shown_at(hostport_of(flow))

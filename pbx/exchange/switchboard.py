@@ -13,19 +13,21 @@ from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.destination import Destination
 from pbx.exchange.directory import Directory
+from pbx.exchange.doors import Doors
 from pbx.exchange.events import Events
 from pbx.exchange.extension import Extension
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.messages import Messages
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.phones import Phones
+from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
 from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow
-from pbx.sip.headers import RETRY_AFTER
+from pbx.sip.headers import RETRY_AFTER, parse_address
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
 from pbx.sip.occupancy import CALLS, Occupancy, no_room
@@ -56,6 +58,7 @@ class Switchboard:
     """The calls of one exchange.
 
     :param is_ours: whether a host, as it stands in a URI, is one of our domains or addresses.
+    :param doors: is asked about everybody who calls.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param calls: how many calls there may be, in all and from one address.
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
@@ -75,6 +78,7 @@ class Switchboard:
         gruus: Gruus,
         dialplan: Dialplan,
         is_ours: Callable[[str], bool],
+        doors: Doors,
         media_address: str = "",
         calls: tuple[int, int] = CALLS,
     ) -> None:
@@ -91,6 +95,7 @@ class Switchboard:
         self._authenticator = authenticator
         self._registrar = registrar
         self._is_ours = is_ours
+        self._doors = doors
         self._media_address = media_address
         self._occupancy = Occupancy(*calls)
         agent.exchange = self
@@ -100,8 +105,8 @@ class Switchboard:
 
         :raises Refused: 503 while draining or when there are too many, 401 without credentials, 404 for domains that
             are not ours.
-        :raises Malformed: when the INVITE cannot make a session, when a stranger dials what is not for strangers, or
-            when it wants to replace a session: nobody may do that yet.
+        :raises Malformed: when the INVITE cannot make a session, when a stranger dials what is not for strangers, when
+            the caller has called enough, or when it wants to replace a session: nobody may do that yet.
         """
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
@@ -111,19 +116,26 @@ class Switchboard:
         if "gr" in request.uri.parameters and not number:
             raise Malformed(404, "")  # RFC 5627 5.1: it is good no more, or never was
         if caller.source is Source.ANONYMOUS and not self.dialplan.serves(caller.source, number):
+            self._doors.forbidden("anonymous-refused", caller, number, transaction.flow)
             raise Malformed(403, "")  # here, where it leaves nothing behind
         if replaced(self.agent, request) is not None:
             raise Malformed(403, "")  # RFC 3891 section 3
         if not self._occupancy.has_room(transaction.flow.remote[0]):
             self.agent.layer.counts["too many calls"] += 1
             raise no_room()
+        extension = self._directory.find(caller.number) if caller.source is Source.INTERNAL else None
+        if extension is not None:
+            self._doors.admit(extension, number, transaction.flow)
         bridge = Bridge(self, transaction, caller, number, instance)
         self.calls[bridge.id] = bridge
         self._occupancy.enter(bridge.host)
+        self._doors.call_began(caller)
         self.dialplan.run(bridge)
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
         """A REGISTER came."""
+        if not self._is_ours(request.uri.host):
+            self._doors.strayed(transaction.flow, request.uri.host)
         self._registrar.registering(transaction, request)
 
     def requested(self, transaction: ServerTransaction, request: Request) -> None:
@@ -174,6 +186,11 @@ class Switchboard:
         """A call is over."""
         if self.calls.pop(bridge.id, None) is not None:
             self._occupancy.leave(bridge.host)
+            self._doors.call_ended(bridge.caller)
+
+    def forbidden(self, bridge: Bridge, event: str, flow: Flow) -> None:
+        """The dialplan lets nobody in who is like this caller; here the call came from."""
+        self._doors.forbidden(event, bridge.caller, bridge.number, flow)
 
     def hang_up_all(self) -> None:
         """End all calls."""
@@ -186,16 +203,31 @@ class Switchboard:
         :raises Refused: 401 when it has yet to prove it, 404 for domains that are not ours.
         """
         sender = request.sender()
-        if self._is_here(sender.uri.host, flow):
+        host = sender.uri.host
+        withheld = is_private(request.fields, host)
+        if self._is_here(host, flow) or (host == ANONYMOUS_HOST and self._prefers_us(request, flow)):
             found = self._authenticator.identify(request, flow)
             if not isinstance(found, Extension):
                 raise Refused(401, *found)
-            caller = Caller(found.number, found.name, Source.INTERNAL)
+            # RFC 3325 section 8: the phone is not trusted; it is who it has authenticated as, whatever it asserts.
+            caller = Caller(found.number, found.name, Source.INTERNAL, found.class_of_service, is_private=withheld)
         else:
-            caller = Caller(sender.uri.user, _printable(sender.display), Source.ANONYMOUS)
+            self._doors.came_anonymously(flow)
+            name = _printable(sender.display)
+            caller = Caller(sender.uri.user, name, Source.ANONYMOUS, domain=host, is_private=withheld)
         if not self._is_here(request.uri.host, flow):
+            if caller.source is Source.ANONYMOUS:
+                self._doors.strayed(flow, request.uri.host)
             raise Refused(404)
         return caller
+
+    def _prefers_us(self, request: Request, flow: Flow) -> bool:
+        """Whether somebody who withholds its identity lets us know that it is one of ours (RFC 3325 9.2), or is known
+        to be."""
+        if self._doors.is_registered(flow):
+            return True
+        preferred = request.first("p-preferred-identity")
+        return preferred is not None and self._is_here(parse_address(preferred).uri.host, flow)
 
     def _is_here(self, host: str, flow: Flow) -> bool:
         """Whether a URI's host means us, also to those who know us by the address that they reach us at."""

@@ -14,8 +14,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pbx.sip.addresses import Addresses, SocketAddress
-from pbx.sip.flow import Flow
+from pbx.sip.flow import NOBODY, Flow
 from pbx.sip.framing import PING, Framer, Item
+from pbx.sip.gate import Gate
 from pbx.sip.headers import Via
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import BadRequest, Limits
@@ -49,6 +50,9 @@ class Security(Protocol):
     def proves(self, socket: Any, domain: str) -> bool:
         """Whether the peer that has connected to us has proven that this is its name (RFC 5922 7.4)."""
 
+    def users(self, socket: Any) -> frozenset[str]:
+        """The users that the certificate of a peer that has connected to us names: "user@host"."""
+
 
 class Transport(Protocol):
     """The transport that connections and flows belong to.
@@ -64,6 +68,7 @@ class Transport(Protocol):
     clock: Clock
     connections: set[Connection]
     counts: Counter[str]
+    gate: Gate
     limits: Limits
     receiver: Receiver
     security: Security | None
@@ -90,6 +95,7 @@ class StreamFlow:
     :ivar domain: the host by which we know the peer: its certificate must be for this one.
     :ivar sent_by: host and port of the peer's own Via; None before its first request.
     :ivar kept_until: seconds since 1970; until then its connection may be silent.
+    :ivar names: the users that the certificate of a peer names that has connected to us.
     """
 
     __slots__ = (
@@ -102,6 +108,7 @@ class StreamFlow:
         "host",
         "inbound",
         "kept_until",
+        "names",
         "port",
         "remote",
         "sent_by",
@@ -127,6 +134,7 @@ class StreamFlow:
         self.connection: Connection | None = None
         self.asked = False
         self.kept_until = 0.0
+        self.names = NOBODY
 
     @property
     def is_open(self) -> bool:
@@ -214,6 +222,7 @@ class Connection:
     def handshakeCompleted(self) -> None:
         """TLS is there."""
         security, flow = self._transport.security, self.flow
+        flow.names = security.users(self._socket) if security is not None and self.inbound else NOBODY
         if security is None or self.inbound or security.trusts(self._socket, flow.domain):
             self._begin()
         else:
@@ -224,8 +233,13 @@ class Connection:
         """Bytes came."""
         if not self.ready:
             return  # it is being closed
+        transport, remote = self._transport, self.flow.remote
+        if transport.gate.alert and self.inbound and transport.gate.shuts_out(transport.name, *remote):
+            transport.counts["banned"] += 1
+            self._drop()
+            return
         framer = self._framer
-        now = self._transport.clock.seconds()
+        now = transport.clock.seconds()
         ended, pings = False, 0
         for item in framer.feed(data):
             if item is PING:
@@ -234,7 +248,8 @@ class Connection:
                 ended = True
                 self._take(item)
         if pings:
-            self._transport.counts["keep-alives"] += pings
+            transport.counts["keep-alives"] += pings
+            transport.gate.bothered(transport.name, *remote)
             self._socket.write(b"\r\n" * pings)
         if ended or self.heard is not None:
             self.heard = now
@@ -305,6 +320,7 @@ class Connection:
                 transport.receiver.refuse(flow, item.request, item)
             else:
                 transport.counts["malformed messages"] += 1
+                transport.gate.bothered(transport.name, *flow.remote)
         except Exception:
             transport.counts["failures"] += 1
             _log.failure("a message from {flow} could not be dealt with", flow=flow)

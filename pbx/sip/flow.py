@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+NOBODY: frozenset[str] = frozenset()
+
 SIP_PORT, SIPS_PORT = 5060, 5061  # RFC 3261 19.1.2
 
 
@@ -21,6 +23,7 @@ class Flow(Protocol):
     :ivar remote: the peer's (address, port). IPv6 without brackets.
     :ivar is_open: whether it can be used without a new connection.
     :ivar is_alias: whether the peer may send its own requests for us over the connection that we make (RFC 5923).
+    :ivar names: the users that the peer's certificate names, each as "user@host", the host in lower case.
     """
 
     @property
@@ -39,6 +42,8 @@ class Flow(Protocol):
     def is_open(self) -> bool: ...
     @property
     def is_alias(self) -> bool: ...
+    @property
+    def names(self) -> frozenset[str]: ...
 
     def send(self, packet: bytes) -> None:
         """Send one message. Never raises: what cannot be sent is lost, and timers or `transport_failed` tell of it."""

@@ -48,6 +48,13 @@ class Nonces:
         digits = f"{stamp:0{_STAMP}x}"
         return digits + self._signature(digits, host)
 
+    def is_fresh(self, nonce: str, host: str) -> bool:
+        """Whether it was issued to this address a while ago at most: whoever has it has received what we sent there."""
+        digits = nonce[:_STAMP]
+        if not hmac.compare_digest(self._signature(digits, host).encode(), nonce[_STAMP:].encode(errors="replace")):
+            return False
+        return int(digits, 16) > self._now() - self._lifetime
+
     def use(self, nonce: str, host: str, count: int) -> bool:
         """Use a nonce once; to be called only when the credentials that came with it are right.
 

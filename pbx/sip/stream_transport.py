@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from pbx.sip.addresses import Addresses, SocketAddress, source_to
 from pbx.sip.connection import Connection, Security, StreamFlow
 from pbx.sip.flow import SIP_PORT, SIPS_PORT
+from pbx.sip.gate import OPEN, Gate
 from pbx.sip.headers import Via
 from pbx.sip.occupancy import Occupancy
 from pbx.sip.parser import LIMITS, Limits
@@ -46,6 +47,7 @@ class StreamTransport:
     :param occupancy: how many connections may be made to us.
     :param security: TLS; None where it is not wanted, or is somebody else's business.
     :param limits: how long a message may be.
+    :param gate: who is shut out.
     :ivar connections: the connections there are.
     """
 
@@ -61,6 +63,7 @@ class StreamTransport:
         occupancy: Occupancy,
         security: Security | None = None,
         limits: Limits = LIMITS,
+        gate: Gate = OPEN,
     ) -> None:
         self.name = name
         self.host: str = bound[0]
@@ -73,6 +76,7 @@ class StreamTransport:
         self.clock = clock
         self.security = security
         self.limits = limits
+        self.gate = gate
         self.connections: set[Connection] = set()
         self._dialer = dialer
         self._occupancy = occupancy
@@ -87,6 +91,9 @@ class StreamTransport:
         :param address: the peer's socket address.
         :param source: our address that it has connected to.
         """
+        if self.gate.alert and self.gate.shuts_out(self.name, address[0], address[1]):
+            self.counts["banned"] += 1
+            return None
         if not self._occupancy.enter(address[0]):
             self.counts["refused connections"] += 1
             return None

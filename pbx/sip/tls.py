@@ -198,6 +198,11 @@ class TLS:
         """Whether the peer that has connected to us has proven that this is its name (RFC 5922 7.4)."""
         return self._contexts.verify_clients and _proves(socket, domain)
 
+    def users(self, socket: Any) -> frozenset[str]:
+        """The users that the certificate of a peer that has connected to us names: "user@host"."""
+        certificate = socket.getPeerCertificate() if self._contexts.verify_clients else None
+        return frozenset() if certificate is None else users_of(certificate.to_cryptography())
+
     # What Twisted asks
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
@@ -242,6 +247,21 @@ def is_for(certificate: x509.Certificate, domain: str) -> bool:
     except (x509.ExtensionNotFound, VerificationError, CertificateError, ValueError):
         return False
     return True
+
+
+def users_of(certificate: x509.Certificate) -> frozenset[str]:
+    """The users whose certificate this is: the SIP URIs in its subjectAltName that have a user (RFC 3261 26.3.2.1)."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return frozenset()
+    found: set[str] = set()
+    for text in names.get_values_for_type(x509.UniformResourceIdentifier):
+        scheme, _, rest = text.partition(":")
+        user, at, host = rest.partition(";")[0].rpartition("@")
+        if scheme.lower() in ("sip", "sips") and at and user:
+            found.add(f"{user}@{host.lower()}")
+    return frozenset(found)
 
 
 def _is_domain(uri: str) -> bool:

@@ -16,6 +16,7 @@ from pbx.sip import dialog
 from pbx.sip.client_transaction import ClientUser, InviteClientTransaction, NonInviteClientTransaction
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, via_of
+from pbx.sip.gate import OPEN, Gate
 from pbx.sip.headers import VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
 from pbx.sip.message import Message, Request, Response
@@ -60,11 +61,15 @@ class TransactionLayer:
     :param clock: the time.
     :param identifiers: where branches and tags come from.
     :param transactions: how many server transactions there may be, in all and for one address.
+    :param gate: is told of requests that were refused, and of what belongs to nothing.
     :ivar user: the core; set by it.
     :ivar counts: what happened, by name.
     """
 
-    def __init__(self, clock: Clock, identifiers: Identifiers, transactions: tuple[int, int] = TRANSACTIONS) -> None:
+    def __init__(
+        self, clock: Clock, identifiers: Identifiers, transactions: tuple[int, int] = TRANSACTIONS, gate: Gate = OPEN
+    ) -> None:
+        self.gate = gate
         self.user: CoreUser | None = None
         self.counts: Counter[str] = Counter()
         self._clock = clock
@@ -83,10 +88,11 @@ class TransactionLayer:
         """A well-formed message came through a flow. Never raises."""
         try:
             if isinstance(message, Response):
-                self._response_received(message)
+                self._response_received(flow, message)
             else:
                 self._request_received(flow, message)
         except Malformed as fault:
+            self.gate.bothered(flow.transport, *flow.remote)
             self._refused(message, fault)
         except Exception:
             self._failed("a message could not be dealt with: {what!r}", message)
@@ -95,6 +101,7 @@ class TransactionLayer:
     def refuse(self, flow: Flow, request: Request, fault: Malformed) -> None:
         """Answer a request that is malformed, without state (RFC 3261 8.2.7)."""
         self.counts[f"refused {fault.status}"] += 1
+        self.gate.bothered(flow.transport, *flow.remote)
         key = server_key(request)
         # A damaged copy of a request that has its transaction must not end what that one began.
         if request.method != "ACK" and key not in self._servers:
@@ -167,12 +174,13 @@ class TransactionLayer:
             except Exception:
                 self._failed("a failed flow could not be dealt with: {what!r}", client)
 
-    def _response_received(self, response: Response) -> None:
+    def _response_received(self, flow: Flow, response: Response) -> None:
         transaction = self._clients.get(f"{response.via.branch} {response.cseq} {response.cseq_method}")
         if transaction is None or _vias(response) > 1:
             # RFC 3261 18.1.2: a UAC core could take it; all it could be is a 2xx after timer M. Nobody waits for it.
             # With a second Via it was meant for somebody else (RFC 3261 8.1.3.3).
             self.counts["stray responses"] += 1
+            self.gate.bothered(flow.transport, *flow.remote)
             return
         if response.cseq_method == "INVITE" and 100 < response.status < 300:
             dialog.check(response)  # what cannot be read is as if it had not come
@@ -187,6 +195,7 @@ class TransactionLayer:
         transaction = self._servers.get(key)
         if transaction is not None:
             self.counts["retransmitted requests"] += 1
+            self.gate.bothered(flow.transport, *flow.remote)
             transaction.request_received()
             return
         if not self._occupancy.enter(flow.remote[0], anyhow=method in _ENDING):

@@ -19,7 +19,8 @@ from zope.interface import implementer
 from pbx.sip import stun
 from pbx.sip.addresses import Addresses, SocketAddress, bracketed, source_to
 from pbx.sip.errors import Malformed
-from pbx.sip.flow import SIP_PORT, Flow
+from pbx.sip.flow import NOBODY, SIP_PORT, Flow
+from pbx.sip.gate import OPEN, Gate
 from pbx.sip.grammar import elements
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import LIMITS, BadRequest, Limits, parse
@@ -58,6 +59,7 @@ class UDPFlow:
     reliable = False
     is_open = True
     is_alias = False
+    names = NOBODY
 
     def __init__(
         self, transport: UDPTransport, address: SocketAddress, source: str, host: str, ancillary: list[Any]
@@ -123,16 +125,24 @@ class UDPTransport:
     :param addresses: which address a peer is told.
     :param counts: what happened, by name.
     :param limits: how long a message may be.
+    :param gate: who is shut out.
     """
 
     def __init__(
-        self, bound: Any, receiver: Receiver, addresses: Addresses, counts: Counter[str], limits: Limits = LIMITS
+        self,
+        bound: Any,
+        receiver: Receiver,
+        addresses: Addresses,
+        counts: Counter[str],
+        limits: Limits = LIMITS,
+        gate: Gate = OPEN,
     ) -> None:
         self._socket = bound
         self._receiver = receiver
         self._addresses = addresses
         self._counts = counts
         self._limits = limits
+        self._gate = gate
         self._flows: dict[tuple[SocketAddress, str], UDPFlow] = {}
         name = bound.getsockname()
         self.host: str = name[0]
@@ -187,6 +197,10 @@ class UDPTransport:
         :param address: the sender's socket address.
         :param source: our address that it was sent to.
         """
+        gate = self._gate
+        if gate.alert and gate.shuts_out("UDP", address[0], address[1]):
+            self._counts["banned"] += 1
+            return
         source = source or self.host
         try:
             message = parse(packet, self._limits)
@@ -244,6 +258,7 @@ class UDPTransport:
         answer = stun.answer(packet, host, port)
         if answer is not None:
             self.flow(address, source).send(answer)
+        self._gate.bothered("UDP", address[0], port)
         known = answer is not None or not packet.strip(b"\r\n\0")
         self._counts["keep-alives" if known else "malformed datagrams"] += 1
 

@@ -66,10 +66,13 @@ def check(request: Request) -> None:
         _check_registration(request)
 
 
-def answer_of(request: Request, tag: str, allow_events: Field) -> Response:
-    """The answer to OPTIONS: what we can do (RFC 3261 11.2, RFC 6665 4.4.4); to others, that they are not for us."""
+def answer_of(request: Request, tag: str, *more: Field) -> Response:
+    """The answer to OPTIONS: what we can do (RFC 3261 11.2, RFC 6665 4.4.4); to others, that they are not for us.
+
+    :param more: what else is said of us: Allow-Events, Server.
+    """
     if request.method == "OPTIONS":
-        return request.response(200, "", tag, (ALLOWED, _ACCEPTED, _UNENCODED, _EXTENSIONS, allow_events))
+        return request.response(200, "", tag, (ALLOWED, _ACCEPTED, _UNENCODED, _EXTENSIONS, *more))
     return request.response(481, "", tag)
 
 

@@ -12,7 +12,7 @@ from pbx.sip import uas
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow
-from pbx.sip.headers import ALLOW_EVENTS
+from pbx.sip.headers import ALLOW_EVENTS, Field
 from pbx.sip.hops import Hop
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.information import Information
@@ -67,6 +67,7 @@ class UserAgent:
     :ivar exchange: whom it tells; set by it.
     :ivar sessions: all sessions that are not over.
     :ivar usages: all other usages of dialogs.
+    :ivar server: how the exchange calls itself to who asks for that, as a field; None for not at all.
     :ivar allow_events: the event packages that the exchange has, as a field; "refer" is the stack's own.
     """
 
@@ -88,6 +89,7 @@ class UserAgent:
         self.sessions: set[Session] = set()
         self.usages = Usages()
         self.allow_events = ALLOW_EVENTS.field("refer")
+        self.server: Field | None = None
         self._dialogs: dict[Key, Session] = {}
         self._ended: deque[Key] = deque(maxlen=_REMEMBERED)
         self._round: Timer | None = None
@@ -124,7 +126,9 @@ class UserAgent:
         elif request.method in _REQUESTS:
             self.exchange.requested(transaction, request)
         else:
-            response = uas.answer_of(request, tag_of(transaction.key), self.allow_events)
+            flow = transaction.flow
+            self.layer.gate.bothered(flow.transport, *flow.remote)
+            response = uas.answer_of(request, tag_of(transaction.key), *self._said_of_us)
             self.layer.answer(transaction, response)  # RFC 3261 11.2: without state, whoever asks
 
     def asked(self, session: Session, transaction: ServerTransaction, request: Request) -> None:
@@ -152,7 +156,11 @@ class UserAgent:
 
     def answer(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer a request in a dialog that needs no more than an answer: OPTIONS, and what we do not know."""
-        transaction.respond(uas.answer_of(request, self.identifiers.token(), self.allow_events))
+        transaction.respond(uas.answer_of(request, self.identifiers.token(), *self._said_of_us))
+
+    @property
+    def _said_of_us(self) -> tuple[Field, ...]:
+        return (self.allow_events,) if self.server is None else (self.allow_events, self.server)
 
     def direct(self, dialog: Dialog) -> None:
         """Let the requests of a dialog go to its route set or remote target (RFC 3261 12.2.1.1), if there is a way.

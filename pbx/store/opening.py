@@ -8,8 +8,10 @@ from secrets import token_hex
 import sqlalchemy as sa
 
 from pbx.exchange.accounts import Accounts
+from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding
 from pbx.store import accounts, migration
+from pbx.store.bans import read_bans
 from pbx.store.database import explained, file_of, open_database, reading, require_current, revision_of
 from pbx.store.schema import aliases, extensions, secrets
 from pbx.store.store import read_accounts, read_bindings
@@ -70,5 +72,19 @@ def contents(url: str, realm: str, now: float) -> tuple[Accounts, list[Binding]]
                 require_current(connection)
                 accounts.require_realm(connection, realm)
             return read_accounts(database), read_bindings(database, now)
+    finally:
+        database.dispose()
+
+
+def bans(url: str, now: float) -> list[Ban]:
+    """Return the bans that the last run has left, of a database that `contents` has found good.
+
+    :param now: seconds since 1970.
+    :raises Fault: it cannot be opened any more.
+    """
+    database = open_database(url)
+    try:
+        with explained(url):
+            return read_bans(database, now)
     finally:
         database.dispose()

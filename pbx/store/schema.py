@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0003"
+REVISION = "0004"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -90,6 +90,17 @@ bindings = sa.Table(
 # The server's own table, too: made once, and kept so that what they protect outlives the process.
 secrets = sa.Table(
     "secrets", metadata, sa.Column("name", sa.String, primary_key=True), sa.Column("value", sa.String, nullable=False)
+)
+
+# The server's own table: the fields of `pbx.exchange.bans.Ban`, by their names.
+bans = sa.Table(
+    "bans",
+    metadata,
+    sa.Column("address", sa.String, primary_key=True),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
 )
 
 # One row for each administrators' table; triggers raise `n` at every change, and the server reads it twice a second.

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pbx.exchange.accounts import Accounts
+from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding, Key
 from pbx.exchange.extension import Extension
 from pbx.exchange.switchboard import Dialplan
+from pbx.exchange.thresholds import Thresholds
 from pbx.media.errors import NoPorts
 from pbx.media.port import Port
 from pbx.sip.digest import ha1
@@ -21,7 +23,7 @@ from pbx.testing.names import Zone
 from pbx.testing.network import Network, SimulatedSocket
 from pbx.testing.phone import Phone
 from pbx.testing.proxy import Proxy
-from pbx.wiring import Exchange
+from pbx.wiring import THRESHOLDS, Exchange
 
 REALM = "pbx"
 HOST = "10.0.0.1"
@@ -41,6 +43,24 @@ class MemoryStore:
         """An extension's bindings have changed: these are all of them."""
         self.rows = {key: kept for key, kept in self.rows.items() if key[0] != number}
         self.rows.update({(number, binding.key): binding for binding in bindings})
+
+
+class MemoryBans:
+    """Keeps bans as the database would.
+
+    :ivar rows: by address.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Ban] = {}
+
+    def keep_ban(self, ban: Ban) -> None:
+        """A source is banned, or banned anew."""
+        self.rows[ban.address] = ban
+
+    def forget_ban(self, address: str) -> None:
+        """Nothing is held against it any more."""
+        self.rows.pop(address, None)
 
 
 class SimulatedPair:
@@ -93,6 +113,7 @@ class SimulatedExchange:
     :param accounts: password by number.
     :param domains: its domains beside its address.
     :param pairs: how many media port pairs there are.
+    :param thresholds: what is too much of one source or account.
     :param calls: how many there may be, in all and from one address.
     :param transactions: how many requests of others may be in work or remembered, in all and of one address.
     :param beside: another exchange, whose clock and network it shares.
@@ -110,6 +131,7 @@ class SimulatedExchange:
         host: str = HOST,
         domains: Sequence[str] = (),
         pairs: int = 5000,
+        thresholds: Thresholds = THRESHOLDS,
         calls: tuple[int, int] = CALLS,
         transactions: tuple[int, int] = TRANSACTIONS,
         beside: SimulatedExchange | None = None,
@@ -122,6 +144,7 @@ class SimulatedExchange:
         self.exchanges: list[SimulatedExchange] = beside.exchanges if beside else []
         self.exchanges.append(self)
         self.store = MemoryStore()
+        self.bans = MemoryBans()
         self.host = host
         self.phones: list[Phone] = []
         self.proxies: list[Proxy] = []
@@ -132,12 +155,14 @@ class SimulatedExchange:
             SimulatedSockets(self.network, pairs),
             self.store,
             plan,
+            bans=self.bans,
             realm=REALM,
             secret=source.randbytes(32),
             domains=domains,
             calls=calls,
             transactions=transactions,
             names=self.zone,
+            thresholds=thresholds,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received

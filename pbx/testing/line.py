@@ -16,7 +16,8 @@ from pbx.sip.transport import Receiver, UDPTransport
 from pbx.sip.transports import Transports
 from pbx.testing.network import Address, Network, SimulatedSocket
 
-_BEHIND = 40_000  # what a NAT adds to our ports
+BEHIND = 40_000
+"""What a NAT adds to our ports, unless told otherwise."""
 
 
 class Line:
@@ -28,6 +29,7 @@ class Line:
     :param inside: the address that it believes to have; another one behind a NAT.
     :param name: "UDP", "TCP" or "TLS".
     :param lost: called when the connection to the exchange was lost.
+    :param outside: what a NAT adds to its ports, where it is behind one.
     :ivar address: where the network reaches the phone's SIP.
     :ivar flow: the way to the exchange.
     :ivar outside: what a NAT adds to the ports of the phone.
@@ -44,6 +46,7 @@ class Line:
         inside: str,
         name: str,
         lost: Callable[[], None],
+        outside: int = BEHIND,
     ) -> None:
         self.transports = Transports()
         self._network = network
@@ -52,7 +55,7 @@ class Line:
         self._lost = lost
         self._socket: SimulatedSocket | None = None
         port = SIPS_PORT if name == "TLS" else SIP_PORT
-        self.outside = 0 if host == inside else _BEHIND
+        self.outside = 0 if host == inside else outside
         self.address: Address = (host, port + self.outside)
         self.flow: Flow
         if name == "UDP":

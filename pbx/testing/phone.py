@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from pbx.exchange.privacy import ANONYMOUS
 from pbx.sip.addresses import bracketed
 from pbx.sip.correspondence import Correspondence
 from pbx.sip.digest import Challenge, parse_challenge
@@ -24,7 +25,7 @@ from pbx.sip.timers import Timer
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 from pbx.sip.user_agent import UserAgent
 from pbx.testing.clock import VirtualClock
-from pbx.testing.line import Line
+from pbx.testing.line import BEHIND, Line
 from pbx.testing.network import Address, Network
 from pbx.testing.phone_call import PhoneCall
 from pbx.testing.reply import Once, Reply
@@ -44,6 +45,7 @@ class Phone:
     :param domain: the host of its own address (From); "" for the exchange's.
     :param behind_nat: the address that it believes to have, and writes into Contact and session descriptions, while
         its packets come from `host` and from other ports; "" without a NAT.
+    :param outside: what that NAT adds to the phone's ports; each phone behind it has others.
     :param transport: "UDP", "TCP" or "TLS". A phone that loses its connection registers again.
     :ivar address: where the network reaches its SIP.
     :ivar call: its latest call; None before the first.
@@ -53,6 +55,7 @@ class Phone:
     :ivar refuses: the status with which it refuses re-INVITEs; 0 while it takes them.
     :ivar told: the methods and bodies of the MESSAGEs and INFOs that came.
     :ivar takes: the status with which it answers these.
+    :ivar withheld: whether it says in From that its user wants to be anonymous (RFC 3323 4.1.1.3).
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Phone:
         domain: str = "",
         behind_nat: str = "",
         transport: str = "UDP",
+        outside: int = BEHIND,
     ) -> None:
         source = random.Random(f"{number} {host}")
         identifiers = Identifiers(source.randbytes)
@@ -82,13 +86,14 @@ class Phone:
         self.refuses = 0
         self.told: list[tuple[str, bytes]] = []
         self.takes = 200
+        self.withheld = False
         self.layer = TransactionLayer(clock, identifiers)
         self._clock = clock
         self._network = network
         self._identifiers = identifiers
         self._server = bracketed(exchange)
         self._domain = domain or self._server
-        self._line = Line(clock, network, self.layer, exchange, host, self.inside, transport, self._line_lost)
+        self._line = Line(clock, network, self.layer, exchange, host, self.inside, transport, self._line_lost, outside)
         self.address: Address = self._line.address
         self.flow: Flow = self._line.flow
         self.agent = UserAgent(clock, identifiers, self.layer, self._line.transports)
@@ -234,7 +239,7 @@ class Phone:
     @property
     def aor(self) -> str:
         """Its own address, as it stands in From."""
-        return f"<sip:{self.number}@{self._domain}>"
+        return ANONYMOUS if self.withheld else f"<sip:{self.number}@{self._domain}>"
 
     @property
     def ringing(self) -> bool:

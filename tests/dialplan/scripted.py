@@ -23,11 +23,17 @@ class ScriptedBridge:
     """
 
     def __init__(
-        self, number: str = "600", source: Source = Source.INTERNAL, clock: Clock | None = None, id: str = "c1"
+        self,
+        number: str = "600",
+        source: Source = Source.INTERNAL,
+        clock: Clock | None = None,
+        id: str = "c1",
+        *,
+        may: str = "",
     ) -> None:
         self.id = id
         self.clock = Clock() if clock is None else clock
-        self.caller = Caller("1001", "Alice", source)
+        self.caller = Caller("1001", "Alice", source, frozenset(may.split()))
         self.number = number
         self.answered = False
         self.ended = False
@@ -59,6 +65,9 @@ class ScriptedBridge:
 
     def redirect(self, uris: Sequence[str], status: int) -> None:
         self._end("redirect", *uris, status)
+
+    def forbid(self, event: str) -> None:
+        self._end("forbid", event)
 
     def hang_up(self) -> None:
         self._end("hang_up")

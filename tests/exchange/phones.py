@@ -8,10 +8,13 @@ from typing import Any
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.binding import Binding
 from pbx.exchange.directory import Directory
+from pbx.exchange.doors import Doors
 from pbx.exchange.extension import Extension
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import Location
+from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import Registrar, Terms
+from pbx.exchange.thresholds import Thresholds
 from pbx.sip.digest import ha1, parse_challenge
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import Request, Response
@@ -19,6 +22,7 @@ from pbx.sip.nonces import Nonces
 from pbx.sip.parser import parse
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
 from pbx.testing.clock import VirtualClock
+from pbx.testing.exchange import MemoryBans
 from tests.sip.wire import Wire
 
 REALM = "example.com"
@@ -29,6 +33,11 @@ def extension(number: str, password: str = PASSWORD, *, enabled: bool = True) ->
     """An account."""
     md5, sha256 = (ha1(algorithm, number, REALM, password) for algorithm in ("MD5", "SHA-256"))
     return Extension(number, f"Phone {number}", md5, sha256, enabled)
+
+
+def doors(clock: VirtualClock) -> Doors:
+    """Doors that nobody has registered at."""
+    return Doors(clock, RegisteredFlows(Store()), Thresholds(), MemoryBans())
 
 
 class Store:
@@ -63,7 +72,9 @@ class Office:
         self.identifiers = Identifiers()
         self.layer = TransactionLayer(self.clock, self.identifiers)
         self.layer.user = self
-        self.authenticator = Authenticator(self.directory, Nonces(self.clock, b"secret"), REALM, ("SHA-256", "MD5"))
+        self.authenticator = Authenticator(
+            self.directory, Nonces(self.clock, b"secret"), REALM, ("SHA-256", "MD5"), doors(self.clock)
+        )
         self.location = Location(self.clock, self.store)
         self.gruus = Gruus(b"secret" * 4, self.identifiers, self.location.contacts)
         self.registrar = Registrar(

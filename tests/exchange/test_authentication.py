@@ -14,7 +14,7 @@ from pbx.sip.headers import Field
 from pbx.sip.message import Request
 from pbx.sip.nonces import Nonces
 from pbx.testing.clock import VirtualClock
-from tests.exchange.phones import PASSWORD, REALM, extension
+from tests.exchange.phones import PASSWORD, REALM, doors, extension
 from tests.sip.wire import Wire, request
 
 TARGET = f"sip:1002@{REALM}"
@@ -28,7 +28,7 @@ class Door:
         self.directory = Directory()
         self.directory.replace([extension("1001"), extension("1003", enabled=False)])
         self.nonces = Nonces(self.clock, b"secret", lifetime=300)
-        self.authenticator = Authenticator(self.directory, self.nonces, REALM, ("SHA-256", "MD5"))
+        self.authenticator = Authenticator(self.directory, self.nonces, REALM, ("SHA-256", "MD5"), doors(self.clock))
         self.wire = Wire(self.clock)
 
     def knock(
@@ -175,7 +175,7 @@ def test_only_one_digest_is_computed_however_many_are_sent(door):
 
 
 def test_algorithm_that_was_not_offered_is_not_accepted(door):
-    md5_only = Authenticator(door.directory, door.nonces, REALM, ("MD5",))
+    md5_only = Authenticator(door.directory, door.nonces, REALM, ("MD5",), doors(door.clock))
     found = md5_only.identify(door.asking(), door.wire)
     assert isinstance(found, tuple) and len(found) == 1
     challenge = parse_challenge(found[0][2])

@@ -586,6 +586,9 @@ class Guard:
         self.names = names
         self.connections: list[Connection] = []
 
+    def users(self, socket):
+        return frozenset()
+
     def server(self, connection):
         self.connections.append(connection)
         return connection

@@ -22,6 +22,7 @@ class Wire:
     host = source = "192.0.2.1"
     port = 5060
     is_alias = False
+    names: frozenset[str] = frozenset()
 
     def __init__(self, clock: VirtualClock, reliable: bool = False, remote: tuple[str, int] = (PEER, 5060)) -> None:
         self.reliable = reliable

@@ -1,0 +1,62 @@
+"""Where the registered phones speak from: told of bindings on their way to the store, asked by whoever bans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pbx.exchange.binding import Binding
+from pbx.exchange.location import BindingStore
+
+_Place = tuple[str, str, int]  # transport, host and port
+
+
+class RegisteredFlows:
+    """The flows over which extensions are registered (`pbx.exchange.bans.Known`, `location.BindingStore`).
+
+    :param store: told of bindings afterwards.
+    """
+
+    __slots__ = ("_numbers", "_places", "_store")
+
+    def __init__(self, store: BindingStore) -> None:
+        self._store = store
+        self._numbers: dict[_Place, tuple[str, ...]] = {}
+        self._places: dict[str, tuple[_Place, ...]] = {}
+
+    def account_at(self, transport: str, host: str, port: int) -> str:
+        """The number that is registered over a flow, one of them where there are several; "" for none."""
+        numbers = self._numbers.get((transport, host, port))
+        return numbers[0] if numbers else ""
+
+    def is_at(self, number: str, host: str) -> bool:
+        """Whether an extension is registered from this host."""
+        return any(place[1] == host for place in self._places.get(number, ()))
+
+    def keep(self, number: str, bindings: Sequence[Binding]) -> None:
+        """An extension's bindings have changed: these are all of them."""
+        self._move(number, bindings)
+        self._store.keep(number, bindings)
+
+    def restore(self, bindings: Iterable[Binding]) -> None:
+        """Take over what the store has kept."""
+        of: dict[str, list[Binding]] = {}
+        for binding in bindings:
+            of.setdefault(binding.number, []).append(binding)
+        for number, known in of.items():
+            self._move(number, known)
+
+    def _move(self, number: str, bindings: Iterable[Binding]) -> None:
+        places = tuple(dict.fromkeys([(one.transport, one.remote_host, one.remote_port) for one in bindings]))
+        before = self._places.pop(number, ())
+        if places:
+            self._places[number] = places
+        if places == before:
+            return
+        for place in before:
+            left = tuple([other for other in self._numbers[place] if other != number])
+            if left:
+                self._numbers[place] = left
+            else:
+                del self._numbers[place]
+        for place in places:
+            self._numbers[place] = (*self._numbers.get(place, ()), number)
