@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.python.failure import Failure
 
 from pbx.exchange.approach import Approach
@@ -25,9 +25,10 @@ from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.passing import pass_on
 from pbx.exchange.privacy import withheld
 from pbx.exchange.renegotiation import Renegotiation
+from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
-from pbx.media.side import Side
+from pbx.media.side import Side, StreamFacts
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import CONTACT, Field
@@ -103,6 +104,7 @@ class Bridge:
         "_secure",
         "_session",
         "_side",
+        "_sides",
         "answered",
         "caller",
         "ended",
@@ -132,7 +134,9 @@ class Bridge:
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
         self._early: Branch | None = None  # the branch whose early media the caller hears
         self._progress = 0
+        self._sides = [self._side]  # whose facts belong to the call: the caller's, and of each callee that answered
         self.id = board.agent.identifiers.token()
+        self._side.user = SoundWatch(self.id, "caller")
         self.host = transaction.flow.remote[0]
         self.caller = caller
         self.number = number
@@ -147,6 +151,10 @@ class Bridge:
     def clock(self) -> Clock:
         """The exchange's time."""
         return self._board.agent.clock
+
+    def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
+        """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
+        return gatherResults([self._board.relay.statistics(side) for side in self._sides])
 
     # The dialplan's verbs
 
@@ -297,6 +305,8 @@ class Bridge:
         self._fork = None
         self._renegotiation.peer = branch
         self._outcome = outcome
+        self._sides.append(branch.side)
+        branch.side.user = SoundWatch(self.id, "callee")
         more = crossing(branch.session.take_fields(), PROGRESS)
         relay = self._board.relay
         # Where we offered nothing, the 2xx itself has to: a description in a 1xx before it means nothing.

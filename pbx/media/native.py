@@ -133,8 +133,12 @@ class NativeThreads:
         self._reactor = reactor
         self._reports, self._written = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._workers: list[Worker] = []
-        for _ in range(count or len(os.sched_getaffinity(0))):
-            self._workers.append(Worker(self._written, silence, threaded))
+        try:
+            for _ in range(count or len(os.sched_getaffinity(0))):
+                self._workers.append(Worker(self._written, silence, threaded))
+        except OSError:
+            self._end()
+            raise
         self._ports: dict[int, Any] = {}
         self._lent: dict[Lent, None] = {}
         self._next = 0
@@ -192,12 +196,8 @@ class NativeThreads:
         """Take everything back and end the threads. Once only."""
         for lent in list(self._lent):
             lent.recall()
-        for worker in self._workers:
-            worker.stop(self._reactor.seconds())
-        self._workers.clear()
         self._reactor.removeReader(self)
-        os.close(self._reports)
-        os.close(self._written)
+        self._end()
 
     def fileno(self) -> int:
         """The descriptor that is readable while a port has something to tell."""
@@ -214,6 +214,13 @@ class NativeThreads:
         """A port has something to tell."""
         self._collect()
         self._tell()
+
+    def _end(self) -> None:
+        for worker in self._workers:
+            worker.stop(self._reactor.seconds())
+        self._workers.clear()
+        os.close(self._reports)
+        os.close(self._written)
 
     def _collect(self) -> None:
         try:
