@@ -267,14 +267,14 @@ class Port:
         self.octets_in += size
         if new:
             self.events.forget()
-        if packet[1] in self.formats.keys:
-            self._event_heard(packet, timestamp)
         if self._tap is not None:
             self._tap.heard(packet)
         if self._sink is not None:
             self._sink.send_rtp(packet)
-            if self._peer is not None:
-                self._lend(self._peer)
+        if packet[1] in self.formats.keys:
+            self._event_heard(packet, timestamp)
+        elif self._peer is not None:
+            self._lend(self._peer)
 
     def rtcp_received(self, packet: Packet, source: Address) -> None:
         """A datagram came to the RTCP socket."""
