@@ -31,6 +31,7 @@ TABLE = {
     "pbx.faults": VALUES,
     "pbx.sip": MACHINES,
     "pbx.sip.addresses": EDGES,
+    "pbx.sip.bodies": VALUES,
     "pbx.sip.connection": EDGES,
     "pbx.sip.digest": VALUES,
     "pbx.sip.errors": VALUES,

@@ -5,6 +5,7 @@ The route set is computed here and nowhere else.
 
 from __future__ import annotations
 
+from pbx.sip.bodies import content_of
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, contact_of, via_of
 from pbx.sip.grammar import elements
@@ -213,18 +214,18 @@ def check(response: Response) -> None:
     """
     _contact(response)
     _route_set(response)
-    response.one(CONTENT_TYPE)
+    sdp_of(response)
 
 
 def sdp_of(message: Message) -> bytes:
     """The session description in a message, b"" when it has none.
 
-    :raises Malformed: 400 when Content-Type is.
+    :raises Malformed: 400 when Content-Type is, or the body cannot be taken apart.
     """
-    if not message.body:
+    kind = message.one(CONTENT_TYPE) if message.body else None
+    if kind is None:
         return b""
-    kind = message.one(CONTENT_TYPE)
-    return message.body if kind is not None and kind[0] == SDP_TYPE else b""
+    return message.body if kind[0] == SDP_TYPE else content_of(message, SDP_TYPE)
 
 
 def _route_set(message: Message) -> list[str]:

@@ -1,16 +1,17 @@
 """What a UAS checks of every request, and how it answers those that ask nothing more (RFC 3261 sections 8.2, 11).
 
-Two refusals of RFC 3261 are never ours: 493, since a body of S/MIME is of a type that we do not read (415), and 413,
-since what is too long is refused as a whole (513, in `parser`).
+One refusal of RFC 3261 is never ours: 413, since what is too long is refused as a whole (513, in `parser`).
 """
 
 from __future__ import annotations
 
+from pbx.sip.bodies import is_optional, parts_of
 from pbx.sip.dialog import SDP_TYPE
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.headers import (
     ACCEPT,
     ACCEPT_ENCODING,
+    ALLOW,
     CONTACT,
     CONTENT_DISPOSITION,
     CONTENT_ENCODING,
@@ -23,6 +24,9 @@ from pbx.sip.headers import (
 from pbx.sip.message import Request, Response
 from pbx.sip.session import ALLOWED, METHODS
 
+OUTSIDE = frozenset(("PUBLISH", "REGISTER"))
+"""The methods that have no place in a dialog."""
+
 EXTENSIONS = frozenset(("100rel", "norefersub", "replaces", "timer"))
 """The option tags that a request may require."""
 
@@ -31,7 +35,9 @@ REGISTERING = frozenset(("gruu", "outbound", "path"))
 
 _DESCRIBING = frozenset(("INVITE", "PRACK", "UPDATE"))  # whose bodies are session descriptions
 _ACCEPTABLE = frozenset((SDP_TYPE, "application/*", "*/*"))
-_ACCEPTED = ACCEPT.field(SDP_TYPE)
+_ACCEPTED = ACCEPT.field(f"{SDP_TYPE}, multipart/mixed")
+_ENCRYPTED = "application/pkcs7-mime"
+_READ = frozenset((SDP_TYPE, "application/pkcs7-signature"))  # signatures are not verified: they say nothing to us
 _UNENCODED = ACCEPT_ENCODING.field("identity")
 _EXTENSIONS = SUPPORTED.field(", ".join(sorted(EXTENSIONS | REGISTERING)))
 
@@ -70,24 +76,32 @@ def answer_of(request: Request, tag: str, *more: Field) -> Response:
     """The answer to OPTIONS: what we can do (RFC 3261 11.2, RFC 6665 4.4.4); to others, that they are not for us.
 
     :param more: what else is said of us: Allow-Events, Server.
+    :raises Refused: 405 for a method that we know, and that has no place there.
     """
     if request.method == "OPTIONS":
         return request.response(200, "", tag, (ALLOWED, _ACCEPTED, _UNENCODED, _EXTENSIONS, *more))
+    if request.method in OUTSIDE:  # RFC 3261 21.4.6
+        raise Refused(405, ALLOW.field(", ".join([method for method in METHODS if method not in OUTSIDE])))
     return request.response(481, "", tag)
 
 
 def _check_body(request: Request) -> None:
-    """Check that the body is a session description that we can read (RFC 3261 8.2.3)."""
+    """Check that the body is a session description that we can read (RFC 3261 8.2.3), or contains one and nothing else
+    that has to be understood (RFC 5621).
+    """
     kind = request.one(CONTENT_TYPE)
-    disposition = request.one(CONTENT_DISPOSITION)
-    if kind is None or kind[0] != SDP_TYPE:
-        remedy = _ACCEPTED
-    elif any(coding.lower() != "identity" for coding in request.many(CONTENT_ENCODING)):
-        remedy = _UNENCODED
-    else:
+    if any(coding.lower() != "identity" for coding in request.many(CONTENT_ENCODING)):
+        refusal: Malformed = Refused(415, _UNENCODED)
+    elif kind is not None and kind[0] == SDP_TYPE:
         return
-    if disposition is None or (disposition[1].get("handling") or "").lower() != "optional":
-        raise Refused(415, remedy)
+    else:
+        kinds = {part.kind for part in parts_of(request) if not part.optional}
+        if kinds <= _READ:
+            return
+        # RFC 3261 21.4.31: we have no key for anything.
+        refusal = Malformed(493, "") if _ENCRYPTED in kinds else Refused(415, _ACCEPTED)
+    if not is_optional(request.one(CONTENT_DISPOSITION)):
+        raise refusal
     request.body = b""  # RFC 3261 20.11
 
 

@@ -250,7 +250,7 @@ RFC4475 = (
         requires=["nothingSupportsThis", "nothingSupportsThisEither"],
         proxy_requires=["noProxiesSupportThis", "norDoAnyProxiesSupportThis"],
     ),
-    row("invut", 415, fields={"accept": "application/sdp"}, kind="application/unknownformat", body=40),
+    row("invut", 415, fields={"accept": "application/sdp, multipart/mixed"}, kind="application/unknownformat", body=40),
     row("regaut01", 401, method="REGISTER", proven=200),
     broken("multi01", 400),
     broken("mcl01", 400),

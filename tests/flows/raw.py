@@ -79,7 +79,8 @@ class Raw:
         """Answer a request that came."""
         contact = (f"Contact: <sip:zoe@{self.host}>",) if not any(f.startswith("Contact") for f in fields) else ()
         head = bytes(request.response(status, "", tag)).partition(b"\r\nContent-Length")[0]
-        kind = ("Content-Type: application/sdp",) if body else ()
+        typed = any(f.startswith("Content-Type") for f in fields)
+        kind = ("Content-Type: application/sdp",) if body and not typed else ()
         lines = [*contact, *fields, *kind, f"Content-Length: {len(body)}"]
         self.sends_text(head + b"\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 

@@ -178,7 +178,7 @@ def test_options_tell_what_the_exchange_can_do():
     reply = answer(sim, alice.asks("OPTIONS"))
     assert reply.status == 200
     assert {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"} <= set(reply.field("allow").split(", "))
-    assert reply.field("accept") == "application/sdp"
+    assert reply.field("accept") == "application/sdp, multipart/mixed"
     sim.assert_idle()
 
 

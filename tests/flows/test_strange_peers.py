@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from pbx.dialplan import Call, Plan, ext, uri
+from pbx.sip.parser import parse
 from pbx.sip.timers import T1
 from tests.flows.office import office
 from tests.flows.raw import DESCRIPTION, HOST, Raw
@@ -130,6 +131,28 @@ def test_answer_after_early_media_may_repeat_nothing(called):
     zoe.answers(zoe.requests("BYE")[0], 200)
 
 
+SEVERAL = {
+    "fields": ("Content-Type: multipart/mixed;boundary=cut",),
+    "body": b"--cut\r\nContent-Type: application/isup\r\nContent-Disposition: signal;handling=optional\r\n\r\n"
+    b"\x01\x00\r\n--cut\r\nContent-Type: application/sdp\r\n\r\n" + DESCRIPTION + b"\r\n--cut--\r\n",
+}
+
+
+def test_answer_of_a_gateway_whose_body_has_several_parts(called):
+    """RFC 5621: the caller gets the description, and nothing of the rest."""
+    sim, alice, zoe = called
+    zoe.answers(rung(called), 200, **SEVERAL)
+    sim.until(lambda: alice.talking)
+    (answer,) = [
+        parse(one.packet) for one in sim.network.sent if one.kind == "200 INVITE" and one.source[0] == sim.host
+    ]
+    assert answer.first("content-type") == "application/sdp"
+    assert answer.body.startswith(b"v=0")
+    alice.hangs_up()
+    sim.until(lambda: zoe.requests("BYE"))
+    zoe.answers(zoe.requests("BYE")[0], 200)
+
+
 def test_early_description_is_no_answer_where_nothing_was_offered(called):
     sim, alice, zoe = called
     invite = rung(called, offer=False)
@@ -240,6 +263,16 @@ def call(calling, *, answered=True):
     return dialog
 
 
+def test_call_of_a_gateway_whose_body_has_several_parts(calling):
+    sim, bob, zoe = calling
+    zoe.sends("INVITE", "sip:1002@10.0.0.1", **SEVERAL)
+    sim.until(lambda: bob.ringing)
+    assert bob.call.session.sdp.startswith(b"v=0")
+    bob.declines()
+    sim.until(lambda: 603 in zoe.statuses)
+    zoe.sends("ACK", "sip:1002@10.0.0.1", to_tag=zoe.responses[-1].to_tag)
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
@@ -247,6 +280,8 @@ def call(calling, *, answered=True):
         ({"contact": "<sip:zoe@"}, 400),
         ({"fields": ("Content-Type: text/plain",)}, 415),
         ({"fields": ("Content-Type: application",)}, 400),
+        ({"fields": ("Content-Type: application/pkcs7-mime",)}, 493),
+        ({"fields": ("Content-Type: multipart/mixed;boundary=cut",)}, 400),
         ({"fields": ("Max-Forwards: many",)}, 400),
         ({"fields": ("Record-Route: nowhere to go",)}, 400),
         ({"body": BAD}, 400),

@@ -77,7 +77,7 @@ def test_malformed_require_is_400():
     assert refused(more=[("require", "Require", "foo bar")]).status == 400
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "multipart/mixed;boundary=x", "application/sdpx"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/sdpx"])
 def test_invite_with_a_body_that_is_no_session_description_is_415(kind):
     """RFC 3261 8.2.3."""
     invite = request(sdp=SDP)
@@ -85,7 +85,7 @@ def test_invite_with_a_body_that_is_no_session_description_is_415(kind):
     with pytest.raises(Refused) as caught:
         uas.check(received(invite))
     assert caught.value.status == 415
-    assert caught.value.more == (("accept", "Accept", "application/sdp"),)
+    assert caught.value.more == (("accept", "Accept", "application/sdp, multipart/mixed"),)
 
 
 def test_invite_with_a_body_of_no_type_is_415():
@@ -101,6 +101,55 @@ def test_media_types_are_compared_without_case_and_parameters(kind):
     invite = request(sdp=SDP)
     invite.fields = [("content-type", "c", kind) if field[0] == "content-type" else field for field in invite.fields]
     uas.check(received(invite))
+
+
+def composed(*parts: str, kind: str = "multipart/mixed;boundary=cut", more=()) -> Request:
+    """An INVITE with a body of several parts."""
+    body = "".join([f"--cut\r\n{part}\r\n" for part in parts]) + "--cut--\r\n"
+    invite = request(sdp=body.encode(), more=more)
+    invite.fields = [("content-type", "c", kind) if field[0] == "content-type" else field for field in invite.fields]
+    return received(invite)
+
+
+DESCRIPTION = "Content-Type: application/sdp\r\n\r\nv=0\r\n"
+ISUP = "Content-Type: application/ISUP;version=itu-t92+\r\n"
+OPTIONAL = "Content-Disposition: signal; handling=optional\r\n\r\n\x01\x00"
+
+
+def test_session_description_among_several_parts_is_found():
+    """RFC 5621: what may be ignored is."""
+    uas.check(composed(DESCRIPTION))
+    uas.check(composed(ISUP + OPTIONAL, DESCRIPTION))
+    uas.check(
+        composed(
+            DESCRIPTION, "Content-Type: application/pkcs7-signature\r\n\r\nx", kind="multipart/signed;boundary=cut"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ((DESCRIPTION, ISUP + "\r\nx"), 415),
+        (("text",), 415),
+        ((DESCRIPTION, "Content-Type: application/pkcs7-mime\r\n\r\nx"), 493),
+    ],
+)
+def test_part_that_has_to_be_understood_and_is_not_refuses_the_whole(parts, status):
+    with pytest.raises(Malformed, match=str(status)):
+        uas.check(composed(*parts))
+    optional = composed(*parts, more=[("content-disposition", "Content-Disposition", "session;handling=optional")])
+    uas.check(optional)
+    assert optional.body == b""
+
+
+@pytest.mark.parametrize("kind", ["application/pkcs7-mime", "Application/pkcs7-mime; smime-type=enveloped-data"])
+def test_encrypted_body_cannot_be_deciphered(kind):
+    """RFC 3261 21.4.31."""
+    invite = request(sdp=SDP)
+    invite.fields = [("content-type", "c", kind) if field[0] == "content-type" else field for field in invite.fields]
+    with pytest.raises(Malformed, match="493"):
+        uas.check(received(invite))
 
 
 def coded(*codings: str, disposition: str = "") -> Request:
@@ -184,10 +233,21 @@ def test_options_is_told_what_we_can_do():
     assert isinstance(answer, Response)
     assert (answer.status, answer.to_tag) == (200, "ours")
     assert answer.first("allow") == ALLOWED[2]
-    assert answer.first("accept") == "application/sdp"
+    assert answer.first("accept") == "application/sdp, multipart/mixed"
     assert answer.first("accept-encoding") == "identity"
     assert answer.first("supported") == "100rel, gruu, norefersub, outbound, path, replaces, timer"
     assert answer.first("allow-events") == "refer"
+
+
+@pytest.mark.parametrize("method", ["REGISTER", "PUBLISH"])
+def test_method_without_a_place_in_dialogs_is_405_and_told_the_others(method):
+    """RFC 3261 21.4.6."""
+    with pytest.raises(Refused) as caught:
+        uas.answer_of(request(method, callee="<sip:1001@192.0.2.1>;tag=ours"), "ours", ALLOW_EVENTS.field("refer"))
+    assert caught.value.status == 405
+    ((_, name, methods),) = caught.value.more
+    assert name == "Allow"
+    assert "BYE" in methods and method not in methods
 
 
 def test_what_belongs_to_no_dialog_is_481():
