@@ -27,6 +27,7 @@ from pbx.sip.parser import LIMITS, BadRequest, Limits, parse
 
 _IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
 _DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
+_SHARE = 1024  # datagrams of one address that are dealt with before the socket has been empty once
 _FLOWS_KEPT = 20_000
 _LONGEST = 65_535  # bytes
 
@@ -144,6 +145,7 @@ class UDPTransport:
         self._limits = limits
         self._gate = gate
         self._flows: dict[tuple[SocketAddress, str], UDPFlow] = {}
+        self._came: dict[str, int] = {}  # datagrams by address, since the socket was empty last
         name = bound.getsockname()
         self.host: str = name[0]
         self.port: int = name[1]
@@ -169,8 +171,12 @@ class UDPTransport:
         self._socket.close()
 
     def doRead(self) -> None:
-        """Read what waits, up to a limit."""
-        receive, wildcard = self._socket, self.is_wildcard
+        """Read what waits, up to a limit.
+
+        While more comes than can be dealt with, nobody has more than his share: what one address sends beyond it is
+        dropped unread, so that the others do not wait behind it, nor lose theirs in a full buffer.
+        """
+        receive, wildcard, came = self._socket, self.is_wildcard, self._came
         for _ in range(_DATAGRAMS_AT_ONCE):
             try:
                 if wildcard:
@@ -180,9 +186,14 @@ class UDPTransport:
                     packet, address = receive.recvfrom(_LONGEST)
                     source = self.host
             except BlockingIOError:
+                came.clear()
                 return
             except OSError:
                 self._counts["receive errors"] += 1  # an ICMP error of an earlier datagram
+                continue
+            number = came[address[0]] = came.get(address[0], 0) + 1
+            if number > _SHARE:
+                self._counts["flooding datagrams"] += 1
                 continue
             try:
                 self.datagram_received(packet, address, source)
@@ -190,6 +201,8 @@ class UDPTransport:
                 # A mistake of ours. Raised into the reactor it would close this socket, and end the exchange.
                 self._counts["failures"] += 1
                 _log.failure("a datagram from {address} could not be dealt with", address=address)
+        if len(came) > _FLOWS_KEPT:
+            came.clear()  # their addresses are forged
 
     def datagram_received(self, packet: bytes, address: SocketAddress, source: str = "") -> None:
         """One datagram came.

@@ -204,6 +204,32 @@ def test_flood_does_not_keep_the_reactor_from_its_timers(layer):
     assert len(layer.received) == 100
 
 
+def test_peer_that_sends_more_than_can_be_dealt_with_has_its_share_and_others_are_served(layer):
+    bound, transport = simulated(layer)
+    flood, other = ("192.0.2.9", 5060), ("192.0.2.8", 5060)
+    bound.waiting = [(packet(), flood)] * 3000 + [(packet(), other)] * 10
+    while bound.waiting:
+        transport.doRead()
+    hosts = [flow.remote[0] for flow, _ in layer.received]
+    assert (hosts.count("192.0.2.9"), hosts.count("192.0.2.8")) == (1024, 10)
+    assert layer.counts["flooding datagrams"] == 3000 - 1024
+    # Once all is read, it begins anew.
+    transport.doRead()
+    bound.waiting = [(packet(), flood)]
+    transport.doRead()
+    assert len(layer.received) == 1024 + 10 + 1
+
+
+def test_forged_addresses_of_a_flood_are_forgotten_before_they_fill_the_memory(layer, monkeypatch):
+    monkeypatch.setattr("pbx.sip.transport._FLOWS_KEPT", 100)
+    bound, transport = simulated(layer)
+    bound.waiting = [(packet(), (f"192.0.2.{number}", 5060)) for number in range(192)]
+    while bound.waiting:
+        transport.doRead()
+    assert len(layer.received) == 192
+    assert len(transport._came) <= 100
+
+
 def test_error_while_reading_is_counted_and_the_next_datagram_is_read(layer):
     bound, transport = simulated(layer)
     bound.waiting = [OSError(errno.ECONNREFUSED, "refused"), (packet(), ("192.0.2.9", 5060))]
