@@ -21,6 +21,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from pbx.control import ControlSocket
+from pbx.media import native
 from pbx.service import HANG_UP, Ending, Options, makeService
 from pbx.store import migration
 from tests.eventually import eventually
@@ -246,6 +247,7 @@ def test_server_makes_its_database_and_answers_and_leaves_no_socket_behind(site:
         zero = ("calls", "sessions", "dialogs", "transactions", "subscriptions", "media_ports", "timers")
         assert {row[name] for name in (*zero, "registrations", "backlog")} == {0}
         assert (row["drops"], row["version"][:2]) == ({}, "0.")
+        assert row["engine"].partition(":")[0] == ("native" if native.is_there() else "python")
         assert 0 <= row["uptime"] < 30
         assert site.pbx("registrations") == []
         assert (site.folder / "pbx.sock").stat().st_mode & 0o777 == 0o600
