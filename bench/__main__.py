@@ -22,6 +22,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--warm", type=float, default=8, help="seconds of load before it (default: %(default)s)")
     parser.add_argument("--relayed", type=int, default=100, help="calls with audio (default: %(default)s)")
     parser.add_argument("--relay-seconds", type=float, default=10, help="of audio (default: %(default)s)")
+    parser.add_argument("--engine", default="auto", help="what forwards it: native, python (default: %(default)s)")
+    parser.add_argument("--keys", action="store_true", help="as keys (RFC 4733), ten a second, and no other sound")
     parser.add_argument("--held", type=int, default=1000, help="calls that take memory (default: %(default)s)")
     parser.add_argument("--idle", type=int, default=1000, help="silent TLS connections (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, help="of parsing (default: %(default)s)")
@@ -45,7 +47,7 @@ def main() -> int:
         "calls": lambda: calls.run(given.rate, given.seconds, given.warm),
         "tcp": lambda: calls.run(given.rate, given.seconds, given.warm, "tcp"),
         "tls": lambda: secure.run(given.rate, given.seconds, given.warm),
-        "relay": lambda: relay.run(given.relayed, given.relay_seconds),
+        "relay": lambda: relay.run(given.relayed, given.relay_seconds, given.engine, given.keys),
         "memory": lambda: calls.run_held(given.held, 50),
         "idle": lambda: secure.run_idle(given.idle),
     }

@@ -63,12 +63,12 @@ class Bench:
 
 
 @contextmanager
-def bench(calls: int, lasting: float, transport: str = "udp") -> Iterator[Bench]:
+def bench(calls: int, lasting: float, transport: str = "udp", engine: str = "auto") -> Iterator[Bench]:
     """A bench for so many calls in all, which may last so many seconds, over "udp" or "tcp"."""
     port = free_port(CALLEE, KINDS[transport])
     streams = [] if transport == "udp" else [transport]
     target = f"{CALLEE}:{port}" + "".join(f";transport={name}" for name in streams)
-    with Exchange(PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU) as exchange:
+    with Exchange(PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU, engine=engine) as exchange:
         callee = Sipp("callee", exchange.folder / "callee", ip=CALLEE, port=port, calls=calls, talk=lasting,
                       transport=transport, cpu=LOAD_CPU)  # fmt: skip
         with callee:

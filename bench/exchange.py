@@ -1,7 +1,8 @@
 """Starts a real exchange that forwards every call to one address: what a comparison with other servers runs.
 
-`python -m bench.exchange --listen IP:PORT --callee IP:PORT --folder FOLDER [--users N]` writes a configuration into
-the folder and then becomes `twistd pbx`, with the same pid. Users are user0, user1, ..., their passwords pw0, pw1, ...
+`python -m bench.exchange --listen IP:PORT --callee IP:PORT --folder FOLDER [--users N] [--engine NAME]` writes a
+configuration into the folder and then becomes `twistd pbx`, with the same pid. Users are user0, user1, ..., their
+passwords pw0, pw1, ...
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ def main() -> None:
     parser.add_argument("--callee", required=True, metavar="IP:PORT", help="where every call goes")
     parser.add_argument("--folder", required=True, type=Path, help="for configuration, database and log")
     parser.add_argument("--users", type=int, default=0, help="how many may register (default: %(default)s)")
+    parser.add_argument("--engine", default="auto", help="what forwards RTP (default: %(default)s)")
     given = parser.parse_args()
-    site = Site(given.folder, PLAN.format(callee=given.callee), given.listen)
+    site = Site(given.folder, PLAN.format(callee=given.callee), given.listen, engine=given.engine)
     site.insert((f"user{n}", f"pw{n}") for n in range(given.users))
     os.execv(site.argv[0], site.argv)
 

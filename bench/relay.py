@@ -1,4 +1,7 @@
-"""What relaying a packet costs: calls set up by SIP, G.711 both ways, and the exchange's CPU time meanwhile."""
+"""What relaying a packet costs: calls set up by SIP, G.711 both ways, and the exchange's CPU time meanwhile.
+
+How long the reactor lets others wait meanwhile is seen from an OPTIONS that is asked twenty times a second.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import select
 import socket
 import struct
 import time
+from statistics import median, quantiles
 
 from bench.calls import CALLEE, CALLER, bench
 from bench.machine import Meter
@@ -15,6 +19,8 @@ _PACKET_SECONDS = 0.02
 _SAMPLES = 160
 _WARM = 2.0
 _ON_ITS_WAY = 0.1
+_KEY_PACKETS = 5  # of a key that is pressed for 100 ms; the last one says that it is over
+_ASK = 0.05
 _RTP = struct.Struct("!BBHII")
 
 
@@ -24,11 +30,13 @@ class Stream:
     :param ip: its own address.
     :param port: its own port.
     :param remote: where the relay wants its packets.
+    :param keys: whether it presses keys in place of speaking.
     """
 
-    __slots__ = ("_count", "_ssrc", "socket")
+    __slots__ = ("_count", "_keys", "_ssrc", "socket")
 
-    def __init__(self, ip: str, port: int, remote: tuple[str, int]) -> None:
+    def __init__(self, ip: str, port: int, remote: tuple[str, int], keys: bool) -> None:
+        self._keys = keys
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.socket.bind((ip, port))
         self.socket.connect(remote)
@@ -36,17 +44,64 @@ class Stream:
         self._count = 0
 
     def send(self) -> None:
-        """Sends the next 20 ms of u-law silence (RFC 3551 4.5.14)."""
+        """Sends the next 20 ms of u-law silence (RFC 3551 4.5.14), or of a key."""
         count = self._count = self._count + 1
+        if self._keys:
+            key, part = divmod(count, _KEY_PACKETS)
+            head = _RTP.pack(0x80, 101, count & 0xFFFF, _SAMPLES * _KEY_PACKETS * key & 0xFFFFFFFF, self._ssrc)
+            end = 0x80 if part == _KEY_PACKETS - 1 else 0
+            self.socket.send(head + bytes((5, end | 10)) + (_SAMPLES * (part + 1)).to_bytes(2, "big"))
+            return
         head = _RTP.pack(0x80, 0, count & 0xFFFF, _SAMPLES * count & 0xFFFFFFFF, self._ssrc)
         self.socket.send(head + b"\xff" * _SAMPLES)
+
+
+class Question:
+    """Asks the exchange an OPTIONS again and again, and notes how long the answers take.
+
+    :param server: where it listens, "address:port".
+    """
+
+    def __init__(self, server: str) -> None:
+        host, _, port = server.rpartition(":")
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind((CALLER, 0))
+        self._socket.connect((host, int(port)))
+        self._server = server
+        self._count = 0
+        self._asked = 0.0
+        self.waits: list[float] = []
+
+    def look(self, now: float) -> None:
+        """Asks when it is time, and takes the answer when there is one."""
+        if self._asked:
+            try:
+                self._socket.recv(4096)
+            except BlockingIOError:
+                return
+            self.waits.append(time.perf_counter() - self._asked)
+            self._asked = 0.0
+        elif now >= self._count * _ASK:
+            self._count = int(now / _ASK) + 1
+            us = "{}:{}".format(*self._socket.getsockname())
+            ids = f"{id(self)}.{self._count}"
+            self._asked = time.perf_counter()
+            self._socket.send(
+                f"OPTIONS sip:{self._server} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bK{ids}\r\n"
+                f"From: <sip:bench@{us}>;tag=1\r\nTo: <sip:{self._server}>\r\nCall-ID: {ids}\r\n"
+                f"CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode()
+            )
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class Load:
     """All streams, sent evenly and received by one busy loop; it never sleeps, so that it adds no bursts of its own."""
 
-    def __init__(self, streams: list[Stream]) -> None:
+    def __init__(self, streams: list[Stream], question: Question) -> None:
         self._streams = streams
+        self._question = question
         self._by_number = {stream.socket.fileno(): stream.socket for stream in streams}
         self._poll = select.epoll()
         for number in self._by_number:
@@ -67,6 +122,7 @@ class Load:
                 if not turn:
                     progress.show(now - start)
             self._receive()
+            self._question.look(now - start)
 
     def _receive(self) -> None:
         for number, _ in self._poll.poll(0):
@@ -80,28 +136,35 @@ class Load:
             self._receive()
 
     def close(self) -> None:
+        self._question.close()
         self._poll.close()
         for stream in self._streams:
             stream.socket.close()
 
 
-def run(calls: int, seconds: float) -> str:
-    """Packets relayed per CPU second, with `calls` calls of 100 packets a second each."""
+def run(calls: int, seconds: float, engine: str = "auto", keys: bool = False) -> str:
+    """Packets relayed per CPU second, with `calls` calls of 100 packets a second each.
+
+    :param engine: what forwards them.
+    :param keys: whether they are keys.
+    """
     rate = 50.0
     lasting = calls / rate + _WARM + seconds + 10
     # The first call's ports are SIPp's own, so there is one call more than is used.
-    with bench(calls + 1, lasting) as running, running.caller(calls + 1, rate, lasting) as caller:
+    with bench(calls + 1, lasting, engine=engine) as running, running.caller(calls + 1, rate, lasting) as caller:
         sides = (caller, running.callee)
         running.watch(
             caller, "relay, calls up", calls, lambda: min(len(side.media()) for side in sides), calls / rate + 20
         )
-        streams = [Stream(CALLER, port, (ip, remote)) for port, ip, remote in caller.media()]
-        streams += [Stream(CALLEE, port, (ip, remote)) for port, ip, remote in running.callee.media()]
-        load = Load(streams)
+        streams = [Stream(CALLER, port, (ip, remote), keys) for port, ip, remote in caller.media()]
+        streams += [Stream(CALLEE, port, (ip, remote), keys) for port, ip, remote in running.callee.media()]
+        question = Question(running.exchange.address)
+        load = Load(streams, question)
         try:
             with Progress("relay, seconds", seconds) as progress:
                 load.run(_WARM, progress)
                 before = load.received
+                question.waits.clear()
                 meter = Meter(running.exchange.pid)
                 load.run(seconds, progress)
                 _, cpu, stolen = meter.read()
@@ -112,5 +175,7 @@ def run(calls: int, seconds: float) -> str:
         running.exchange.kill()
     return (
         f"{relayed / cpu:,.0f} packets relayed per CPU second, {1e6 * cpu / relayed:.1f} µs each ({calls} calls, "
-        f"{relayed / seconds:,.0f} packets/s; {load.sent - load.received} of {load.sent} lost; {stolen:.2f} s stolen)"
+        f"{relayed / seconds:,.0f} packets/s; {load.sent - load.received} of {load.sent} lost; {stolen:.2f} s stolen); "
+        f"an OPTIONS is answered in {1000 * median(question.waits):.2f} ms, 99 of 100 within "
+        f"{1000 * quantiles(question.waits, n=100)[-1]:.1f} ms"
     )

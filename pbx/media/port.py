@@ -267,14 +267,15 @@ class Port:
         self.octets_in += size
         if new:
             self.events.forget()
+        key = self._key_of(packet, timestamp) if packet[1] in self.formats.keys else NONE
         if self._tap is not None:
             self._tap.heard(packet)
         if self._sink is not None:
             self._sink.send_rtp(packet)
-        if packet[1] in self.formats.keys:
-            self._event_heard(packet, timestamp)
-        elif self._peer is not None:
-            self._lend(self._peer)
+            if self._peer is not None:
+                self._lend(self._peer)
+        if key != NONE and self.user is not None:
+            self.user.key_received(self, NAMES[key])
 
     def rtcp_received(self, packet: Packet, source: Address) -> None:
         """A datagram came to the RTCP socket."""
@@ -336,12 +337,10 @@ class Port:
         elif self._sink is not None:
             self._sink.send_rtcp(packet)
 
-    def _event_heard(self, packet: Packet, timestamp: int) -> None:
+    def _key_of(self, packet: Packet, timestamp: int) -> int:
+        """The key that a packet of an event presses; -1 for none."""
         head = header(packet)
-        if head is not None:
-            key = self.events.heard(packet[head.start : head.end], timestamp, head.marker)
-            if key != NONE and self.user is not None:
-                self.user.key_received(self, NAMES[key])
+        return NONE if head is None else self.events.heard(packet[head.start : head.end], timestamp, head.marker)
 
     def _lend(self, peer: Port) -> None:
         if peer._peer is self and peer.agreed and self._path is None and self._tap is None and peer._tap is None:

@@ -36,6 +36,9 @@ qualify = {qualify}
 [database]
 url = "sqlite:///pbx.db"
 
+[media]
+engine = "{engine}"
+
 [dialplan]
 file = "dialplan.py"
 
@@ -65,6 +68,7 @@ class Site:
     :param drain: seconds that SIGTERM waits for calls to end.
     :param qualify: seconds after which phones are asked whether they are there; 0: never, so that nothing but the test
         itself makes transactions.
+    :param engine: what forwards RTP.
     """
 
     def __init__(
@@ -76,12 +80,13 @@ class Site:
         streams: Iterable[str] = (),
         drain: float = 30,
         qualify: float = 0,
+        engine: str = "auto",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.config = folder / "pbx.toml"
         listen = [f"udp:{address}", *streams]
-        text = _CONFIG.format(realm=REALM, listen=json.dumps(listen), drain=drain, qualify=qualify)
+        text = _CONFIG.format(realm=REALM, listen=json.dumps(listen), drain=drain, qualify=qualify, engine=engine)
         if any(listener.startswith("tls:") for listener in listen):
             write_certificate(folder, address.rpartition(":")[0])
             text += _TLS
@@ -132,6 +137,7 @@ class Exchange(Site):
     :param drain: seconds that SIGTERM waits for calls to end.
     :param cpu: the only processor it may use; None: any.
     :param qualify: seconds after which phones are asked whether they are there; 0: never.
+    :param engine: what forwards RTP.
     :ivar address: "address:port" at which it listens over UDP.
     :ivar addresses: the same for each transport.
     """
@@ -145,6 +151,7 @@ class Exchange(Site):
         drain: float = 30,
         cpu: int | None = None,
         qualify: float = 0,
+        engine: str = "auto",
     ) -> None:
         # Not pytest's folder: the path of a unix socket has at most 107 characters.
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
@@ -154,7 +161,8 @@ class Exchange(Site):
         self.addresses["udp"] = self.address
         self._cpu = cpu
         self.process: Process | None = None
-        super().__init__(Path(self._temporary.name), dialplan, self.address, streams=also, drain=drain, qualify=qualify)
+        folder = Path(self._temporary.name)
+        super().__init__(folder, dialplan, self.address, streams=also, drain=drain, qualify=qualify, engine=engine)
         for number in extensions:
             self.add(number)
 
