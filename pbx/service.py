@@ -14,7 +14,6 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +25,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from pbx import __version__, certificates, config, relaying
+from pbx import __version__, certificates, config, relaying, rows
 from pbx.certificates import Certificates
 from pbx.clock import ReactorClock
 from pbx.config import Config
@@ -162,6 +161,7 @@ class PBX(Service):
             "registrations": self.registrations,
             "bans": self.bans,
             "lift": self.lift,
+            "last_register": self.last_register,
         }
         self._control.serve(self.reactor, Control(commands, self.reactor))
         self._ending = Ending(self.reactor, self, self.config.sip.drain, self._stop_reactor)
@@ -272,22 +272,13 @@ class PBX(Service):
             }
         ]
 
-    def registrations(self, number: str | None = None) -> list[dict[str, object]]:
+    def registrations(self, number: str | None = None) -> list[rows.Row]:
         """Return a row for each binding, or for each of one extension: what `pbx registrations` shows."""
-        now = self.reactor.seconds()
-        return [
-            {
-                "number": binding.number,
-                "contact": binding.contact,
-                "transport": binding.transport,
-                "address": f"{binding.remote_host}:{binding.remote_port}",
-                "expires_in": int(binding.expires_at - now),
-                "registered_at": _moment(binding.registered_at),
-                "user_agent": binding.user_agent,
-            }
-            for binding in self.exchange.location.bindings()
-            if number in {None, binding.number}
-        ]
+        return rows.registrations(self.exchange, self.reactor.seconds(), number)
+
+    def last_register(self, number: str) -> list[rows.Row]:
+        """Return a row for the last REGISTER of a number: what `pbx registrations NUMBER` shows besides."""
+        return rows.last_register(self.exchange, number)
 
     def bans(self) -> list[dict[str, object]]:
         """Return a row for each ban: what `pbx bans` shows."""
@@ -296,8 +287,8 @@ class PBX(Service):
             {
                 "address": ban.address,
                 "reason": ban.reason,
-                "since": _moment(ban.since),
-                "until": _moment(ban.until),
+                "since": rows.moment(ban.since),
+                "until": rows.moment(ban.until),
                 "ends_in": int(ban.until - now),
                 "times": ban.times,
             }
@@ -367,10 +358,6 @@ class PBX(Service):
         """Close everything; the reactor waits for that."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._closed())
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 class Calls(Protocol):

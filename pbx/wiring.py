@@ -19,6 +19,7 @@ from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.phones import Phones
 from pbx.exchange.qualification import Qualification
+from pbx.exchange.reginfo import RegistrationPackage
 from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
 from pbx.exchange.switchboard import Dialplan, Switchboard
@@ -122,8 +123,9 @@ class Exchange:
             self.directory, self.authenticator, self.location, gruus, clock, identifiers, self.is_ours, terms
         )
         self.qualification = Qualification(self.agent, self.location, qualify)
-        phones = Phones(self.directory, self.location, self.transports, self.qualification.is_silent)
-        self.qualification.ways = phones
+        silent = self.qualification.is_silent
+        phones = Phones(self.directory, self.location, gruus, self.transports, self.is_ours, silent)
+        self.qualification.ways = self.agent.places = phones
         self.switchboard = Switchboard(
             self.agent,
             self.relay,
@@ -138,6 +140,9 @@ class Exchange:
             media_address,
             calls,
         )
+        events = self.switchboard.events
+        domain = domains[0] if domains else realm
+        events.offer(RegistrationPackage(events, self.directory, self.location, gruus, domain, clock.seconds))
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)
         self._limits = limits

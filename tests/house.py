@@ -92,6 +92,7 @@ TABLE = {
     "pbx.log": SHELL,
     "pbx.options": SHELL,
     "pbx.relaying": SHELL,
+    "pbx.rows": SHELL,
     "pbx.service": SHELL,
     "pbx.testing": SHELL,
     "pbx.wiring": SHELL,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from threading import Event
 from typing import Any, cast
 
 import click
@@ -9,7 +11,15 @@ import click
 from pbx.cli import output
 from pbx.cli.settings import Settings, pass_settings
 
-REGISTRATION = ("number", "contact", "transport", "address", "expires_in", "registered_at", "user_agent")
+REGISTRATION = (
+    *("number", "contact", "transport", "address", "expires_in", "registered_at", "reachable", "round_trip"),
+    *("instance", "reg_id", "path", "user_agent"),
+)
+SELDOM = frozenset(("instance", "reg_id", "path"))
+"""Columns that most phones leave empty: not in the table where all do."""
+
+REGISTER = ("number", "at", "status", "why", "transport", "address", "user_agent")
+EVERY = 1.0  # seconds between two looks of `--watch`
 
 
 def rows(settings: Settings, command: str, **arguments: object) -> list[dict[str, Any]]:
@@ -36,11 +46,35 @@ def status(settings: Settings, as_json: bool) -> None:
 
 @click.command()
 @click.argument("number", required=False)
+@click.option("--last", is_flag=True, help="Only the last REGISTER of NUMBER, and how it was answered.")
+@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C; on a terminal.")
 @output.as_json
 @pass_settings
-def registrations(settings: Settings, number: str | None, as_json: bool) -> None:
+def registrations(settings: Settings, number: str | None, last: bool, watch: bool, as_json: bool) -> None:
     """List the phones that are registered.
 
-    With NUMBER, those of this extension only.
+    With NUMBER, those of this extension only, and what became of its last REGISTER: why it was refused, if it was.
     """
-    output.show(rows(settings, "registrations", number=number), REGISTRATION, as_json)
+    if last and number is None:
+        raise click.UsageError("--last needs a NUMBER")
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise click.UsageError("--watch is for people at a terminal")
+    if last:
+        output.show(rows(settings, "last_register", number=number), REGISTER, as_json)
+        return
+    _show_registrations(settings, number, as_json)
+    while watch:
+        # Nothing else could end it: Ctrl-C does.
+        Event().wait(EVERY)
+        click.clear()
+        _show_registrations(settings, number, as_json)
+
+
+def _show_registrations(settings: Settings, number: str | None, as_json: bool) -> None:
+    found = rows(settings, "registrations", number=number)
+    columns = [name for name in REGISTRATION if as_json or name not in SELDOM or any(row[name] for row in found)]
+    output.show(found, columns, as_json)
+    if number is not None and not as_json:
+        for row in rows(settings, "last_register", number=number):
+            click.echo()
+            output.show_one({"last_REGISTER": row["at"], **{name: row[name] for name in REGISTER[2:]}}, as_json)

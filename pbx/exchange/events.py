@@ -134,6 +134,10 @@ class Events:
         for watch in list(self._watches.get((package, resource), ())):
             watch.notifier.notify()
 
+    def is_watched(self, package: str, resource: str) -> bool:
+        """Whether anybody watches a resource."""
+        return (package, resource) in self._watches
+
     def expel(self, number: str) -> None:
         """An extension was removed or disabled: it watches and publishes nothing any more."""
         for watch in [watch for here in self._watches.values() for watch in here if watch.sender == number]:

@@ -40,7 +40,7 @@ class Gruus:
         self._contacts = contacts
 
     def public(self, binding: Binding) -> str:
-        """The public GRUU of a phone (RFC 5627 3.1.1), the same for ever."""
+        """The public GRUU of a phone (RFC 5627 3.1.1, 5.4), the same for ever."""
         aor = parse_uri(binding.aor)
         gr = quote(binding.instance, safe=_PLAIN)
         return str(Uri(aor.scheme, aor.user, aor.host, aor.port, {"gr": gr}))

@@ -19,7 +19,7 @@ Bindings = dict[Key, Binding]
 """Those of one extension, in the order in which they were last refreshed."""
 
 Change = tuple[Binding, str]
-"""A binding that has come or gone, and why: "registered", "unregistered", "expired" or "rejected" (RFC 3680 5.1)."""
+"""A binding that has come or gone, and why: "registered", "unregistered", "expired" or "rejected" (RFC 3680 4.7.1)."""
 
 
 class BindingStore(Protocol):

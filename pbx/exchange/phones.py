@@ -13,6 +13,7 @@ from typing import Protocol
 from pbx.exchange.binding import Binding
 from pbx.exchange.destination import Destination
 from pbx.exchange.directory import Directory
+from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import Location
 from pbx.exchange.outcome import Failed, Outcome, Unreachable
 from pbx.exchange.target import ExtensionTarget
@@ -37,15 +38,25 @@ class Flows(Protocol):
 class Phones:
     """All phones that are registered.
 
+    :param gruus: the addresses of single phones.
+    :param is_ours: whether a host is one of our domains or addresses.
     :param is_silent: whether the phone of a binding was asked for a sign of life, and gave none.
     """
 
     def __init__(
-        self, directory: Directory, location: Location, flows: Flows, is_silent: Callable[[Binding], bool]
+        self,
+        directory: Directory,
+        location: Location,
+        gruus: Gruus,
+        flows: Flows,
+        is_ours: Callable[[str], bool],
+        is_silent: Callable[[Binding], bool],
     ) -> None:
         self._directory = directory
         self._location = location
+        self._gruus = gruus
         self._flows = flows
+        self._is_ours = is_ours
         self._is_silent = is_silent
 
     def locate(self, target: ExtensionTarget, secure: bool) -> list[Destination] | Outcome:
@@ -72,6 +83,14 @@ class Phones:
                 destination = replace(first, others=(*first.others, destination))
             phones[binding.phone] = destination
         return list(phones.values()) or Unreachable(by=target)
+
+    def place_of(self, gruu: Uri) -> tuple[str, tuple[str, ...], Flow | None] | None:
+        """The contact, the route set and the flow of the phone that a GRUU means (see `pbx.sip.user_agent.Places`)."""
+        number, instance = self._gruus.resolve(gruu) if self._is_ours(gruu.host) else ("", "")
+        found = self.locate(ExtensionTarget(number, instance), False) if instance else None
+        if not isinstance(found, list):
+            return None
+        return found[0].uri, found[0].policy.routes, found[0].flow
 
     def destination(self, binding: Binding, target: ExtensionTarget, secure: bool = False) -> Destination | None:
         """The way to one phone by one of its bindings; None when there is none now."""

@@ -108,7 +108,7 @@ class Qualification:
 
     def start(self) -> None:
         """Begin to ask. What was restored has not been heard of since."""
-        if self._interval and self._timer is None:
+        if self._interval and self._timer is None and len(self._location):
             self._timer = self._agent.clock.callLater(_TICK, self._ask)
 
     def stop(self) -> None:

@@ -36,7 +36,7 @@ FLOWS = 4
 _HOUR = 3600  # seconds; only shorter intervals may be refused (RFC 3261 10.3 step 7)
 _AGENT = 200  # characters kept of a User-Agent
 _OUTBOUND = REQUIRE.field("outbound")
-# Seconds within which phones on connections send a keep-alive (RFC 5626 section 10); on UDP they do so sooner anyhow.
+# Seconds within which phones on connections send a keep-alive (RFC 5626 4.4); on UDP they do so sooner anyhow.
 _KEEP_ALIVE = FLOW_TIMER.field(120)
 
 _Q = re.compile(r"0?\.[0-9]{1,3}|0\.?|1(?:\.0{0,3})?")
@@ -244,7 +244,7 @@ class Registrar:
         return min(seconds, terms.max_expires)
 
     def _contact(self, binding: Binding, reach: Reach, now: float) -> Field:
-        """A binding as a 200 lists it (RFC 3261 10.3 step 8, RFC 5627 5.3)."""
+        """A binding as a 200 lists it (RFC 3261 10.3 step 8, RFC 5627 5.2)."""
         left = max(round(binding.expires_at - now), 1)
         text = f"<{binding.contact}>;expires={left};q={binding.q:.3g}"
         if binding.instance:

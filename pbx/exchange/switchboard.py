@@ -114,7 +114,7 @@ class Switchboard:
         user, instance = self._gruus.resolve(request.uri)
         number = self._directory.number_of(user)
         if "gr" in request.uri.parameters and not number:
-            raise Malformed(404, "")  # RFC 5627 5.1: it is good no more, or never was
+            raise Malformed(404, "")  # RFC 5627 6.1: it is good no more, or never was
         if caller.source is Source.ANONYMOUS and not self.dialplan.serves(caller.source, number):
             self._doors.forbidden("anonymous-refused", caller, number, transaction.flow)
             raise Malformed(403, "")  # here, where it leaves nothing behind

@@ -58,6 +58,16 @@ class Flows(Protocol):
         """A flow to an address, from the local address where it is still ours, else from any; None without a way."""
 
 
+class Places(Protocol):
+    """Where those are who are named by addresses of our own."""
+
+    def place_of(self, gruu: Uri) -> tuple[str, tuple[str, ...], Flow | None] | None:
+        """The contact, the route set and the flow of whom a GRUU of ours means; None when it is none, or means nobody.
+
+        The flow is None where it has to be found.
+        """
+
+
 class UserAgent:
     """The core of one exchange, UAC and UAS in one.
 
@@ -65,6 +75,7 @@ class UserAgent:
     :param flows: where flows come from.
     :param locator: finds the servers of names; None where all URIs name addresses.
     :ivar exchange: whom it tells; set by it.
+    :ivar places: knows the GRUUs of our domains, if there are any.
     :ivar sessions: all sessions that are not over.
     :ivar usages: all other usages of dialogs.
     :ivar server: how the exchange calls itself to who asks for that, as a field; None for not at all.
@@ -86,6 +97,7 @@ class UserAgent:
         self.locator = locator or Locator(NoNames(), lambda: ("UDP",), lambda: 0.0)
         self.outages = Outages(clock)
         self.exchange: Exchange | None = None
+        self.places: Places | None = None
         self.sessions: set[Session] = set()
         self.usages = Usages()
         self.allow_events = ALLOW_EVENTS.field("refer")
@@ -167,6 +179,15 @@ class UserAgent:
 
         While a name is looked up they go where the last ones went; what is lost by that is sent again.
         """
+        if ";gr" in dialog.remote_target and self.places is not None:
+            # RFC 5627 6.1: it names us as the proxy that knows the way, so its place is taken at once.
+            place = self.places.place_of(parse_uri(dialog.remote_target))
+            if place is not None:
+                dialog.remote_target, routes, flow = place
+                dialog.routes = dialog.routes or routes
+                if flow is not None and not dialog.routes:
+                    dialog.flow = flow
+                    return
         next_hop = dialog.next_hop
         uri = parse_uri(next_hop)
         flow = self.flows.flow_to(uri)
@@ -187,7 +208,7 @@ class UserAgent:
         dialog.refresh(message)
         if dialog.neighbour and not dialog.routes:
             dialog.flow = flow
-        elif dialog.next_hop != before:
+        elif dialog.next_hop != before or ";gr" in dialog.remote_target:
             self.direct(dialog)
 
     def session_of(self, key: Key) -> Session | None:

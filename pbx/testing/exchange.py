@@ -10,6 +10,7 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding, Key
 from pbx.exchange.extension import Extension
+from pbx.exchange.registrar import TERMS, Terms
 from pbx.exchange.switchboard import Dialplan
 from pbx.exchange.thresholds import Thresholds
 from pbx.media.errors import NoPorts
@@ -116,6 +117,8 @@ class SimulatedExchange:
     :param thresholds: what is too much of one source or account.
     :param calls: how many there may be, in all and from one address.
     :param transactions: how many requests of others may be in work or remembered, in all and of one address.
+    :param terms: what its registrar grants.
+    :param qualify: seconds after which phones are asked whether they are there; 0 asks nobody.
     :param beside: another exchange, whose clock and network it shares.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
@@ -134,6 +137,8 @@ class SimulatedExchange:
         thresholds: Thresholds = THRESHOLDS,
         calls: tuple[int, int] = CALLS,
         transactions: tuple[int, int] = TRANSACTIONS,
+        terms: Terms = TERMS,
+        qualify: float = 0,
         beside: SimulatedExchange | None = None,
         **faults: Any,
     ) -> None:
@@ -159,6 +164,8 @@ class SimulatedExchange:
             realm=REALM,
             secret=source.randbytes(32),
             domains=domains,
+            terms=terms,
+            qualify=qualify,
             calls=calls,
             transactions=transactions,
             names=self.zone,

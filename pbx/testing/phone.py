@@ -51,6 +51,7 @@ class Phone:
     :ivar call: its latest call; None before the first.
     :ivar registered: whether its last REGISTER was taken.
     :ivar register_status: the final status of that REGISTER.
+    :ivar register_fields: the header fields of that answer.
     :ivar busy: whether it refuses calls with 486; it does so in a call, too.
     :ivar refuses: the status with which it refuses re-INVITEs; 0 while it takes them.
     :ivar told: the methods and bodies of the MESSAGEs and INFOs that came.
@@ -81,6 +82,7 @@ class Phone:
         self.password = password
         self.registered = False
         self.register_status = 0
+        self.register_fields: list[Field] = []
         self.call: PhoneCall | None = None
         self.busy = False
         self.refuses = 0
@@ -108,13 +110,14 @@ class Phone:
 
     # What its user does
 
-    def registers(self, expires: int = 3600, contact: str = "") -> None:
+    def registers(self, expires: int = 3600, contact: str = "", more: tuple[Field, ...] = ()) -> None:
         """Register, or with 0 unregister.
 
         :param expires: seconds.
         :param contact: another Contact value than the phone's own address.
+        :param more: further fields.
         """
-        self._send_register(expires, contact or contact_of(self.flow))
+        self._send_register(expires, contact or contact_of(self.flow), more)
 
     def invites(
         self, number: str, *, offer: bool = True, forwards: int = 70, more: tuple[Field, ...] = ()
@@ -226,7 +229,9 @@ class Phone:
         return reply
 
     def address_of(self, number: str) -> str:
-        """The URI of a number at the exchange; of the exchange itself for ""."""
+        """The URI of a number at the exchange; of the exchange itself for ""; a whole URI is one already."""
+        if number.startswith("sip:"):
+            return number
         return f"sip:{number}@{self._server}" if number else f"sip:{self._server}"
 
     def correspondence(self, number: str) -> Correspondence:
@@ -338,20 +343,21 @@ class Phone:
         sources = int(self._identifiers.token()[:8], 16)
         return Sound(self._network, self._clock, self.host, port + self._line.outside, port, sources)
 
-    def _send_register(self, expires: int, contact: str) -> None:
+    def _send_register(self, expires: int, contact: str, more: tuple[Field, ...]) -> None:
         challenged = self._challenge is not None
 
         def answered(response: Response) -> None:
             self.register_status = response.status
+            self.register_fields = response.fields
             if response.status == 401 and (
                 not challenged or "stale=true" in (response.first("www-authenticate") or "")
             ):
                 self.take_challenge(response.fields)
-                self._send_register(expires, contact)
+                self._send_register(expires, contact, more)
             else:
                 self.registered = response.status == 200 and expires > 0
 
-        fields = (CONTACT.field(contact), EXPIRES.field(expires))
+        fields = (CONTACT.field(contact), EXPIRES.field(expires), *more)
         self._ask("REGISTER", f"sip:{self._server}", fields, answered)
 
     def _ask(

@@ -29,10 +29,10 @@ REALM = "example.com"
 PASSWORD = "secret"
 
 
-def extension(number: str, password: str = PASSWORD, *, enabled: bool = True) -> Extension:
+def extension(number: str, password: str = PASSWORD, *, enabled: bool = True, **features: Any) -> Extension:
     """An account."""
     md5, sha256 = (ha1(algorithm, number, REALM, password) for algorithm in ("MD5", "SHA-256"))
-    return Extension(number, f"Phone {number}", md5, sha256, enabled)
+    return Extension(number, f"Phone {number}", md5, sha256, enabled, **features)
 
 
 def doors(clock: VirtualClock) -> Doors:
