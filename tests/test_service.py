@@ -307,10 +307,10 @@ def test_registrations_are_restored_and_go_with_an_extension_removed_by_sql(site
 def test_stop_does_not_wait_for_a_database_that_is_locked(site: Site) -> None:
     site.upgraded()
     site.sql("INSERT INTO extensions (number) VALUES ('1001')")
-    site.sql(BINDING, "1001", time.time() + 2)
+    site.sql(BINDING, "1001", time.time() + 8)  # not before the server is there
     with site.running() as server, closing(sqlite3.connect(site.folder / "pbx.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        eventually(lambda: site.pbx("status")[0]["backlog"] == 1, within=5)
+        eventually(lambda: site.pbx("status")[0]["backlog"] == 1, within=15)
         server.send(signal.SIGINT)
         assert server.wait(2) == 0
         assert server.output().rstrip().endswith("Server Shut Down.")
