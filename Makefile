@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-FOR ?= 60
+FOR ?= 600
 NATIVE := setup.py $(wildcard native/*.py native/*.c native/*.h)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -17,7 +17,7 @@ help:
 	@echo "make docs      write docs/rfc.md anew, from docs/rfc.toml"
 	@echo "make native    the native relay: its sources under the sanitizers, its threads"
 	@echo "make soak      the tests with their full counts: hours"
-	@echo "make fuzz      misuse and damage for a minute; FOR=3600 for an hour"
+	@echo "make fuzz      misuse and damage for ten minutes; FOR=60 for one"
 	@echo "make bench     the benchmarks"
 	@echo "make coverage  the tests, and which lines and branches they do not reach"
 	@echo "make clean     remove .venv and all caches; run/ stays"

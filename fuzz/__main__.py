@@ -11,6 +11,9 @@ import traceback
 from fuzz.office import Figures, Generation, objects
 
 ROUNDS = 100  # of one generation: some seconds, so that a failure is soon repeated
+WARM = 3  # exchanges after which all that is made once is there
+MORE = 8.0  # MiB that the process may grow by after that, for ever
+MORE_OBJECTS = 5000
 
 
 def arguments() -> argparse.Namespace:
@@ -34,8 +37,7 @@ def main() -> int:
     seed = int(time.time()) if given.seed is None else given.seed
     begun = time.monotonic()
     figures = Figures()
-    first = objects()
-    memory = resident()
+    first, memory = objects(), resident()
     number = 0 if given.generation is None else given.generation
     while True:
         try:
@@ -46,21 +48,26 @@ def main() -> int:
             print(f"repeat it with `python -m fuzz --seed {seed} --generation {number}`", file=sys.stderr)
             return 1
         number += 1
-        if number == 2:
-            first, memory = objects(), resident()  # by now all that is made once is there
+        if number == WARM:
+            first, memory = objects(), resident()
         if given.generation is not None or time.monotonic() - begun >= given.seconds:
             break
     spent = time.monotonic() - begun
+    more, objects_more = resident() - memory, objects() - first
+    packets, strangers = figures.datagrams + figures.pieces, figures.strangers
     print(f"seed       {seed}")
     print(f"played     {number} exchanges, {figures.rounds} rounds in {spent:.0f} s")
-    print(
-        f"datagrams  {figures.datagrams}, {figures.damaged} of them damaged, {figures.datagrams / spent:.0f} a second"
-    )
-    print(f"slowest    {figures.slowest * 1000:.1f} ms of CPU time for one datagram")
-    print(f"memory     {resident() - memory:+.1f} MiB and {objects() - first:+d} objects since the second exchange;")
+    print(f"packets    {figures.datagrams} datagrams and {figures.pieces} pieces of streams, {packets / spent:.0f} a")
+    print(f"           second; {figures.damaged} damaged; the slowest took {figures.slowest * 1000:.1f} ms of CPU time")
+    print(f"strangers  {strangers['sent']} messages, {strangers['proven']} of them with credentials, of which")
+    print(f"           {strangers['believed']} were answered by more than a challenge")
+    print(f"memory     {more:+.1f} MiB and {objects_more:+d} objects since exchange {WARM};")
     print(f"           at most {figures.growth:+d} objects within one, after a quarter of its rounds")
     print(f"drops      {', '.join(f'{name} {count}' for name, count in sorted(figures.drops.items()))}")
     print(f"sent       {', '.join(f'{name} {count}' for name, count in sorted(figures.answers.items()))}")
+    if number >= WARM and (more > MORE or objects_more > MORE_OBJECTS):
+        print("FAILED: memory is not flat from one exchange to the next", file=sys.stderr)
+        return 1
     return 0
 
 

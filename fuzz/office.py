@@ -1,7 +1,8 @@
-"""One generation: an exchange and phones that do anything at any time, over a network that damages what it carries.
+"""One generation: an exchange, phones that do anything at any time over a network that damages what it carries, and
+strangers who send what was published to break SIP stacks.
 
-What must hold: nothing is logged as an error and nothing escapes; what the exchange sends can be read; no datagram
-takes long; and after each round, when all is quiet, nothing is left of any call.
+What must hold: nothing is logged as an error and nothing escapes; what the exchange sends can be read; no packet takes
+long; and after each round, when all is quiet, nothing is left of any call.
 """
 
 from __future__ import annotations
@@ -12,27 +13,39 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogPublisher
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from fuzz.mutation import damaged
+from fuzz.strangers import PORTS, PUBLISHED, REQUESTS, Stranger
 from pbx.dialplan import Call, Plan, ext, uri
+from pbx.exchange.caller import Caller
+from pbx.exchange.events import Events
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import SIP_PORT
+from pbx.sip.interval import Interval
 from pbx.sip.message import Request
 from pbx.sip.parser import parse
+from pbx.sip.publication import Publication
 from pbx.testing.exchange import SimulatedExchange, is_sip
-from pbx.testing.network import Address
+from pbx.testing.network import Address, Receiver
 from pbx.testing.phone import Phone
+from pbx.testing.streams import Accept
 
 ACCOUNTS = {"1001": "one", "1002": "two", "1003": "three", "1004": "four"}
 DIALLED = ("1001", "1002", "1003", "1004", "91002", "600", "601", "602", "603", "604", "605", "606", "999", "")
 PAUSES = (0.0, 1 / 64, 1 / 16, 0.25, 0.5, 1.0, 4.0, 35.0)  # seconds
-SLOW = 0.25  # CPU seconds; whoever can make a datagram cost that much needs only four of them a second
+SLOW = 0.25  # CPU seconds; whoever can make a packet cost that much needs only four of them a second
 LOST = ("INVITE", "100 INVITE", "180 INVITE", "200 INVITE", "ACK", "CANCEL", "487 INVITE", "BYE", "200 BYE")
 QUIET = 256.0  # seconds after which nothing of a round may be left
+INTRUSION = 0.3  # as often, when a phone does something, a stranger does
+KEEP_ALIVES = (b"\r\n", b"\x01\x01")  # answers to those of RFC 5626 4.4.1 and of STUN
 KEPT = 500  # datagrams that others may be spliced with
+TRANSPORTS = ("UDP", "UDP", "TCP", "TLS")
 GROWTH = 2000  # objects; nonces, flows and bindings come and go
 
 plan = Plan()
@@ -86,15 +99,42 @@ async def one_after_the_other(call: Call) -> None:
     await call.dial(ext("1003"), timeout=5)
 
 
+class Lamp:
+    """An event package: there is something to subscribe to, and something to publish."""
+
+    name = "lamp"
+    kinds = ("text/plain",)
+    interval = Interval()
+    throttle = 1.0
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        events.offer(self)
+        events.accept(self)
+
+    def admit(self, sender: Caller, resource: str) -> None:
+        """Everybody may watch all."""
+
+    def state(self, resource: str, version: int) -> tuple[str, bytes]:
+        """As ever."""
+        return "text/plain", b"dark"
+
+    def published(self, resource: str, publications: list[Publication]) -> None:
+        """Somebody has published something."""
+        self._events.changed(self.name, resource)
+
+
 @dataclass
 class Figures:
     """What happened."""
 
     rounds: int = 0
     datagrams: int = 0
+    pieces: int = 0  # of streams
     damaged: int = 0
     slowest: float = 0.0
     growth: int = 0
+    strangers: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     drops: Counter[str] = field(default_factory=Counter)
 
@@ -102,9 +142,11 @@ class Figures:
         """Take those of another generation in."""
         self.rounds += other.rounds
         self.datagrams += other.datagrams
+        self.pieces += other.pieces
         self.damaged += other.damaged
         self.slowest = max(self.slowest, other.slowest)
         self.growth = max(self.growth, other.growth)
+        self.strangers += other.strangers
         self.answers += other.answers
         self.drops += other.drops
 
@@ -120,15 +162,26 @@ class Generation:
         self.name = f"seed {seed}, generation {number}"
         self.figures = Figures()
         self.sim = SimulatedExchange(plan, ACCOUNTS)
+        Lamp(self.sim.exchange.switchboard.events)
         self._source = random.Random(f"{seed} {number}")
         self._harm = 0.0
         self._corpus: deque[bytes] = deque(maxlen=KEPT)
         self._errors: list[LogEvent] = []
-        self._deliver = self.sim.socket.receiver or self._arrived
-        self.sim.socket.receiver = self._arrived
-        self._phones = [self.sim.phone(number) for number in ACCOUNTS]
-        self._phones.append(self.sim.phone("1001", register=False, password="wrong"))
-        self._phones.append(self.sim.phone("eve", register=False))
+        deliver = self.sim.socket.receiver
+        assert deliver is not None
+        self.sim.socket.receiver = partial(self._arrived, deliver)
+        for stream in self.sim.exchange.transports.streams:
+            self.sim.network.streams.listen((stream.host, stream.port), partial(self._connected, stream.accept))
+        self._phones = [self._phone(number) for number in ACCOUNTS]
+        self._phones.append(self._phone("1001", register=False, password="wrong"))
+        self._phones.append(self._phone("eve", register=False))
+        self._strangers = [
+            Stranger(self.sim, self._source, f"10.0.7.{place}", account, DIALLED)
+            for place, account in enumerate([*ACCOUNTS.items(), ("1001", "wrong"), ("eve", "")], 1)
+        ]
+
+    def _phone(self, number: str, **features: Any) -> Phone:
+        return self.sim.phone(number, transport=self._source.choice(TRANSPORTS), **features)
 
     def run(self, rounds: int) -> Figures:
         """Play so many rounds.
@@ -145,6 +198,9 @@ class Generation:
                     early = objects()
             self.figures.growth = objects() - early
             self.figures.drops += self.sim.exchange.counts
+            for stranger in self._strangers:
+                self.figures.strangers += stranger.figures
+                stranger.leaves()
             assert self.figures.growth < GROWTH, (
                 f"{self.figures.growth} objects more than after a quarter of the rounds"
             )
@@ -166,7 +222,7 @@ class Generation:
             self.sim.network.loses(source.choice(LOST), target=target, times=source.choice((1, 3, 12)))
         for _ in range(source.randint(3, 25)):
             self._act(source.choice(self._phones))
-            if source.random() < self._harm:
+            if source.random() < INTRUSION:
                 self._intrude()
             self.sim.advance(source.choice(PAUSES))
         if source.random() < 0.5:
@@ -175,6 +231,8 @@ class Generation:
         self._harm = 0.0
         # A call whose last word was damaged lasts until somebody ends it, as one would whose phone has vanished.
         self.sim.exchange.switchboard.hang_up_all()
+        for number in ACCOUNTS:
+            self.sim.exchange.switchboard.events.expel(number)
         self._all_hang_up()
         self.sim.advance(QUIET)
         self._check()
@@ -202,35 +260,58 @@ class Generation:
         source.choice(acts)()
 
     def _intrude(self) -> None:
-        """Somebody from outside sends the exchange, or one of its media ports, what others have sent before."""
+        """A stranger sends what was published or what others have sent before, and noise to one of the media ports."""
         source = self._source
-        address = (f"10.0.7.{source.randint(1, 3)}", 5060)
-        packet = damaged(source, source.choice(self._corpus), self._corpus)
-        self.sim.network.send(address, (self.sim.host, SIP_PORT), packet)
-        media = [bound for bound in self.sim.network.bound if bound[0] == self.sim.host and bound[1] != SIP_PORT]
+        stranger = source.choice(self._strangers)
+        packet = source.choice(source.choice((PUBLISHED, REQUESTS, self._corpus)) or PUBLISHED)
+        if source.random() < 0.7:
+            packet = damaged(source, packet, self._corpus)
+        stranger.sends(packet, source.choice(("UDP", *PORTS)), source.random() < 0.5)
+        media = [
+            bound for bound in self.sim.network.bound if bound[0] == self.sim.host and bound[1] not in PORTS.values()
+        ]
         if media:
             noise = source.choice((b"\x80\x00", b"\x80\xc8\x00\x00", b"\x90", b"")) + source.randbytes(
                 source.randint(0, 40)
             )
-            self.sim.network.send(address, source.choice(media), noise)
+            self.sim.network.send((stranger.host, SIP_PORT), source.choice(media), noise)
 
-    def _arrived(self, packet: bytes, address: Address) -> None:
+    def _arrived(self, deliver: Receiver, packet: bytes, address: Address) -> None:
         """A datagram has come to the exchange: perhaps another than was sent, perhaps another one besides."""
+        for one in self._damaged(packet):
+            self.figures.datagrams += 1
+            self._measured(one, deliver, one, address)
+
+    def _connected(self, accept: Accept, address: Address, source: str) -> Tap | None:
+        """Somebody connects to the exchange."""
+        connection = accept(address, source)
+        return Tap(connection, self._streamed) if connection is not None else None
+
+    def _streamed(self, deliver: Callable[[bytes], None], data: bytes) -> None:
+        """Bytes have come over a connection: perhaps others than were sent, and in pieces."""
+        stream = b"".join(self._damaged(data))
+        cut = self._source.randint(0, len(stream)) if self._source.random() < 0.5 else 0
+        for piece in filter(None, (stream[:cut], stream[cut:])):
+            self.figures.pieces += 1
+            self._measured(piece, deliver, piece)
+
+    def _damaged(self, packet: bytes) -> list[bytes]:
         source = self._source
         self._corpus.append(packet)
-        packets = [packet]
-        if source.random() < self._harm:
-            self.figures.damaged += 1
-            packets = [damaged(source, packet, self._corpus)]
-            if source.random() < 0.5:
-                packets.insert(source.randint(0, 1), packet)
-        for one in packets:
-            self.figures.datagrams += 1
-            begun = time.thread_time()
-            self._deliver(one, address)
-            took = time.thread_time() - begun
-            self.figures.slowest = max(self.figures.slowest, took)
-            assert took < SLOW, f"one datagram took {took:.3f} s: {one!r}"
+        if source.random() >= self._harm:
+            return [packet]
+        self.figures.damaged += 1
+        packets = [damaged(source, packet, self._corpus)]
+        if source.random() < 0.5:
+            packets.insert(source.randint(0, 1), packet)
+        return packets
+
+    def _measured(self, packet: bytes, deliver: Callable[..., None], *arguments: object) -> None:
+        begun = time.thread_time()
+        deliver(*arguments)
+        took = time.thread_time() - begun
+        self.figures.slowest = max(self.figures.slowest, took)
+        assert took < SLOW, f"one packet took {took:.3f} s: {packet!r}"
 
     def __call__(self, event: LogEvent) -> None:
         """Something is logged (Twisted's ILogObserver)."""
@@ -244,9 +325,9 @@ class Generation:
             name: figure for name, figure in self.sim.exchange.figures().items() if figure and name != "registrations"
         }
         assert not left, f"left behind: {left}"
-        for datagram in self.sim.network.sent:
-            if datagram.source == (self.sim.host, SIP_PORT) and is_sip(datagram.packet):
-                self._read(datagram.packet)
+        for sent in self.sim.network.sent:
+            if sent.source[0] == self.sim.host and is_sip(sent.packet) and not sent.packet.startswith(KEEP_ALIVES):
+                self._read(sent.packet)
 
     def _read(self, packet: bytes) -> None:
         """What the exchange sent must be readable; but a refusal repeats what it refuses (RFC 3261 8.2.6.2)."""
@@ -258,6 +339,27 @@ class Generation:
             self.figures.answers[packet[8:11].decode()] += 1
         else:
             self.figures.answers[message.method if isinstance(message, Request) else str(message.status)] += 1
+
+
+class Tap:
+    """What stands between a connection and the exchange (Twisted's protocol).
+
+    :param connection: what the exchange is told by.
+    :param streamed: is given all that comes, and what to deliver it to.
+    """
+
+    def __init__(self, connection: Any, streamed: Callable[[Callable[[bytes], None], bytes], None]) -> None:
+        self._streamed = streamed
+        self._connection = connection
+        self.makeConnection = connection.makeConnection
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came."""
+        self._streamed(self._connection.dataReceived, data)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        self._connection.connectionLost(reason)
 
 
 def objects() -> int:

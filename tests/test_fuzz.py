@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz import __main__ as program
 from fuzz import office
 from fuzz.mutation import KINDS, damaged
-from fuzz.office import Generation
+from fuzz.office import Figures, Generation
 from pbx.sip import message, uas
 from pbx.sip.user_agent import UserAgent
 from tests.counts import count
@@ -26,6 +29,9 @@ INVITE = (
 def test_exchange_bears_any_misuse_and_damage(number):
     figures = Generation(SEED, number).run(count(25, 100))
     assert figures.damaged > 50
+    assert figures.datagrams > 100
+    assert figures.pieces > 100
+    assert 10 < figures.strangers["believed"] < figures.strangers["proven"] < figures.strangers["sent"]
 
 
 def test_generation_is_the_same_each_time():
@@ -88,7 +94,26 @@ def test_message_that_nobody_can_read_is_found(monkeypatch, generation, found):
 
 def test_slow_datagram_is_found(monkeypatch, generation, found):
     monkeypatch.setattr(office, "SLOW", 0.0)
-    assert "one datagram took" in found(generation)
+    assert "one packet took" in found(generation)
+
+
+@pytest.mark.parametrize(("grows", "status"), [(0.0, 0), (5.0, 1)])
+def test_memory_that_grows_from_one_exchange_to_the_next_is_found(monkeypatch, capsys, grows, status):
+    sizes = itertools.count(100.0, grows)
+    monkeypatch.setattr(program, "resident", lambda: next(sizes))
+    monkeypatch.setattr(program, "Generation", Quick)
+    monkeypatch.setattr(program, "MORE", 4.0)
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--seconds", "0.01", "--seed", "1"])
+    monkeypatch.setattr(program, "WARM", 1)
+    assert program.main() == status
+    assert ("memory is not flat" in capsys.readouterr().err) is bool(status)
+
+
+class Quick(Generation):
+    """Over soon."""
+
+    def run(self, rounds: int) -> Figures:
+        return super().run(2)
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(KINDS), ids=lambda kind: kind.__name__)
