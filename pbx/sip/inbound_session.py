@@ -103,8 +103,8 @@ class InboundSession(LastingSession):
         self._reliable.send(self._response(request, status, sdp, more))
 
     def _send_provisional(self, response: Response) -> None:
-        if self._transaction is not None:
-            self._transaction.respond(response)
+        assert self._transaction is not None
+        self._transaction.respond(response)
 
     def _pracked(self, transaction: ServerTransaction, request: Request) -> None:
         """A PRACK came; one with an offer is answered when that is (RFC 3262 section 5)."""
@@ -148,10 +148,9 @@ class InboundSession(LastingSession):
 
     def _unheard(self) -> None:
         """A reliable response never had its PRACK (RFC 3262 section 3)."""
-        if self._transaction is not None and self.state is EARLY:
-            user = self.user
-            self.reject(500, "no PRACK came")
-            user.session_ended(self, "the caller does not acknowledge that it rings")
+        user = self.user
+        self.reject(500, "no PRACK came")
+        user.session_ended(self, "the caller does not acknowledge that it rings")
 
     def _stop(self) -> None:
         if self._reliable is not None:

@@ -336,7 +336,7 @@ class Session:
 
     def _prepared(self, sdp: bytes, more: tuple[Field, ...]) -> tuple[bytes, tuple[Field, ...]] | None:
         """What a 2xx really is to say; None when it has to wait."""
-        return sdp, more
+        raise NotImplementedError
 
     def _dialog_of_peer(self, request: Request) -> Dialog:
         """The dialog of a request that came."""
@@ -344,7 +344,7 @@ class Session:
 
     def _timing(self) -> tuple[Field, ...]:
         """What our re-INVITE says of how long the session lasts."""
-        return ()
+        raise NotImplementedError
 
     def _asked(self, transaction: ServerTransaction, request: Request) -> None:
         """A request came that is neither INVITE nor BYE."""
@@ -486,8 +486,7 @@ class Session:
         return response
 
     def _dialog(self) -> Dialog:
-        if self.dialog is None:
-            raise InvalidState(f"{self!r} has no dialog")
+        assert self.dialog is not None
         return self.dialog
 
     def _contact(self) -> Field:

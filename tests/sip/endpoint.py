@@ -110,7 +110,7 @@ class Endpoint:
         """Another flow for each URI; the peer itself is at the end of its own, and unknown hosts of none."""
         if uri.host == PEER:
             return self.wire
-        if uri.host == "unknown":
+        if uri.host == "unknown" or not uri.is_sip:
             return None
         return self.ways.setdefault(str(uri), Wire(self.clock, remote=(uri.host, uri.port or 5060)))
 

@@ -68,6 +68,16 @@ def test_update_without_an_offer_is_answered_at_once_and_moves_the_target(up):
     assert up.session.dialog.remote_target == "sip:peer@192.0.2.9:5099"
 
 
+def test_answer_that_cannot_be_read_is_missing(up):
+    up.session.update(SDP)
+    update = up.wire.last
+    answer = response(update, 200, sdp=OFFER)
+    answer.fields = [(key, name, "sdp" if key == "content-type" else value) for key, name, value in answer.fields]
+    up.receive(answer)
+    assert up.told == [("answered", b"")]
+    assert up.session.may_offer
+
+
 def test_refused_update_leaves_the_session_as_it_was(up):
     up.receive(up.within("UPDATE", sdp=OFFER))
     up.session.refuse(488)

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbx.sip.errors import InvalidState
 from pbx.sip.headers import REASON
 from pbx.sip.message import Request
+from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.session import ALLOWED
 from tests.sip.endpoint import OFFER, Endpoint, names
 from tests.sip.wire import SDP, response
@@ -105,6 +107,22 @@ def test_call_may_ring_for_as_long_as_its_user_lets_it(us):
     us.clock.advance(3600)
     assert us.told == [(180, b"")]
     assert [timer.time for timer in us.clock.pending] == [3660], "only the look round at the sessions that are up"
+
+
+def test_invite_without_a_way_is_our_own_mistake(us):
+    session = OutboundSession(us.agent, us, None, neighbour=False)
+    with pytest.raises(InvalidState, match="no way"):
+        session.invite("sip:peer@192.0.2.9", "<sip:us@192.0.2.1>", "<sip:peer@192.0.2.9>", SDP, 70)
+
+
+def test_who_has_given_up_is_not_told_that_there_was_no_way(us):
+    """What the offer is to say may be found out only then."""
+    session, invite = us.calls()
+    session.cancel()
+    session.undelivered(404, "")
+    us.receive(response(invite, 487))
+    assert us.told == []
+    us.assert_idle()
 
 
 # Without an offer of ours (RFC 3261 13.2.2.4, 14.1)

@@ -288,6 +288,24 @@ def test_early_dialogs_of_one_invite_are_kept_apart(us):
     ]
 
 
+def test_callee_whose_early_dialog_is_not_the_last_may_make_the_offer(us):
+    """RFC 3261 13.2.2.4: where our INVITE had none, each of them makes its own."""
+    session, invite = us.calls(sdp=b"")
+    us.receive(response(invite, 180, "one"), response(invite, 180, "two"))
+    us.receive(response(invite, 200, "one", sdp=OFFER))
+    assert us.told[-1] == ("answered", OFFER)
+    session.ack(SDP)
+    assert (us.wire.last.method, us.wire.last.to_tag, us.wire.last.body) == ("ACK", "one", SDP)
+
+
+def test_prack_that_nobody_answers_does_not_end_the_call(us):
+    _, invite = us.calls()
+    us.receive(reliable(invite, 5, sdp=SDP))
+    us.clock.advance(64)
+    us.receive(response(invite, 200))
+    assert us.told == [(183, SDP), ("answered", SDP)]
+
+
 @pytest.mark.parametrize(("tag", "sdp"), [("one", SDP), ("two", OTHER)])
 def test_dialog_of_the_2xx_wins(us, tag, sdp):
     session, invite = us.calls()

@@ -95,6 +95,19 @@ def test_files_are_read(files) -> None:
     assert made.expires_at == ours.not_valid_after_utc.timestamp()
 
 
+def test_without_authorities_of_our_own_those_of_this_machine_are_trusted(files, monkeypatch) -> None:
+    certificate, key, _ = files
+    ours, *_ = tls.read_chain(certificate)
+    asked: list[SSL.Context] = []
+
+    def trusts(context: SSL.Context) -> None:
+        asked.append(context)
+
+    monkeypatch.setattr(SSL.Context, "set_default_verify_paths", trusts)
+    made = tls.contexts([ours], tls.read_key(key, ours), None, False, True)
+    assert asked == [made.server, made.client]
+
+
 def test_one_file_may_hold_chain_and_key(tmp_path: Path) -> None:
     certificate, key = AUTHORITY.certify("example.com")
     path = tmp_path / "all.pem"

@@ -327,6 +327,14 @@ def test_what_is_too_long_for_a_datagram_is_counted_and_lost(layer, loopback, ho
     assert one.hears()[0].status == 200
 
 
+def test_wildcard_socket_to_where_nothing_leads_counts_what_is_lost(layer, loopback):
+    one = loopback("0.0.0.0")
+    flow = one.transport.flow(("255.255.255.255", 5060))
+    assert flow.source == "0.0.0.0"
+    flow.send(b"x")
+    assert layer.counts == {"send errors": 1}
+
+
 def test_receive_takes_64_datagrams_at_once_from_a_real_socket(layer, loopback):
     one = loopback()
     for _ in range(70):

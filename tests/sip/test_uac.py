@@ -427,6 +427,18 @@ def test_sips_target_is_sent_securely_to_the_proxy(client):
     assert len(client.asked("192.0.2.1", "TLS")) == 1
 
 
+def test_user_that_fails_when_it_is_told_of_the_end_is_not_told_again(client, logged_errors):
+    def fail(status, reason):
+        client.told.append(status)
+        raise ValueError("planted")
+
+    client.errand_failed = fail
+    client.sends("sip:bob@nowhere.example")
+    assert client.told == [408]
+    (event,) = logged_errors()
+    assert "planted" in str(event["log_failure"].value)
+
+
 # Whatever the servers do
 
 STEPS = st.one_of(

@@ -134,6 +134,14 @@ def test_cseq_spaces_of_the_two_directions_are_independent(us):
     assert us.wire.last.first("cseq") == "1 BYE"
 
 
+def test_peer_whose_contact_leads_nowhere_is_reached_where_it_called_from(us):
+    session = us.is_called(contact="<tel:+33123456789>")
+    session.answer(SDP)
+    us.receive(us.within("ACK", 1))
+    session.hang_up()
+    assert (us.wire.last.method, us.wire.last.target) == ("BYE", "tel:+33123456789")
+
+
 def test_retransmitted_invite_makes_no_second_call(us):
     us.is_called()
     us.session.progress(180)
