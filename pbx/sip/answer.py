@@ -29,7 +29,7 @@ class Answer:
         self._resend: Timer = clock.callLater(T1, self._retransmit, 2 * T1)
 
     def acknowledged(self) -> None:
-        """The ACK came, or nobody waits for it any more."""
+        """The ACK came, or nobody waits for it any more. Once, and not after `lost` was called."""
         self._expiry.cancel()
         self._resend.cancel()
 

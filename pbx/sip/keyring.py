@@ -78,10 +78,12 @@ class Keyring:
             if who in proven and not challenge.stale:
                 return False
             proven.add(who)
-            self._nonces.pop(who, None)
+            before = self._nonces.pop(who, None)
             while len(self._nonces) >= REALMS:
                 del self._nonces[next(iter(self._nonces))]
-            self._nonces[who] = _Nonce(challenge)
+            nonce = self._nonces[who] = _Nonce(challenge)
+            if before is not None and before.challenge.nonce == challenge.nonce:
+                nonce.count = before.count
             worth = True
         return worth
 

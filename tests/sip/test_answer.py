@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.answer import Answer
 from pbx.testing.clock import VirtualClock
@@ -39,3 +41,19 @@ def test_ack_ends_it(after):
     assert len(sent.wire.sent) == before
     assert sent.lost == []
     assert sent.answer.cseq == 7
+
+
+@given(st.booleans(), st.lists(st.sampled_from(["ack", 0.125, 0.5, 4.0, 16.0]), max_size=15))
+def test_any_input_at_any_time_ends_it_once(reliable, inputs):
+    sent = Sent(reliable)
+    acknowledged = None
+    for step in inputs:
+        if step != "ack":
+            sent.clock.advance(step)
+        elif acknowledged is None and not sent.lost:
+            sent.answer.acknowledged()
+            acknowledged = sent.clock.seconds()
+    sent.clock.advance(64)
+    assert sent.lost == ([32] if acknowledged is None else [])
+    assert all(time <= (32 if acknowledged is None else acknowledged) for time in sent.wire.times)
+    assert sent.clock.pending == []

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.dialog import Dialog
 from pbx.sip.errors import Malformed
 from pbx.sip.headers import RECORD_ROUTE
 from pbx.sip.message import Request
 from pbx.testing.clock import VirtualClock
+from tests.sip.messages import messages, uris
 from tests.sip.wire import SDP, Wire, received, request, response
 
 OURS = "<sip:1001@192.0.2.1>;tag=ours"
@@ -231,3 +234,68 @@ def test_target_refresh_moves_the_remote_target_and_not_the_route_set():
     assert dialog.routes == (P1,)
     dialog.refresh(request(cseq=3, contact=""))
     assert dialog.remote_target == "sip:peer@192.0.2.77"
+
+
+# Anything
+
+ADDRESSES = st.one_of(
+    st.sampled_from(["", "*", "<sip:", "nonsense", '"', "<>", "sip:peer@192.0.2.77;x=y", "<tel:+1>"]),
+    uris().map("<{}>".format),
+)
+INPUTS = st.one_of(
+    st.tuples(st.just("judge"), st.integers(0, 2**31 - 1)),
+    st.tuples(st.just("refresh"), ADDRESSES),
+    st.tuples(st.sampled_from(["INVITE", "BYE", "ACK"]), st.sampled_from([b"", SDP])),
+)
+
+
+@given(st.sampled_from([called, calling]), st.lists(ADDRESSES, max_size=3), st.lists(INPUTS, max_size=15))
+def test_any_input_in_any_state(make, routes, inputs):
+    """The numbers rise, the route set and the ID stay, and all that is made can be read."""
+    try:
+        dialog = make(*routes)
+    except Malformed as fault:
+        assert fault.status == 400
+        return
+    key, ours, theirs = dialog.key, dialog.local_cseq, dialog.remote_cseq
+    route_set = dialog.routes
+    for step, detail in inputs:
+        if step == "judge":
+            try:
+                dialog.judge(request("BYE", cseq=detail))
+                assert detail > theirs
+                theirs = detail
+            except Malformed as fault:
+                assert (fault.status, detail <= theirs) == (500, True)
+        elif step == "refresh":
+            before = dialog.remote_target
+            try:
+                dialog.refresh(request(contact=detail))
+            except Malformed as fault:
+                assert (fault.status, dialog.remote_target) == (400, before)
+        else:
+            made = dialog.request(step, (), detail) if step != "ACK" else dialog.ack(ours, "z9hG4bKa", detail)
+            if step != "ACK":
+                ours += 1
+                made.fields.insert(0, ("via", "Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"))
+            again = received(made)
+            assert (again.call_id, again.from_tag, again.to_tag, again.cseq) == (*key, ours)
+            assert again.body == detail
+        assert (dialog.key, dialog.local_cseq, dialog.remote_cseq, dialog.routes) == (key, ours, theirs, route_set)
+        assert dialog.next_hop
+
+
+@given(messages())
+def test_any_message_makes_a_dialog_or_is_refused(message):
+    try:
+        if isinstance(message, Request):
+            dialog = Dialog.as_uas(message, "ours", Wire(VirtualClock()))
+        else:
+            dialog = Dialog.as_uac(OURS, TARGET, message, Wire(VirtualClock()))
+    except Malformed as fault:
+        assert fault.status == 400
+    else:
+        dialog.local_cseq = 1  # a response has the number that we gave
+        bye = dialog.request("BYE")
+        bye.fields.insert(0, ("via", "Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"))
+        assert received(bye).call_id == dialog.call_id == message.call_id

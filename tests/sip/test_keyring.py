@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.digest import Credentials, ha1, parse_credentials
 from pbx.sip.headers import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
@@ -71,6 +73,14 @@ def test_count_begins_anew_with_a_new_nonce(keyring):
     keyring.challenged(challenge(MD5.replace("n1", "n9")), set())
     credentials = proof(keyring)
     assert (credentials.nonce, credentials.nc) == ("n9", "00000001")
+
+
+def test_count_goes_on_when_the_same_nonce_comes_again(keyring):
+    """RFC 7616 3.4: it says how many requests were sent with it, and who counts along refuses one that is not news."""
+    keyring.challenged(challenge(MD5), set())
+    proof(keyring)
+    keyring.challenged(challenge(MD5), set())
+    assert (proof(keyring).nonce, proof(keyring).nc) == ("n1", "00000003")
 
 
 def test_wrong_password_is_not_tried_twice(keyring):
@@ -147,3 +157,46 @@ def test_realms_that_are_remembered_have_a_bound(keyring):
 
 def test_repr_does_not_tell_the_password(keyring):
     assert "secret" not in repr(keyring)
+
+
+CHALLENGES = st.one_of(
+    st.builds(
+        'Digest realm="{}", nonce="{}", algorithm={}{}{}'.format,
+        st.just("here") | st.sampled_from(["there", *map(str, range(REALMS))]),
+        st.sampled_from(["n1", "n2"]),
+        st.sampled_from(["MD5", "SHA-256", "SHA-512-256", "MD5-sess"]),
+        st.sampled_from(["", ', qop="auth"', ', qop="auth,auth-int"', ', qop="auth-int"']),
+        st.sampled_from(["", ", stale=true"]),
+    ),
+    st.sampled_from(['Basic realm="here"', "Digest", 'Digest realm="', ""]),
+    st.text(max_size=30).filter(lambda text: text.isprintable()),
+)
+STEPS = st.one_of(st.tuples(st.booleans(), st.lists(CHALLENGES, max_size=3)), st.just("request"))
+
+
+@given(st.lists(STEPS, max_size=20))
+def test_any_challenges_in_any_order(steps):
+    """What is proven is right, no nonce is used with a count that it had, and nobody is answered in vain for ever."""
+    keyring = Keyring("alice", "secret", iter(map(str, range(10_000))).__next__)
+    proven: set = set()
+    counts: dict[tuple[str, str], tuple[str, int]] = {}
+    for step in steps:
+        if step == "request":
+            proven = set()
+        else:
+            from_proxy, values = step
+            row, status = (PROXY_AUTHENTICATE, 407) if from_proxy else (WWW_AUTHENTICATE, 401)
+            before = set(proven)
+            worth = keyring.challenged(challenge(*values, status=status, row=row), proven)
+            assert not worth or proven > before or any("stale=true" in value for value in values)
+        proofs = keyring.proofs(INVITE)
+        assert len(proofs) <= REALMS
+        for key, _, value in proofs:
+            credentials = parse_credentials(value)
+            assert right(credentials)
+            who, count = (key, credentials.realm), int(credentials.nc or "0", 16)
+            nonce, last = counts.get(who, ("", 0))
+            if credentials.qop:
+                assert count == 1 or nonce == credentials.nonce
+                assert count > last or nonce != credentials.nonce
+                counts[who] = (credentials.nonce, count)

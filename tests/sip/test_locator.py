@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.hops import Hop, Naptr, Srv
 from pbx.sip.locator import MOST, Locator, NoNames
@@ -162,3 +164,31 @@ def test_zone_that_never_ends_is_not_followed_to_its_end(zone):
 def test_dns_that_is_silent_is_none(zone):
     zone.silent = True
     assert located(zone, "sip:example.com") == []
+
+
+HOSTILE = ["", ".", "example.com", "a.example.com", "_sip._udp.example.com", "x" * 300, "192.0.2.9"]
+RECORDS = st.one_of(
+    st.builds(
+        Naptr,
+        st.integers(0, 65535),
+        st.integers(0, 65535),
+        st.sampled_from(["s", "S", "a", "u", ""]),
+        st.sampled_from(["SIP+D2U", "SIP+D2T", "SIPS+D2T", "SIP+D2S", ""]),
+        st.sampled_from(HOSTILE),
+    ),
+    st.builds(Srv, st.integers(0, 65535), st.integers(0, 65535), st.integers(0, 65535), st.sampled_from(HOSTILE)),
+    st.sampled_from(["192.0.2.1", "2001:db8::1"]),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(HOSTILE), st.lists(RECORDS, max_size=MOST + 4)),
+    st.sampled_from(["sip:example.com", "sips:example.com", "sip:example.com;transport=tcp", "sip:a.example.com:5080"]),
+    st.sampled_from([ALL, (UDP,), (TCP,), (UDP, TCP)]),
+    st.booleans(),
+)
+def test_whatever_the_dns_says_there_is_an_end(records, uri, supported, secure):
+    hops = located(Zone(VirtualClock(), records), uri, supported, secure)
+    assert len(hops) <= MOST
+    transports = {hop.partition(" ")[0] for hop in hops}
+    assert transports <= ({TLS} if secure or uri.startswith("sips:") else set(supported))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.offer_answer import LOCAL_OFFER, REMOTE_OFFER, STABLE, OfferAnswer
@@ -39,3 +41,21 @@ def test_our_own_second_offer_is_our_mistake(exchange, first):
     with pytest.raises(InvalidState):
         exchange.offer_sent()
     assert exchange.state is state
+
+
+@given(st.lists(st.sampled_from(["offer_sent", "offer_received", "settled"]), max_size=20))
+def test_any_input_in_any_state(inputs):
+    """Whoever offers first has the turn, until there is an answer."""
+    exchange = OfferAnswer()
+    turn = STABLE
+    for step in inputs:
+        if step == "settled":
+            turn = STABLE
+            exchange.settled()
+        elif turn is STABLE:
+            turn = LOCAL_OFFER if step == "offer_sent" else REMOTE_OFFER
+            getattr(exchange, step)()
+        else:
+            with pytest.raises(InvalidState if step == "offer_sent" else Malformed):
+                getattr(exchange, step)()
+        assert exchange.state is turn

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.hops import Hop
 from pbx.sip.outages import LONGEST_REST, SILENCE, Outages
@@ -85,3 +87,30 @@ def test_table_forgets_the_oldest(clock):
     for hop in HOPS:
         outages.refused(flow_to(clock, hop), overloaded("60"))
     assert outages.preferred(HOPS) == HOPS[:1]
+
+
+STEPS = st.tuples(
+    st.sampled_from(["refused", "silent", "answered", "time"]),
+    st.sampled_from(HOPS),
+    st.sampled_from(["", "1", "60", "99999", "soon", "60;duration=1"]),
+    st.sampled_from([0.5, 30.0, 4000.0]),
+)
+
+
+@given(st.lists(STEPS, max_size=25))
+def test_whatever_servers_do_nobody_is_lost_or_put_aside_for_ever(steps):
+    clock = VirtualClock(now=0.0)
+    outages = Outages(clock, bound=2)
+    for step, hop, words, seconds in steps:
+        flow = flow_to(clock, hop)
+        if step == "refused":
+            outages.refused(flow, overloaded(words))
+        elif step == "time":
+            clock.advance(seconds)
+        else:
+            getattr(outages, step)(flow)
+        preferred = outages.preferred(HOPS)
+        assert preferred == sorted(preferred, key=lambda one: (preferred.index(one), HOPS.index(one)))
+        assert set(HOPS) - set(preferred) == {one for one in HOPS if outages.rests(flow_to(clock, one))}
+    clock.advance(LONGEST_REST)
+    assert outages.preferred(HOPS) == HOPS

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.sip.interval import Interval
+from pbx.sip.message import Request
 from pbx.sip.notifier import Notifier
 from pbx.sip.subscriber import Subscriber
 from tests.sip.endpoint import Endpoint, names
@@ -135,3 +138,43 @@ def test_outside_dialogs_the_exchange_is_asked(method):
         assert us.told == []
     else:
         assert us.told == [method]
+
+
+STEPS = st.one_of(
+    st.tuples(
+        st.sampled_from(["SUBSCRIBE", "NOTIFY"]), st.sampled_from(["dialog;id=1", "dialog;id=2", "reg", "x", ""])
+    ),
+    st.tuples(st.sampled_from(["BYE", "OPTIONS", "UPDATE"]), st.just("")),
+    st.tuples(st.sampled_from([200, 404, 481, 503]), st.just("")),
+    st.tuples(st.just("time"), st.sampled_from(["0.5", "32", "300"])),
+    st.tuples(st.sampled_from(["notify", "end", "hang_up"]), st.just("")),
+)
+
+
+@given(st.lists(STEPS, max_size=20), st.sampled_from(["0", "60", "600"]), st.sampled_from(["active", "terminated"]))
+def test_whatever_shares_a_dialog_leaves_nothing_behind(steps, expires, state):
+    us = Both()
+    sent: list[Request] = []
+    for number, (step, detail) in enumerate(steps, 2):
+        if step == "time":
+            us.clock.advance(float(detail))
+        elif isinstance(step, int):
+            for one in sent[-1:]:
+                us.layer.message_received(us.wire, response(one, step))
+        elif step in ("notify", "end"):
+            notifier = us.notifiers[number % 2]
+            notifier.notify() if step == "notify" else notifier.end("noresource")
+        elif step == "hang_up":
+            us.session.hang_up()
+        else:
+            more = [("event", "Event", detail)] if detail else []
+            more += [("expires", "Expires", expires), ("subscription-state", "Subscription-State", state)]
+            us.layer.message_received(us.wire, us.within(step, number, more=more))
+        sent += [message for message in us.wire.messages if isinstance(message, Request)]
+        us.wire.sent.clear()
+        assert us.layer.counts["failures"] == 0
+        assert us.agent.dialogs <= 1
+    us.session.hang_up()
+    us.clock.advance(2000)
+    assert len(us.agent.usages) == 0
+    us.assert_idle()
