@@ -13,6 +13,7 @@ from pbx.sip.errors import Malformed
 from pbx.sip.headers import AUTHORIZATION, CSEQ, PROXY_AUTHORIZATION, Field
 from pbx.sip.message import Request, Response
 
+ANSWERED = 4  # challenges of one request within a dialog: there may be two realms, and the nonce of each may be stale
 REALMS = 8  # that are remembered; one account has a registrar and perhaps a proxy
 
 Realm = tuple[str, str]
@@ -118,11 +119,12 @@ class Prover:
     :ivar of_invite: the credentials of the last INVITE: its ACK has the same (RFC 3261 13.2.2.4, 22.1).
     """
 
-    __slots__ = ("_keyring", "_proven", "_sent", "of_invite")
+    __slots__ = ("_answered", "_keyring", "_proven", "_sent", "of_invite")
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
         self._proven: set[Realm] = set()
+        self._answered = 0  # challenges of the last request
         self._sent: tuple[tuple[int, Request], ...] = ()
         self.of_invite: tuple[Field, ...] = ()
 
@@ -132,6 +134,7 @@ class Prover:
         :param cseq: its number.
         """
         self._proven = set()
+        self._answered = 0
         self._prove(request, cseq)
 
     def again(self, response: Response, cseq: int) -> Request | None:
@@ -140,7 +143,10 @@ class Prover:
         :param cseq: its new number (RFC 3261 22.2).
         """
         for number, request in self._sent:
-            if number == response.cseq and self._keyring.challenged(response, self._proven):
+            if number != response.cseq or self._answered >= ANSWERED:
+                continue
+            if self._keyring.challenged(response, self._proven):
+                self._answered += 1
                 fields = [field for field in request.fields if field[0] not in _RENEWED]
                 fields = [CSEQ.field(f"{cseq} {request.method}") if field[0] == "cseq" else field for field in fields]
                 again = Request(request.method, request.target, fields, request.body)

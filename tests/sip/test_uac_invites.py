@@ -14,7 +14,7 @@ from pbx.sip.digest import ha1, parse_credentials
 from pbx.sip.headers import CONTACT, PROXY_AUTHENTICATE, RECORD_ROUTE, WWW_AUTHENTICATE
 from pbx.sip.hops import Hop, Srv
 from pbx.sip.identifiers import Identifiers
-from pbx.sip.keyring import Keyring
+from pbx.sip.keyring import ANSWERED, Keyring
 from pbx.sip.locator import Locator
 from pbx.sip.message import Request
 from pbx.sip.outbound_session import OutboundSession
@@ -232,6 +232,23 @@ def test_reinvite_that_is_challenged_in_vain_is_refused(known):
         known.says(known.asked(ONE), 401, WWW_AUTHENTICATE.field(CHALLENGE.format(nonce)))
     assert known.told == [("rejected", 401)]
     assert session.may_offer
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_server_to_whom_every_nonce_is_stale_is_not_answered_for_ever(known, method):
+    session = answered(known)
+    session.offer(OFFER) if method == "INVITE" else session.hang_up()
+    numbers = []
+    for number in range(30):
+        if not any(getattr(message, "method", "") == method for message in known.wires[ONE].messages):
+            break
+        asked = known.asked(ONE, method)
+        numbers.append(asked.cseq)
+        known.says(asked, 401, WWW_AUTHENTICATE.field(CHALLENGE.format(f"n{number}") + ", stale=true"))
+    assert len(numbers) == 1 + ANSWERED
+    assert known.told == ([("rejected", 401)] if method == "INVITE" else [])
+    if method == "BYE":
+        known.assert_idle()
 
 
 def test_challenge_in_a_dialog_without_an_account_is_a_refusal(us):
