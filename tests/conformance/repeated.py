@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from pbx.sip.framing import Framer
-from pbx.sip.message import Message
-from pbx.testing.exchange import SimulatedExchange, is_sip
-from pbx.testing.network import Address
+from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
+from tests.flows.cuts import cut_everywhere
 from tests.flows.lawful import assert_lawful
 from tests.flows.office import ACCOUNTS, KINDS, MOST, plan
 
@@ -98,28 +96,6 @@ def run(function: Flow, sim: SimulatedExchange, *phones: Phone, faults: Mapping[
         failure.add_note(f"with {dict(faults) or 'no faults'}\n{sim.network.ladder()}")
         raise
     return sim.network.count
-
-
-def cut_everywhere(sim: SimulatedExchange) -> None:
-    """Read what went over each connection once more, byte by byte, and cut in two at every byte."""
-    streams: dict[tuple[Address, Address], list[bytes]] = {}
-    for datagram in sim.network.sent:
-        if is_sip(datagram.packet):
-            streams.setdefault((datagram.source, datagram.target), []).append(datagram.packet)
-    assert len(streams) >= 2
-    for messages in streams.values():
-        stream = b"".join(messages)
-        assert read(*[stream[place : place + 1] for place in range(len(stream))]) == messages
-        for place in range(len(stream)):
-            assert read(stream[:place], stream[place:]) == messages, f"cut after {place} bytes"
-
-
-def read(*pieces: bytes) -> list[bytes]:
-    """The messages that a framer finds in a stream that comes in pieces."""
-    framer = Framer()
-    found = [bytes(item) for piece in pieces for item in framer.feed(piece) if isinstance(item, Message)]
-    assert not framer.waits and not framer.over
-    return found
 
 
 def names_of(tests: Mapping[str, object]) -> set[str]:

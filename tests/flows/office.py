@@ -15,12 +15,16 @@ from pbx.dialplan import Call, Plan, ext, uri
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.counts import count
+from tests.flows.cuts import cut_everywhere
 from tests.flows.lawful import assert_lawful
 
 ACCOUNTS = {"1001": "alice's", "1002": "bob's", "1003": "carol's", "1004": "dave's"}
 KINDS = ("lose", "double", "overtake")
 MOST = 200  # datagrams; a flow that sends more does not end
 SEEDS = count(5, 200)
+CUTS = count(
+    11, 1
+)  # of the bytes that a flow sends, each so many-th is a place to cut; tests/conformance does it at each
 
 plan = Plan()
 
@@ -107,7 +111,8 @@ def office(*numbers: str, plan: Plan[Any] = plan, **features: Any) -> tuple[Simu
 
 def flow(*numbers: str, **features: Any) -> Callable[[Flow], Callable[[str], None]]:
     """Make a test of a flow: it is run without faults, then once for each of its datagrams and each kind of fault, and
-    with faults at random. Each time it comes to the same end, and leaves nothing behind.
+    with faults at random. Each time it comes to the same end, and leaves nothing behind. What it sends could go over a
+    stream, however that is cut.
 
     The flow is given the simulation and a registered phone for each number. Only what it sends itself is counted.
 
@@ -115,10 +120,10 @@ def flow(*numbers: str, **features: Any) -> Callable[[Flow], Callable[[str], Non
     """
 
     def decorate(function: Flow) -> Callable[[str], None]:
-        @pytest.mark.parametrize("fault", ("none", *KINDS, "random"))
+        @pytest.mark.parametrize("fault", ("none", "cut", *KINDS, "random"))
         def test(fault: str) -> None:
-            if fault == "none":
-                run(function, numbers, features, {})
+            if fault in ("none", "cut"):
+                run(function, numbers, features, {}, CUTS if fault == "cut" else 0)
             elif fault == "random":
                 for faults in at_random(function.__name__):
                     run(function, numbers, features, faults)
@@ -148,14 +153,21 @@ def at_random(name: str) -> Iterator[dict[str, Sequence[int]]]:
         yield faults
 
 
-def run(function: Flow, numbers: Sequence[str], features: dict[str, Any], faults: dict[str, Sequence[int]]) -> int:
-    """Run a flow once, with faults; return how many datagrams were counted."""
+def run(
+    function: Flow, numbers: Sequence[str], features: dict[str, Any], faults: dict[str, Sequence[int]], cuts: int = 0
+) -> int:
+    """Run a flow once, with faults; return how many datagrams were counted.
+
+    :param cuts: see `cut_everywhere`; 0 for none.
+    """
     sim, phones = office(*numbers, **features)
     sim.network.count_again(**faults)
     try:
         function(sim, *phones)
         sim.assert_idle()
         assert_lawful(sim)
+        if cuts:
+            cut_everywhere(sim, cuts)
     except BaseException as failure:
         failure.add_note(f"with {faults or 'no faults'}\n{sim.network.ladder()}")
         raise
