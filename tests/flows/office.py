@@ -22,9 +22,7 @@ ACCOUNTS = {"1001": "alice's", "1002": "bob's", "1003": "carol's", "1004": "dave
 KINDS = ("lose", "double", "overtake")
 MOST = 200  # datagrams; a flow that sends more does not end
 SEEDS = count(5, 200)
-CUTS = count(
-    11, 1
-)  # of the bytes that a flow sends, each so many-th is a place to cut; tests/conformance does it at each
+CUTS = count(23, 1)  # each so many-th byte that a flow sends is a place to cut; tests/conformance cuts at each
 
 plan = Plan()
 
