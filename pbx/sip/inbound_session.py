@@ -78,16 +78,6 @@ class InboundSession(LastingSession):
         else:
             transaction.respond(self._response(transaction.request, status, sdp, more))
 
-    def reject(self, status: int, reason: str = "", more: tuple[Field, ...] = ()) -> None:
-        """Refuse the INVITE that waits.
-
-        :raises InvalidState: when no INVITE waits.
-        """
-        self._final = None
-        if self._reliable is not None:
-            self._reliable.stop()
-        super().reject(status, reason, more)
-
     def _progress_reliably(
         self, transaction: InviteServerTransaction, status: int, sdp: bytes, more: tuple[Field, ...]
     ) -> None:
@@ -153,6 +143,7 @@ class InboundSession(LastingSession):
         user.session_ended(self, "the caller does not acknowledge that it rings")
 
     def _stop(self) -> None:
+        self._final = None
         if self._reliable is not None:
             self._reliable.stop()
         super()._stop()

@@ -124,6 +124,18 @@ def test_caller_that_gives_up_while_its_2xx_waits(us):
     us.assert_idle()
 
 
+def test_caller_hangs_up_while_our_2xx_waits_and_we_do_after_it(us):
+    session = us.is_called(more=(SUPPORTS,))
+    session.progress(183, SDP)
+    session.answer(SDP)
+    us.wire.take()
+    assert us.receive(us.within("BYE")) == ["200 BYE", "487 INVITE"]
+    session.hang_up()
+    assert us.told == [("ended", "hung up")]
+    us.receive(us.within("ACK", 1, branch="z9hG4bK1"))
+    us.assert_idle()
+
+
 def test_we_hang_up_while_our_2xx_waits(us):
     session = us.is_called(more=(SUPPORTS,))
     session.progress(183, SDP)
