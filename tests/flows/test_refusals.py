@@ -92,6 +92,7 @@ def test_no_common_codec(codecs):
 def test_no_media_port_is_left(pairs, number):
     sim, (alice, bob, _) = office("1001", "1002", "1002", pairs=pairs)
     assert status_of_a_call(sim, alice, number) == 503
+    assert ("retry-after", "Retry-After", "5") in alice.call.fields
     assert bob.idle
     sim.assert_idle()
 
@@ -148,6 +149,7 @@ def test_stopping_exchange_ends_all_calls():
     sim.exchange.switchboard.hang_up_all()
     sim.until(lambda: alice.idle and bob.idle and carol.idle and dave.idle)
     assert carol.call.status == 503
+    assert ("retry-after", "Retry-After", "5") in carol.call.fields
     sim.assert_idle()
 
 
