@@ -37,6 +37,7 @@ LONGEST_DATAGRAM = 1300
 
 # What ends something is taken anyhow: it makes room, and where there is nothing to end it is refused without state.
 _ENDING = frozenset(("BYE", "CANCEL"))
+_STATELESS = frozenset((401, 481, 503))
 _STATEFUL = frozenset((482, 500))  # refusals whose copies would be taken as soon as the state is gone
 
 ServerTransaction = InviteServerTransaction | NonInviteServerTransaction
@@ -241,7 +242,7 @@ class TransactionLayer:
         if transaction is None or transaction.state not in (TRYING, PROCEEDING):
             return
         response = message.response(fault.status, fault.why, tag_of(key), fault.more)
-        if transaction.is_silent and (fault.status == 481 or not (message.to_tag or fault.status in _STATEFUL)):
+        if transaction.is_silent and _leaves_nothing(message, fault.status):
             # Who has not proven who it is gets one answer to each packet and costs nothing afterwards: else a forged
             # address would be sent eleven, and a flood would fill the memory (RFC 3261 26.3.2.4).
             self.answer(transaction, response)
@@ -285,6 +286,15 @@ def server_key(request: Request, method: str = "") -> Key:
 def tag_of(key: Key) -> str:
     """The tag of a stateless response: the same each time its request comes (RFC 3261 8.2.7)."""
     return blake2b("\n".join(key).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def _leaves_nothing(request: Request, status: int) -> bool:
+    """Whether a refusal may be made anew for each copy of its request (RFC 3261 8.2.7): not within dialogs, where all
+    depends on what came before, nor where credentials were shown, whose nonce is used up.
+    """
+    if status in _STATELESS:
+        return True
+    return not request.to_tag and status not in _STATEFUL and request.first("authorization") is None
 
 
 def _vias(message: Message) -> int:

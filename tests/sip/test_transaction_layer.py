@@ -393,6 +393,16 @@ def test_refusal_that_would_not_be_repeated_is_the_transactions(core, status, ca
     core.assert_idle()
 
 
+def test_refusal_of_one_who_has_shown_credentials_is_the_transactions(core):
+    """Its nonce is used up: a copy would be taken for somebody else's."""
+    core.raises(Malformed(404, ""))
+    shown = {"more": [("authorization", "Authorization", "Digest")]}
+    core.receive(request("MESSAGE", **shown), request("MESSAGE", **shown))
+    assert core.told == ["MESSAGE"]
+    assert core.wire.take() == ["404 MESSAGE"] * 2
+    core.assert_idle()
+
+
 def test_refusal_after_a_provisional_response_is_the_transactions(core):
     """The peer does not send its INVITE again: the refusal has to be repeated by us."""
 
