@@ -26,6 +26,7 @@ _STREAM_LINES = frozenset({"a=ptime", "a=maxptime", "a=framerate", "a=label", "a
 # Formats that say nothing by themselves: a stream of these alone is no use to anybody.
 _SPEECHLESS = frozenset({"telephone-event", "cn"})
 _OWN_CODECS = frozenset({"pcmu", "pcma"})
+PLAIN = _OWN_CODECS | {EVENTS, "cn"}  # what we understand ourselves
 _OWN_OFFER = (
     "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15",
     "a=ptime:20", "a=sendrecv",

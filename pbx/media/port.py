@@ -9,13 +9,14 @@ with the first packet, and recalled, with all that was counted and latched, befo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from pbx.media.formats import NOTHING, Formats
 from pbx.media.g711 import Law
 from pbx.media.latch import Latch
 from pbx.media.reception import Reception
-from pbx.media.rtp import LARGEST, SMALLEST_RTP, Address, Packet, header, is_rtcp
+from pbx.media.rtp import LARGEST, SMALLEST_RTP, Address, Header, Packet, header, is_rtcp
 from pbx.media.telephone_event import NAMES, NONE, Events
 from pbx.sip.timers import Clock
 
@@ -77,13 +78,13 @@ class Sink(Protocol):
 
 
 class Tap(Protocol):
-    """Somebody who listens in on a port, in both directions; a recorder, for instance. The packets are not its own."""
+    """Somebody who listens in on a port, in both directions; a recorder, for instance. Sound is G.711 of a law."""
 
-    def heard(self, packet: Packet) -> None:
-        """RTP came from the phone."""
+    def heard(self, law: Law, sound: bytes, header: Header) -> None:
+        """Sound came from the phone."""
 
-    def said(self, packet: Packet) -> None:
-        """RTP was sent to the phone."""
+    def said(self, law: Law, sound: bytes, header: Header) -> None:
+        """Sound was sent to the phone."""
 
 
 class Speech(NamedTuple):
@@ -269,7 +270,7 @@ class Port:
             self.events.forget()
         key = self._key_of(packet, timestamp) if packet[1] in self.formats.keys else NONE
         if self._tap is not None:
-            self._tap.heard(packet)
+            self._overhear(self._tap.heard, packet)
         if self._sink is not None:
             self._sink.send_rtp(packet)
             if self._peer is not None:
@@ -304,7 +305,7 @@ class Port:
         self.packets_out += 1
         self.octets_out += len(packet)
         if self._tap is not None:
-            self._tap.said(packet)
+            self._overhear(self._tap.said, packet)
 
     def send_rtcp(self, packet: Packet) -> None:
         """Send RTCP to the phone: where its own comes from, else where it belongs to the RTP."""
@@ -336,6 +337,12 @@ class Port:
             self.strange += 1
         elif self._sink is not None:
             self._sink.send_rtcp(packet)
+
+    def _overhear(self, tell: Callable[[Law, bytes, Header], None], packet: Packet) -> None:
+        head = header(packet)
+        law = self.speech.laws.get(head.payload_type) if head is not None and self.speech is not None else None
+        if head is not None and law is not None:
+            tell(law, bytes(packet[head.start : head.end]), head)
 
     def _key_of(self, packet: Packet, timestamp: int) -> int:
         """The key that a packet of an event presses; -1 for none."""

@@ -12,9 +12,7 @@ from pathlib import Path
 from twisted.logger import Logger
 
 from pbx.media import rtp
-from pbx.media.g711 import LAWS, RATE, ULAW, Law
-from pbx.media.port import Port
-from pbx.media.rtp import Packet
+from pbx.media.g711 import RATE, ULAW, Law
 from pbx.media.track import Track
 from pbx.media.wav import Writer
 from pbx.sip.timers import Clock, Timer
@@ -23,13 +21,12 @@ WRITE = 1.0  # seconds between two writes
 LATE = 0.5  # seconds by which sound may be late
 LONGEST = 0.1  # seconds of sound in one packet, as a rule
 SPEECH = 250.0  # mean amplitude of what is not silence (-42 dBm0)
-_STATIC = {0: LAWS["pcmu"], 8: LAWS["pcma"]}
 
 
 class Recorder:
-    """Records one port, from now on.
+    """Records what it is told of, from now on: as the ear of a voice (`pbx.media.voice.Ear`), or by listening in on a
+    port (`pbx.media.port.Tap`).
 
-    :param port: the port that faces the phone. One recorder at a time may listen in on it.
     :param clock: the time.
     :param path: the file; there must be none yet.
     :param both: whether what the phone hears is recorded, too, on the right.
@@ -38,23 +35,21 @@ class Recorder:
     :ivar spoke_at: when the phone last said something that is not silence, in seconds since the beginning.
     """
 
-    __slots__ = ("_clock", "_port", "_started_at", "_timer", "_tracks", "_writer", "fault", "spoke_at")
+    __slots__ = ("_clock", "_started_at", "_timer", "_tracks", "_writer", "fault", "spoke_at")
 
     log = Logger()
 
-    def __init__(self, port: Port, clock: Clock, path: Path, both: bool = False) -> None:
+    def __init__(self, clock: Clock, path: Path, both: bool = False) -> None:
         self._writer = Writer(path, channels=2 if both else 1)
         self._tracks = [Track(LATE - LONGEST) for _ in range(2 if both else 1)]
         self._clock = clock
-        self._port: Port | None = port
         self._started_at = clock.seconds()
         self._timer: Timer | None = clock.callLater(WRITE, self._write_regularly)
         self.fault = ""
         self.spoke_at = 0.0
-        port.tap = self
 
     def __repr__(self) -> str:
-        return f"<recorder of {self._port}, {self.seconds:.1f} s>"
+        return f"<recorder of {self.path}, {self.seconds:.1f} s>"
 
     @property
     def path(self) -> Path:
@@ -74,43 +69,34 @@ class Recorder:
     @property
     def recording(self) -> bool:
         """Whether it still records."""
-        return self._port is not None
+        return self._timer is not None
 
-    def heard(self, packet: Packet) -> None:
+    def heard(self, law: Law, sound: bytes, header: rtp.Header) -> None:
         """The phone says something."""
-        sound = self._take(packet, self._tracks[0])
-        if ULAW.loudness(sound) >= SPEECH:
+        self._add(self._tracks[0], law, sound, header)
+        if law.loudness(sound) >= SPEECH:
             self.spoke_at = self.elapsed
 
-    def said(self, packet: Packet) -> None:
+    def said(self, law: Law, sound: bytes, header: rtp.Header) -> None:
         """The phone hears something."""
         if len(self._tracks) == 2:
-            self._take(packet, self._tracks[1])
+            self._add(self._tracks[1], law, sound, header)
 
     def stop(self, at: float | None = None) -> None:
         """Finish the file. Again does no harm.
 
         :param at: drop what comes after so many seconds.
         """
-        if self._port is None:
+        if not self.recording:
             return
         self._write(round(self.elapsed * RATE))
         if at is not None and not self.fault:
             self._guarded(lambda: self._writer.cut(at))
         self._end()
 
-    def _take(self, packet: Packet, track: Track) -> bytes:
-        header = rtp.header(packet)
-        law = self._law_of(header.payload_type) if header is not None else None
-        if header is None or law is None:
-            return b""
-        sound = law.translate(bytes(packet[header.start : header.end]), ULAW)
-        track.add(header, sound, round(self.elapsed * RATE))
-        return sound
-
-    def _law_of(self, payload_type: int) -> Law | None:
-        speech = self._port.speech if self._port is not None else None
-        return (speech.laws if speech is not None else _STATIC).get(payload_type)
+    def _add(self, track: Track, law: Law, sound: bytes, header: rtp.Header) -> None:
+        if self.recording:
+            track.add(header, law.translate(sound, ULAW), round(self.elapsed * RATE))
 
     def _write_regularly(self) -> None:
         self._timer = self._clock.callLater(WRITE, self._write_regularly)
@@ -133,10 +119,7 @@ class Recorder:
             self._end()
 
     def _end(self) -> None:
-        """Listen no more."""
-        port, self._port = self._port, None
-        if port is not None and port.tap is self:
-            port.tap = None
+        """Write no more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -15,12 +15,14 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from pbx.media import description
 from pbx.media.beat import Beat
+from pbx.media.description import Stream
 from pbx.media.errors import NoPorts
 from pbx.media.port import Sockets
 from pbx.media.side import Offer, Side, StreamFacts
 from pbx.media.voice import Voice
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.identifiers import Identifiers
+from pbx.sip.sdp import Media
 from pbx.sip.timers import Clock
 
 _P = ParamSpec("_P")
@@ -127,7 +129,7 @@ class Relay:
     def _offer(self, offerer: Side, answerer: Side, sdp: bytes) -> bytes:
         if offerer.closed or answerer.closed or offerer is answerer:
             raise InvalidState(f"offer from {offerer} to {answerer}")
-        streams, lines = description.read_offer(sdp, self._codecs)
+        streams, lines = self._read_offer(sdp, offerer.tap is not None or answerer.tap is not None)
         self.withdraw(answerer)
         offerer.reserve(streams)
         try:
@@ -139,6 +141,14 @@ class Relay:
         offerer.open_offers += 1
         answerer.open_offers += 1
         return answerer.show(lines)
+
+    def _read_offer(self, sdp: bytes, plain: bool) -> tuple[list[Stream], list[Media]]:
+        if plain:
+            try:
+                return description.read_offer(sdp, self._codecs & description.PLAIN)
+            except Malformed:
+                pass  # somebody listens in and will hear nothing, but the two will talk
+        return description.read_offer(sdp, self._codecs)
 
     def _answer(self, answerer: Side, offerer: Side, sdp: bytes) -> bytes:
         offer = answerer.offer

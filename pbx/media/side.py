@@ -17,7 +17,7 @@ from pbx.media.description import Stream
 from pbx.media.errors import NoPorts
 from pbx.media.formats import EVENTS
 from pbx.media.g711 import LAWS
-from pbx.media.port import Port, Sockets, Speech
+from pbx.media.port import Port, Sockets, Speech, Tap
 from pbx.media.rtp import Address, Packet
 from pbx.media.voice import Voice
 from pbx.sip.sdp import Media
@@ -108,11 +108,12 @@ class Side:
     :ivar shown: the description that this phone saw last.
     :ivar user: whom it tells of its phone; None when nobody wants to know.
     :ivar voice: our own end of its sound, while we are that; None otherwise.
+    :ivar tap: who listens in on its sound; None for nobody. See `listen_in`.
     """
 
     __slots__ = (
         "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
-        "open_offers", "other", "ports", "said", "shown", "user", "voice",
+        "open_offers", "other", "ports", "said", "shown", "tap", "user", "voice",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +128,7 @@ class Side:
         self.shown = b""
         self.user: SideUser | None = None
         self.voice: Voice | None = None
+        self.tap: Tap | None = None
         self._sockets = sockets
         self._clock = clock
         self._host = host
@@ -152,6 +154,8 @@ class Side:
                         stream.kind, self._sockets, self._host, self._clock, self._signalling_host
                     )
                     port.user = self
+                    if stream.kind == "audio":
+                        port.tap = self.tap
         except NoPorts:
             self.trim()
             raise
@@ -219,6 +223,16 @@ class Side:
             self.voice = Voice(port, beat, ssrc)
         return self.voice if self.voice.port.speech is not None else None
 
+    def listen_in(self, tap: Tap | None) -> None:
+        """Let somebody listen in on what this phone says and hears, whatever it is connected to; None ends that.
+
+        From now on it agrees with others upon G.711 alone, where that is possible: nothing else could be listened to.
+        """
+        self.tap = tap
+        for port in self.ports:
+            if port is not None and port.kind == "audio":
+                port.tap = tap
+
     def silence(self) -> None:
         """Be it no longer. No harm if we are not."""
         voice, self.voice = self.voice, None
@@ -259,7 +273,7 @@ class Side:
         self.silence()
         self.part()
         self.closed = True
-        self.user = None
+        self.user = self.tap = None
         for port in self.ports:
             if port is not None:
                 port.close()

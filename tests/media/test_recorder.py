@@ -11,7 +11,7 @@ from pbx.media.g711 import ALAW, ULAW
 from pbx.media.recorder import Recorder
 from pbx.media.sources import Sequel
 from pbx.media.wav import Writer
-from tests.media.network import result
+from tests.media.network import port, result, shown
 from tests.media.speaking import Speaking
 
 LOUD = b"\x10" * FRAME  # a frame that is no silence
@@ -25,13 +25,23 @@ def sound(path: Path) -> bytes:
     return content[58:]
 
 
+def recording(one: Speaking, folder: Path, both: bool = False) -> Recorder:
+    """A recorder of what a phone says, or of all that it says and hears."""
+    recorder = Recorder(one.clock, folder / "a.wav", both)
+    if both:
+        one.side.listen_in(recorder)
+    else:
+        one.voice.listen(recorder)
+    return recorder
+
+
 @pytest.fixture
 def one() -> Speaking:
     return Speaking()
 
 
 def test_what_a_phone_says_is_in_the_file(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     said = b"".join(bytes([number]) * FRAME for number in range(1, 101))
     one.talks(said)
     recorder.stop()
@@ -42,7 +52,7 @@ def test_what_a_phone_says_is_in_the_file(one: Speaking, tmp_path: Path) -> None
 
 
 def test_the_file_is_readable_and_nearly_whole_at_any_time(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     for second in range(1, 6):
         one.talks(LOUD * 50, 50 * second)
         assert len(wav.load(recorder.path)) / 16000 >= second - 2 if second > 1 else True
@@ -50,7 +60,7 @@ def test_the_file_is_readable_and_nearly_whole_at_any_time(one: Speaking, tmp_pa
 
 
 def test_gaps_are_silence_and_what_comes_out_of_order_is_in_its_place(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     for number in (1, 2, 5, 4, 6):  # the third is lost
         one.clock.advance(0.02)
         one.says(bytes([number]) * FRAME, number, number * FRAME)
@@ -61,7 +71,7 @@ def test_gaps_are_silence_and_what_comes_out_of_order_is_in_its_place(one: Speak
 
 
 def test_a_phone_that_says_nothing_is_recorded_as_silence(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     one.clock.advance(3)
     recorder.stop()
     assert sound(recorder.path) == b"\xff" * 24000
@@ -69,7 +79,7 @@ def test_a_phone_that_says_nothing_is_recorded_as_silence(one: Speaking, tmp_pat
 
 
 def test_a_conversation_has_the_phone_left_and_what_it_hears_right(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav", both=True)
+    recorder = recording(one, tmp_path, both=True)
     one.voice.play(Sequel([Clip(b"\x20" * FRAME * 10)]))
     one.talks(LOUD * 10)
     one.clock.advance(0.125)
@@ -86,7 +96,7 @@ def test_two_phones_that_talk_are_recorded_and_still_hear_each_other(one: Speaki
     other = one.exchange.side()
     result(one.exchange.relay.offer(one.side, other, one.phone.describes("m=audio {} RTP/AVP 0 8\r\n")))
     result(one.exchange.relay.answer(other, one.side, bob.describes("m=audio {} RTP/AVP 0 8\r\n")))
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav", both=True)
+    recorder = recording(one, tmp_path, both=True)
     for number in range(50):
         one.says(LOUD, number, number * FRAME)
         heard = bob.says(other.ports[0], ALAW.nothing)  # type: ignore[arg-type]
@@ -99,8 +109,25 @@ def test_two_phones_that_talk_are_recorded_and_still_hear_each_other(one: Speaki
     assert len(bob.heard) == 50
 
 
+def test_phones_agree_upon_what_can_be_recorded(one: Speaking, tmp_path: Path) -> None:
+    alice, bob = one.exchange.phone("198.51.100.8"), one.exchange.phone("198.51.100.9")
+    caller, callee = one.exchange.side(), one.exchange.side()
+    recorder = Recorder(one.clock, tmp_path / "a.wav", both=True)
+    caller.listen_in(recorder)
+    offered = result(one.exchange.relay.offer(caller, callee, alice.describes("m=audio {} RTP/AVP 9 8 0\r\n")))
+    assert shown(offered)[0][2] == ("8", "0")
+    # Who has nothing of that talks all the same.
+    offered = result(one.exchange.relay.offer(caller, callee, alice.describes("m=audio {} RTP/AVP 9\r\n")))
+    assert shown(offered)[0][2] == ("9",)
+    result(one.exchange.relay.answer(callee, caller, bob.describes("m=audio {} RTP/AVP 9\r\n")))
+    assert port(caller).tap is not None
+    one.exchange.relay.close(caller)
+    assert caller.tap is None
+    recorder.stop()
+
+
 def test_another_source_and_a_wild_timestamp_are_where_they_came(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     one.talks(LOUD * 50)
     one.says(LOUD, 60, 4_000_000_000)
     one.clock.advance(0.02)
@@ -113,7 +140,7 @@ def test_another_source_and_a_wild_timestamp_are_where_they_came(one: Speaking, 
 
 def test_a_clock_that_runs_differently_loses_nothing_for_long(one: Speaking, tmp_path: Path) -> None:
     # A phone whose 20 ms are 19.6 ms: after two minutes it is two seconds ahead.
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     for number in range(5_000):
         one.clock.advance(0.0196)
         one.says(LOUD, number & 0xFFFF, number * FRAME)
@@ -123,7 +150,7 @@ def test_a_clock_that_runs_differently_loses_nothing_for_long(one: Speaking, tmp
 
 
 def test_when_the_phone_spoke_last_is_known(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     one.talks(LOUD * 50 + SILENCE * 100)
     assert recorder.spoke_at == pytest.approx(0.98, abs=0.03)
     recorder.stop(at=recorder.spoke_at + 0.02)
@@ -131,19 +158,18 @@ def test_when_the_phone_spoke_last_is_known(one: Speaking, tmp_path: Path) -> No
 
 
 def test_stop_is_done_once_and_what_comes_later_is_not_heard(one: Speaking, tmp_path: Path) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     one.talks(LOUD * 5)
     recorder.stop()
     one.talks(LOUD * 5, 6)
     recorder.stop()
     assert len(sound(recorder.path)) == 5 * FRAME
-    assert one.port.tap is None
 
 
 def test_full_disk_ends_the_recording_and_nothing_else(
     one: Speaking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_errors
 ) -> None:
-    recorder = Recorder(one.port, one.clock, tmp_path / "a.wav")
+    recorder = recording(one, tmp_path)
     one.talks(LOUD * 75)
     before = sound(recorder.path)
 
@@ -160,5 +186,6 @@ def test_full_disk_ends_the_recording_and_nothing_else(
 
 def test_file_that_cannot_be_made_is_an_error_at_once(one: Speaking, tmp_path: Path) -> None:
     with pytest.raises(OSError):
-        Recorder(one.port, one.clock, tmp_path / "nowhere" / "a.wav")
-    assert one.port.tap is None and one.port.sink is one.voice
+        Recorder(one.clock, tmp_path / "nowhere" / "a.wav")
+    one.exchange.relay.close(one.side)
+    assert not one.clock.pending
