@@ -7,7 +7,7 @@ FOR ?= 600
 NATIVE := setup.py $(wildcard native/*.py native/*.c native/*.h)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test lint format docs native soak fuzz bench coverage clean
+.PHONY: help run test lint format docs prompts native soak fuzz bench coverage clean
 
 help:
 	@echo "make run       start an exchange in run/ with two accounts; Ctrl-C stops it"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format the code"
 	@echo "make docs      write docs/rfc.md anew, from docs/rfc.toml"
+	@echo "make prompts   make the prompts and the music anew; needs espeak-ng"
 	@echo "make native    the native relay: its sources under the sanitizers, its threads"
 	@echo "make soak      the tests with their full counts: hours"
 	@echo "make fuzz      misuse and damage for ten minutes; FOR=60 for one"
@@ -40,6 +41,9 @@ format: $(VENV)/installed-dev
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.rfc
+
+prompts: $(VENV)/installed-dev
+	$(BIN)/python -m tools.prompts
 
 native: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests/media/test_native.py tests/media/test_both_relays.py
