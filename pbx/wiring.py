@@ -24,6 +24,7 @@ from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.exchange.thresholds import Thresholds
+from pbx.media.library import Library
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
 from pbx.sip.addresses import Addresses, SocketAddress, bracketed
@@ -61,6 +62,7 @@ class Exchange:
     :param codecs: the codecs offered onwards.
     :param local_networks: the networks whose peers are not told `advertise`.
     :param advertise: the host that peers outside them are told; "" for none.
+    :param library: the sounds that callers may hear; None for ours.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param digest: the digest algorithms to offer, the preferred one first.
     :param terms: what the registrar grants.
@@ -91,6 +93,7 @@ class Exchange:
         codecs: Sequence[str] = CODECS,
         local_networks: Sequence[IPv4Network | IPv6Network] = (),
         advertise: str = "",
+        library: Library | None = None,
         media_address: str = "",
         digest: tuple[str, ...] = ("MD5",),
         connections: tuple[int, int] = CONNECTIONS,
@@ -137,6 +140,7 @@ class Exchange:
             dialplan,
             self.is_ours,
             self.doors,
+            Library() if library is None else library,
             media_address,
             calls,
         )

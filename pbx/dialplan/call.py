@@ -6,7 +6,6 @@ leave the work to the bridge. Once the caller has left, every verb raises `HungU
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, Protocol
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Generic, Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from pbx.dialplan.checks import check_seconds, check_status
 from pbx.dialplan.driver import DrivenCall, Driver
+from pbx.dialplan.sound_verbs import SoundVerbs, Speaking
 from pbx.exchange.bridge import CallUser
 from pbx.exchange.caller import Caller
 from pbx.exchange.outcome import Outcome
@@ -46,15 +47,11 @@ class Bridge(DrivenCall, Protocol):
     def number(self) -> str: ...
     @property
     def answered(self) -> bool: ...
+    @property
+    def speaking(self) -> Speaking: ...
 
     def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
         """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
-
-    def answer(self) -> Deferred[None]:
-        """Answer the caller; fires when that is done."""
-
-    def echo(self) -> Deferred[None]:
-        """Answer and send the caller's own voice back; fires when that ends."""
 
     def reject(self, status: int, reason: str | None) -> None:
         """End the call, not yet answered, with a status."""
@@ -66,7 +63,7 @@ class Bridge(DrivenCall, Protocol):
         """End the call, not yet answered, with 403, and with a line in the security log."""
 
 
-class Call(Generic[State]):
+class Call(SoundVerbs, Generic[State]):
     """One call.
 
     :param bridge: the exchange's side of it.
@@ -79,6 +76,7 @@ class Call(Generic[State]):
     _state: State
 
     def __init__(self, bridge: Bridge, driver: Driver, new_state: Callable[[], State]) -> None:
+        super().__init__(bridge)
         self._bridge = bridge
         self._driver = driver
         self._new_state = new_state
@@ -126,7 +124,7 @@ class Call(Generic[State]):
         for target in targets:
             if not isinstance(target, ExtensionTarget | UriTarget):
                 raise TypeError(f'dial() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
-        _check_seconds("dial", "timeout", timeout)
+        check_seconds("dial", "timeout", timeout)
         if timeout == 0:
             raise ValueError("dial(): timeout is in seconds and must be > 0")
         await self._begin("dial")
@@ -136,12 +134,7 @@ class Call(Generic[State]):
         """Answer the caller. Without effect on a call that is answered."""
         await self._begin("answer")
         if not self._bridge.answered:
-            await self._bridge.answer()
-
-    async def echo(self) -> None:
-        """Answer, and let the caller hear what it says, until it hangs up."""
-        await self._begin("echo")
-        await self._bridge.echo()
+            await self._bridge.speaking.answer()
 
     async def reject(self, status: int = 603, reason: str | None = None) -> None:
         """End the call with a status. A call that is answered is hung up instead.
@@ -149,7 +142,7 @@ class Call(Generic[State]):
         :param status: 400 to 699 (RFC 3261 21.4 to 21.6).
         :param reason: words in place of the status's own.
         """
-        _check_status("reject", status, 400, 699)
+        check_status("reject", status, 400, 699)
         if reason is not None and not (isinstance(reason, str) and reason.isprintable()):
             raise ValueError(f"reject(): reason is one line of text, not {reason!r}")
         await self._begin("reject")
@@ -168,7 +161,7 @@ class Call(Generic[State]):
         if not targets:
             raise ValueError('redirect() needs an address, for example "sip:desk@example.org"')
         uris = [target.uri if isinstance(target, UriTarget) else _checked_uri(target) for target in targets]
-        _check_status("redirect", status, 300, 399)
+        check_status("redirect", status, 300, 399)
         await self._begin("redirect")
         if self._bridge.answered:
             raise RuntimeError("redirect() is for calls that are not answered")
@@ -182,7 +175,7 @@ class Call(Generic[State]):
 
     async def sleep(self, seconds: float) -> None:
         """Wait, by the exchange's clock."""
-        _check_seconds("sleep", "seconds", seconds)
+        check_seconds("sleep", "seconds", seconds)
         await self._begin("sleep")
         over: Deferred[None] = Deferred()
         timer = self._bridge.clock.callLater(seconds, over.callback, None)
@@ -208,20 +201,6 @@ class Call(Generic[State]):
         await self._driver.take_turn()
         if self._bridge.ended:
             raise RuntimeError(f"{verb}() on a call that has ended; return after reject(), redirect() and hang_up()")
-
-
-def _check_seconds(verb: str, name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{verb}(): {name} is a number of seconds, not {value!r}")
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{verb}(): {name} is in seconds and cannot be {value!r}")
-
-
-def _check_status(verb: str, status: object, lowest: int, highest: int) -> None:
-    if isinstance(status, bool) or not isinstance(status, int):
-        raise TypeError(f"{verb}(): status is a number, not {status!r}")
-    if not lowest <= status <= highest:
-        raise ValueError(f"{verb}(): status is {lowest} to {highest}, not {status}")
 
 
 def _checked_uri(target: object) -> str:

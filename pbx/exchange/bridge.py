@@ -22,11 +22,13 @@ from pbx.exchange.fork import Branch, Fork
 from pbx.exchange.handover import Handover
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
-from pbx.exchange.passing import pass_on
+from pbx.exchange.passing import is_key, pass_on
 from pbx.exchange.privacy import withheld
 from pbx.exchange.renegotiation import Renegotiation
 from pbx.exchange.sound_watch import SoundWatch
+from pbx.exchange.speaking import Speaking
 from pbx.exchange.target import ExtensionTarget, Target
+from pbx.media.library import Library
 from pbx.media.relay import Relay
 from pbx.media.side import Side, StreamFacts
 from pbx.sip.errors import InvalidState
@@ -58,6 +60,8 @@ class Board(Protocol):
     def agent(self) -> UserAgent: ...
     @property
     def relay(self) -> Relay: ...
+    @property
+    def library(self) -> Library: ...
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
@@ -84,6 +88,7 @@ class Bridge:
     :ivar host: the address that it came from.
     :ivar user: whom it tells; set by him.
     :ivar answered: whether the caller has a 2xx.
+    :ivar speaking: our own end of the caller's sound.
     :ivar ended: whether the caller's session is over.
     :ivar last_outcome: of the last `dial`.
     """
@@ -112,6 +117,7 @@ class Bridge:
         "id",
         "last_outcome",
         "number",
+        "speaking",
         "user",
     )
 
@@ -125,6 +131,7 @@ class Bridge:
         self._session = InboundSession(board.agent, transaction, self)
         self._side: Side = board.side(transaction.flow)
         self._renegotiation = Renegotiation(board.relay, self._session, self._side, self)
+        self.speaking = Speaking(board, self._session, self._side, self._renegotiation, self)
         self._offer, self._session.sdp = self._session.sdp, b""
         fields = crossing(self._session.take_fields(), INVITES)
         self._crossing = withheld(fields) if caller.is_private else fields
@@ -185,22 +192,6 @@ class Bridge:
         self._fork = Fork(self, self.clock, lost)
         self._fork.ring(destinations, timeout)
         return dialled
-
-    def answer(self) -> Deferred[None]:
-        """Answer the caller; its media ends with us. Fires when the 200 is sent."""
-        if self.answered or self.ended:
-            return succeed(None)
-        done: Deferred[None] = Deferred()
-        self._board.relay.end(self._side, self._offer or None).addCallbacks(
-            self._answer_ourselves, self._cannot_answer, callbackArgs=(done,)
-        )
-        return done
-
-    def echo(self) -> Deferred[None]:
-        """Answer, and send the caller's own voice back to it. Fires never: it lasts until the caller leaves."""
-        over: Deferred[None] = Deferred()
-        self.answer().addCallback(lambda _: self._board.relay.echo(self._side))
-        return over
 
     def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = ()) -> None:
         """Refuse the call, which is not answered yet."""
@@ -288,21 +279,24 @@ class Bridge:
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """Tell the caller, and let it hear the early media of the first callee that has some."""
+        if self.answered and not self.ended:
+            self.speaking.ring()
         if self.answered or self.ended:
             return
         more = crossing(branch.session.take_fields(), PROGRESS)
         if sdp and self._offer and (self._early is None or self._early is branch):
             self._early = branch
             self._board.relay.answer(branch.side, self._side, sdp).addCallbacks(
-                lambda shown: self._tell_progress(status, shown, more),
-                lambda failure: self._tell_progress(status, b"", more),
+                lambda shown: self.tell_progress(status, shown, more),
+                lambda failure: self.tell_progress(status, b"", more),
             )
         else:
-            self._tell_progress(status, b"", more)
+            self.tell_progress(status, b"", more)
 
     def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
         """Connect the callee that answered."""
         self._fork = None
+        self.speaking.hush()
         self._renegotiation.peer = branch
         self._outcome = outcome
         self._sides.append(branch.side)
@@ -324,6 +318,7 @@ class Bridge:
         """Nobody answered: it is the dialplan's turn."""
         self._fork = None
         self._early = None
+        self.speaking.hush()
         if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
             # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
             self._end_with(lambda: self._session.reject(503, "", (AGAIN,)), outcome.text)
@@ -351,6 +346,8 @@ class Bridge:
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """A re-INVITE or UPDATE was refused."""
         self._renegotiation.rejected(session, status, reason)
+        if session is self._session:
+            self.speaking.refused(status)
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A re-INVITE, UPDATE or PRACK came."""
@@ -361,8 +358,10 @@ class Bridge:
         self._renegotiation.due(session)
 
     def session_informed(self, session: Session, information: Information) -> None:
-        """An INFO or MESSAGE came: the other side gets it as it is."""
-        pass_on(information, self._renegotiation.other(session), self._board.agent.layer)
+        """An INFO or MESSAGE came: the other side gets it as it is; where we are that, it may be a key."""
+        other = self._renegotiation.other(session)
+        if other is not None or not is_key(information, self._side.voice):
+            pass_on(information, other, self._board.agent.layer)
 
     def session_referred(self, session: Session, referral: Referral) -> None:
         """A REFER came: nobody may transfer calls yet."""
@@ -402,13 +401,30 @@ class Bridge:
         if not self.ended:
             self._end_with(self._session.hang_up, status_of(failure)[1])
 
-    # Inside
+    def agreed_with_us(self) -> None:
+        """The caller took an offer of our own: it can be spoken to, if somebody waits for that."""
+        self.speaking.agreed()
 
-    def _tell_progress(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
+    # What speaking to the caller asks for (pbx.exchange.speaking.SpeakingUser)
+
+    @property
+    def offered(self) -> bytes:
+        """What the caller offers in its INVITE; b"" when nothing, or when that is answered."""
+        return self._offer
+
+    def tell_progress(self, status: int, sdp: bytes, more: tuple[Field, ...] = ()) -> None:
+        """Tell the caller how far it is, unless it knows."""
         news = status * 2 + bool(sdp)
         if news != self._progress and self._session.state is EARLY:
             self._progress = news
             self._session.progress(status, sdp, more)
+
+    def give_up(self, status: int, words: str) -> None:
+        """Nobody can speak to this caller: end the call, with a status where it is not answered."""
+        last = self._session.hang_up if self.answered else lambda: self._session.reject(status, words)
+        self._end_with(last, words)
+
+    # Inside
 
     def _connect(self, shown: bytes, more: tuple[Field, ...], sdp: bytes) -> None:
         """The callee answered.
@@ -433,19 +449,6 @@ class Bridge:
         self._renegotiation.handover = handover
         handover.start()
 
-    def _answer_ourselves(self, sdp: bytes, done: Deferred[None]) -> None:
-        if not self.ended:
-            self.answered = True
-            self._renegotiation.own_offer = not self._offer
-            self._session.answer(sdp)
-            done.callback(None)
-
-    def _cannot_answer(self, failure: Failure) -> None:
-        status, words = status_of(failure)
-        if not self.ended:
-            more = (AGAIN,) if status == 503 else ()
-            self._end_with(lambda: self._session.reject(status, words, more), words)
-
     def _end_with(self, last: Callable[[], Any] | None, reason: str, more: tuple[Field, ...] = ()) -> None:
         """The call is over, and not because the dialplan said so."""
         if self.ended:
@@ -459,6 +462,7 @@ class Bridge:
     def _finish(self, more: tuple[Field, ...] = ()) -> None:
         """Let go of everything but the caller's session."""
         self.ended = True
+        self.speaking.stop()
         fork, self._fork = self._fork, None
         self._dialled = None
         if fork is not None:

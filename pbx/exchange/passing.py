@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pbx.exchange.crossing import INFORMATION, crossing
+from pbx.media.voice import Voice
 from pbx.sip.headers import ACCEPT
 from pbx.sip.information import Information
 from pbx.sip.session import CONFIRMED, Session
@@ -20,6 +21,15 @@ def pass_on(information: Information, session: Session | None, layer: Transactio
         information.pass_on(layer, session.dialog, crossing(information.fields, INFORMATION))
     else:
         decline(information)
+
+
+def is_key(information: Information, voice: Voice | None) -> bool:
+    """Take an INFO that tells of a key, where we are the other side ourselves. Returns whether it was one."""
+    kind = next((value for key, _, value in information.fields if key == "content-type"), "")
+    if voice is None or information.method != "INFO" or not voice.informed(kind, information.body):
+        return False
+    information.answer(200)
+    return True
 
 
 def decline(information: Information) -> None:

@@ -33,6 +33,9 @@ class RenegotiationUser(Protocol):
     def disconnect(self, status: int, words: str) -> None:
         """The callee has answered in vain: hang it up."""
 
+    def agreed_with_us(self) -> None:
+        """The caller took an offer of our own."""
+
 
 class Nobody:
     """The user once the call is over."""
@@ -43,6 +46,7 @@ class Nobody:
     def cannot_connect(self, failure: Failure) -> None: ...
     def cannot_go_on(self, failure: Failure) -> None: ...
     def disconnect(self, status: int, words: str) -> None: ...
+    def agreed_with_us(self) -> None: ...
 
 
 NOBODY = Nobody()
@@ -141,7 +145,8 @@ class Renegotiation:
         """The caller took an offer that was our own, or that of a callee who has left meanwhile."""
         if self.own_offer:
             self.own_offer = False
-            self._relay.set_remote(self._side, sdp).addErrback(self._user.cannot_go_on)
+            agreed = self._relay.set_remote(self._side, sdp)
+            agreed.addCallbacks(lambda _: self._user.agreed_with_us(), self._user.cannot_go_on)
         elif self._session.owes_ack:
             self._relay.end(self._side, sdp).addCallbacks(self._session.ack, self._user.cannot_go_on)
 

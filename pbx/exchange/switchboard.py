@@ -23,6 +23,7 @@ from pbx.exchange.phones import Phones
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
 from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target
+from pbx.media.library import Library
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import Malformed, Refused
@@ -59,6 +60,7 @@ class Switchboard:
 
     :param is_ours: whether a host, as it stands in a URI, is one of our domains or addresses.
     :param doors: is asked about everybody who calls.
+    :param library: the sounds that callers may hear.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param calls: how many calls there may be, in all and from one address.
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
@@ -79,11 +81,13 @@ class Switchboard:
         dialplan: Dialplan,
         is_ours: Callable[[str], bool],
         doors: Doors,
+        library: Library,
         media_address: str = "",
         calls: tuple[int, int] = CALLS,
     ) -> None:
         self.agent = agent
         self.relay = relay
+        self.library = library
         self.dialplan = dialplan
         self.calls: dict[str, Bridge] = {}
         self.draining: int | None = None

@@ -44,9 +44,9 @@ class Player:
         return f"<player at {self._port}{', playing' if self._source is not None else ''}>"
 
     @property
-    def playing(self) -> bool:
-        """Whether it plays something."""
-        return self._source is not None
+    def source(self) -> Source | None:
+        """What it plays; None for nothing."""
+        return self._source
 
     def play(self, source: Source) -> Deferred[None]:
         """Play a source from the next beat on, in place of what is played now. Fires when it is over or was stopped."""

@@ -58,9 +58,9 @@ class Voice:
         return f"<voice at {self.port}{', closed' if self.closed else ''}>"
 
     @property
-    def playing(self) -> bool:
-        """Whether something is said."""
-        return self._player.playing
+    def source(self) -> Source | None:
+        """What is said; None for nothing."""
+        return self._player.source
 
     def play(self, source: Source) -> Deferred[None]:
         """Say something in place of what is said now. Fires when it is over or was stopped; never once closed."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pbx.exchange.accounts import Accounts
@@ -14,6 +16,7 @@ from pbx.exchange.registrar import TERMS, Terms
 from pbx.exchange.switchboard import Dialplan
 from pbx.exchange.thresholds import Thresholds
 from pbx.media.errors import NoPorts
+from pbx.media.library import Library
 from pbx.media.port import Port
 from pbx.sip.digest import ha1
 from pbx.sip.flow import SIP_PORT, SIPS_PORT
@@ -120,6 +123,7 @@ class SimulatedExchange:
     :param terms: what its registrar grants.
     :param qualify: seconds after which phones are asked whether they are there; 0 asks nobody.
     :param beside: another exchange, whose clock and network it shares.
+    :param library: the sounds that there are; None for ours, with nowhere to record.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
     :ivar zone: the DNS, without records.
@@ -140,6 +144,7 @@ class SimulatedExchange:
         terms: Terms = TERMS,
         qualify: float = 0,
         beside: SimulatedExchange | None = None,
+        library: Library | None = None,
         **faults: Any,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
@@ -150,6 +155,7 @@ class SimulatedExchange:
         self.exchanges.append(self)
         self.store = MemoryStore()
         self.bans = MemoryBans()
+        self.library = library or Library(recordings=Path(os.devnull))
         self.host = host
         self.phones: list[Phone] = []
         self.proxies: list[Proxy] = []
@@ -170,6 +176,7 @@ class SimulatedExchange:
             transactions=transactions,
             names=self.zone,
             thresholds=thresholds,
+            library=self.library,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received
@@ -211,6 +218,7 @@ class SimulatedExchange:
         host = host or f"10.0.1.{len(self.phones) + 1}"
         if password is None:
             password = self._accounts.get(number, "")
+        features.setdefault("library", self.library)
         phone = Phone(self.clock, self.network, number, password, host, server or self.host, **features)
         self.phones.append(phone)
         if register:

@@ -11,6 +11,10 @@ import random
 from collections.abc import Callable
 
 from pbx.exchange.privacy import ANONYMOUS
+from pbx.media.clip import Clip
+from pbx.media.dtmf import tone
+from pbx.media.g711 import ULAW
+from pbx.media.library import Library
 from pbx.sip.addresses import bracketed
 from pbx.sip.correspondence import Correspondence
 from pbx.sip.digest import Challenge, parse_challenge
@@ -32,6 +36,7 @@ from pbx.testing.reply import Once, Reply
 from pbx.testing.sound import Sound
 
 FIRST_MEDIA_PORT = 20_000
+KEY_TIME = 0.25  # seconds from one key to the next
 COMEBACK = 1.0  # seconds until a phone that has lost its connection makes another
 
 
@@ -46,6 +51,8 @@ class Phone:
     :param behind_nat: the address that it believes to have, and writes into Contact and session descriptions, while
         its packets come from `host` and from other ports; "" without a NAT.
     :param outside: what that NAT adds to the phone's ports; each phone behind it has others.
+    :param has_events: whether it tells of keys in RTP (RFC 4733).
+    :param library: the prompts that its user knows.
     :param transport: "UDP", "TCP" or "TLS". A phone that loses its connection registers again.
     :ivar address: where the network reaches its SIP.
     :ivar call: its latest call; None before the first.
@@ -72,6 +79,8 @@ class Phone:
         behind_nat: str = "",
         transport: str = "UDP",
         outside: int = BEHIND,
+        has_events: bool = True,
+        library: Library | None = None,
     ) -> None:
         source = random.Random(f"{number} {host}")
         identifiers = Identifiers(source.randbytes)
@@ -79,6 +88,7 @@ class Phone:
         self.host = host
         self.inside = behind_nat or host
         self.payload_types = payload_types
+        self.has_events = has_events
         self.password = password
         self.registered = False
         self.register_status = 0
@@ -107,6 +117,7 @@ class Phone:
         self._media_port = FIRST_MEDIA_PORT
         self._challenge: Challenge | None = None
         self._count = 0
+        self._library = library or Library()
 
     # What its user does
 
@@ -183,6 +194,39 @@ class Phone:
     def asks_for_an_offer(self) -> None:
         """Send a re-INVITE without a session description, as some phones do to resume."""
         self._offers(b"")
+
+    def says(self, seconds: float, frequency: float = 440.0) -> None:
+        """Say something, and let the time pass that it takes.
+
+        :param frequency: of the tone that it is, Hz.
+        """
+        self._current().sound.says(frequency, seconds)
+        self._clock.advance(seconds)
+
+    def presses(self, keys: str, form: str = "events") -> None:
+        """Press keys, and let the time pass that it takes: a quarter of a second each.
+
+        :param form: how the phone tells of them: "events" (RFC 4733), "INFO" or "tones".
+        """
+        sound = self._current().sound
+        for key in keys:
+            if form == "events":
+                sound.presses(key)
+            elif form == "INFO":
+                self.informs(f"Signal={key}\r\nDuration=100\r\n".encode(), "application/dtmf-relay")
+            else:
+                tones = Clip(ULAW.encode(tone(key, 0.1)))
+                sound.says_all(tones.frames(ULAW))
+            self._clock.advance(KEY_TIME)
+
+    def hears(self, prompt: str | Clip, within: float = 10.0) -> bool:
+        """Whether it hears a prompt, whole and without a gap; it waits for that, and not a moment longer.
+
+        :param prompt: its name, or what it sounds like.
+        :param within: seconds.
+        """
+        clip = self._library.prompt(prompt) if isinstance(prompt, str) else prompt
+        return self._clock.advance_until(lambda: self._current().sound.contains(clip), within)
 
     def vanishes(self) -> None:
         """Lose the network, for good: nothing arrives any more, and nothing goes out."""

@@ -9,7 +9,9 @@ from pbx.sip.headers import Field
 from pbx.sip.information import Information
 from pbx.sip.refer import Referral
 from pbx.sip.session import CONFIRMED, Session
-from pbx.testing.sound import Sound
+from pbx.testing.sound import LAWS, Sound
+
+_EVENTS = " 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15"
 
 
 class Owner(Protocol):
@@ -17,6 +19,7 @@ class Owner(Protocol):
 
     inside: str
     payload_types: tuple[int, ...]
+    has_events: bool
     refuses: int
     told: list[tuple[str, bytes]]
     takes: int
@@ -63,8 +66,8 @@ class PhoneCall:
         where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
         return (
             f"v=0\r\no=- 1 {self._version} {where}\r\ns=-\r\nc={where}\r\nt=0 0\r\n"
-            f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))} 101\r\n"
-            f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={direction}\r\n"
+            f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))}"
+            f"{_EVENTS if self._phone.has_events else ''}\r\na={direction}\r\n"
         ).encode()
 
     def take(self, description: bytes) -> None:
@@ -74,6 +77,8 @@ class PhoneCall:
             line = session.media[0]
             self.sound.target = (session.host(line), line.port) if line.port else None
             self.held = session.direction(line) in ("sendonly", "inactive")
+            spoken = [number for number in map(int, line.formats) if number in self._phone.payload_types]
+            self.sound.law = next((LAWS[number] for number in spoken if number in LAWS), self.sound.law)
 
     # What the session tells (pbx.sip.session.SessionUser)
 

@@ -1,19 +1,23 @@
-"""The sound of a simulated phone: it says tones in G.711 over RTP, and knows which tones it heard."""
+"""The sound of a simulated phone: it says tones in G.711 over RTP and presses keys, and knows what it heard."""
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from functools import cache
 
-from pbx.media import rtp
-from pbx.media.g711 import RATE, ULAW
+from pbx.media import rtp, telephone_event
+from pbx.media.clip import Clip
+from pbx.media.g711 import ALAW, RATE, ULAW, Law
 from pbx.testing.clock import VirtualClock
 from pbx.testing.network import Address, Network
 
 FRAME = 160  # samples: 20 ms
 LONGEST_HEARD = 500  # frames kept: 10 s
-PCMU = 0
+LAWS = {0: ULAW, 8: ALAW}
+PAYLOAD_TYPES = {law: payload_type for payload_type, law in LAWS.items()}
+EVENTS = 101
 _AMPLITUDE = 9000
 _ENOUGH = 0.8  # share of the power that a tone must have
 
@@ -23,12 +27,14 @@ class Sound:
 
     :param bound: the even port to bind.
     :param port: the same as the phone knows it; another one behind a NAT.
-    :ivar payloads: what came, one entry a packet, the latest last.
+    :ivar payloads: what came, one entry a packet of mu-law, the latest last.
+    :ivar law: in which it speaks: as the other side does.
     """
 
     def __init__(self, network: Network, clock: VirtualClock, host: str, bound: int, port: int, ssrc: int) -> None:
         self.port = port
         self.payloads: list[bytes] = []
+        self.law: Law = ULAW
         self.target: Address | None = None
         self._clock = clock
         self._socket = network.bind(host, bound)
@@ -36,6 +42,7 @@ class Sound:
         self._socket.receiver = self._received
         self._ssrc = ssrc
         self._sequence = 0
+        self._timestamp = 0
         self._open = True
 
     def says(self, frequency: float, seconds: float) -> None:
@@ -44,8 +51,31 @@ class Sound:
         :param frequency: Hz.
         :param seconds: how long, in steps of 20 ms.
         """
-        for number in range(round(seconds * 50)):
-            self._clock.callLater(number * 0.02, self._send, _frame(frequency, number % 50))
+        self.says_all([_frame(frequency, number % 50) for number in range(round(seconds * 50))])
+
+    def says_all(self, frames: Sequence[bytes]) -> None:
+        """Say something from now on.
+
+        :param frames: mu-law, 20 ms each.
+        """
+        for number, frame in enumerate(frames):
+            self._clock.callLater(number * 0.02, self._say, frame)
+
+    def presses(self, key: str) -> None:
+        """Press a key from now on, for 100 ms (RFC 4733)."""
+        self._timestamp += RATE
+        for packet in range(7):
+            event = telephone_event.payload(key, min(packet + 1, 5) * FRAME, is_end=packet >= 4)
+            self._clock.callLater(packet * 0.02, self._send, event, EVENTS, self._timestamp, packet == 0)
+
+    def contains(self, clip: Clip) -> bool:
+        """Whether a clip was heard, whole and without a gap."""
+        wanted = [self.law.translate(frame, ULAW) for frame in clip.frames(self.law)]
+        return any(
+            self.payloads[place : place + len(wanted)] == wanted
+            for place, payload in enumerate(self.payloads)
+            if payload == wanted[0]
+        )
 
     def hears(self, frequency: float) -> bool:
         """Whether what came last (at most 10 s) is that tone, for the most part."""
@@ -64,18 +94,22 @@ class Sound:
         self._socket.close()
         self._control.close()
 
-    def _send(self, payload: bytes) -> None:
+    def _say(self, payload: bytes) -> None:
+        self._timestamp += FRAME
+        self._send(ULAW.translate(payload, self.law), PAYLOAD_TYPES[self.law], self._timestamp)
+
+    def _send(self, payload: bytes, payload_type: int, timestamp: int, marker: bool = False) -> None:
         if self._open and self.target is not None:
             self._sequence += 1
-            packet = rtp.build(
-                payload, payload_type=PCMU, sequence=self._sequence, timestamp=self._sequence * FRAME, ssrc=self._ssrc
-            )
+            packet = rtp.build(payload, payload_type, self._sequence, timestamp, self._ssrc, marker)
             self._socket.sendto(packet, self.target)
 
     def _received(self, packet: bytes, source: Address) -> None:
         head = rtp.header(packet)
-        if head is not None and head.payload_type == PCMU:
-            self.payloads.append(packet[rtp.SMALLEST_RTP :].ljust(FRAME, b"\xff")[:FRAME])
+        law = LAWS.get(head.payload_type) if head is not None else None
+        if law is not None:
+            sound = law.translate(packet[rtp.SMALLEST_RTP :], ULAW)
+            self.payloads.append(sound.ljust(FRAME, b"\xff")[:FRAME])
             del self.payloads[:-LONGEST_HEARD]
 
 

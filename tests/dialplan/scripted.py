@@ -13,6 +13,10 @@ from pbx.exchange.bridge import CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import Target
+from pbx.media.beat import Beat
+from pbx.media.library import Library
+from pbx.media.port import Tap
+from pbx.media.voice import Voice
 
 
 class ScriptedBridge:
@@ -41,6 +45,24 @@ class ScriptedBridge:
         self.user: CallUser | None = None
         self.done: list[tuple[Any, ...]] = []
         self.pending: Deferred[Any] = Deferred()
+
+    @property
+    def speaking(self) -> ScriptedBridge:
+        return self
+
+    @property
+    def library(self) -> Library:
+        return Library()
+
+    @property
+    def beat(self) -> Beat:
+        return Beat(self.clock)
+
+    def voice(self, early: bool) -> Deferred[Voice | None]:
+        raise NotImplementedError
+
+    def listen_in(self, tap: Tap | None) -> None:
+        raise NotImplementedError
 
     def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
         self.done.append(("dial", *map(str, targets), timeout))

@@ -48,14 +48,14 @@ def test_what_a_phone_says_is_in_the_file(one: Speaking, tmp_path: Path) -> None
     assert sound(recorder.path)[:FRAME] == b"\x01" * FRAME
     assert sound(recorder.path) == said
     assert recorder.seconds == 2.0 and not recorder.recording
-    assert wav.load(recorder.path) == ULAW.decode(said)
+    assert wav.load(recorder.path) == said
 
 
 def test_the_file_is_readable_and_nearly_whole_at_any_time(one: Speaking, tmp_path: Path) -> None:
     recorder = recording(one, tmp_path)
     for second in range(1, 6):
         one.talks(LOUD * 50, 50 * second)
-        assert len(wav.load(recorder.path)) / 16000 >= second - 2 if second > 1 else True
+        assert len(wav.load(recorder.path)) / 8000 >= second - 2 if second > 1 else True
     recorder.stop()
 
 
