@@ -141,6 +141,11 @@ class Dialog:
         """Where the peer reaches us."""
         return CONTACT.field(contact_of(self.flow, self.secure))
 
+    @property
+    def has_gruu(self) -> bool:
+        """Whether the remote target may be a GRUU (RFC 5627 3.1): then its domain knows where it is."""
+        return ";gr" in self.remote_target
+
     def request(self, method: str, more: tuple[Field, ...] = (), body: bytes = b"", kind: str = SDP_TYPE) -> Request:
         """Make a request in this dialog (RFC 3261 12.2.1.1), still without Via.
 

@@ -310,7 +310,8 @@ class OutboundSession(LastingSession):
                 dialog.flow = old.flow
         self.dialog = dialog
         self._agent.enter(self)
-        if (old is None or old.next_hop != dialog.next_hop) and not (self._neighbour and not dialog.routes):
+        moved = old is None or old.next_hop != dialog.next_hop or dialog.has_gruu
+        if moved and not (self._neighbour and not dialog.routes):
             self._agent.direct(dialog)
 
     def _turn_to(self, tag: str) -> bool:

@@ -179,7 +179,7 @@ class UserAgent:
 
         While a name is looked up they go where the last ones went; what is lost by that is sent again.
         """
-        if ";gr" in dialog.remote_target and self.places is not None:
+        if dialog.has_gruu and self.places is not None:
             # RFC 5627 6.1: it names us as the proxy that knows the way, so its place is taken at once.
             place = self.places.place_of(parse_uri(dialog.remote_target))
             if place is not None:
@@ -208,7 +208,7 @@ class UserAgent:
         dialog.refresh(message)
         if dialog.neighbour and not dialog.routes:
             dialog.flow = flow
-        elif dialog.next_hop != before or ";gr" in dialog.remote_target:
+        elif dialog.next_hop != before or dialog.has_gruu:
             self.direct(dialog)
 
     def session_of(self, key: Key) -> Session | None:

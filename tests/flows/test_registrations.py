@@ -204,8 +204,12 @@ def test_requests_of_a_call_reach_a_phone_that_gives_its_gruu_as_its_contact():
     alice.invites("1002")
     sim.until(lambda: edge.requests("INVITE"))
     record = (f"Record-Route: <sip:{EDGE};lr>", f"Contact: <{gruu(bob, 'pub-gruu')}>")
-    edge.answers(edge.requests("INVITE")[0], 200, fields=record, body=DESCRIPTION)
+    invite = edge.requests("INVITE")[0]
+    edge.answers(invite, 180, fields=record)
+    sim.until(lambda: alice.hears_ringing)
+    edge.answers(invite, 200, fields=record, body=DESCRIPTION)
     sim.until(lambda: alice.talking)
+    assert edge.requests("ACK")[0].target == "sip:bob@192.168.1.2"
     alice.hangs_up()
     sim.until(lambda: edge.requests("BYE"))
     (bye,) = edge.requests("BYE")

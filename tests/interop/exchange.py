@@ -32,6 +32,7 @@ drain = {drain}
 
 [registrar]
 qualify = {qualify}
+path = "any"
 
 [database]
 url = "sqlite:///pbx.db"

@@ -4,7 +4,8 @@ Facts about baresip 1.0 that this file knows: `net_interface` must be an address
 `aufile` plays its file once, so the file is longer than any test; the module stdio would spin when standard input
 is at its end, so it is not loaded; an early REGISTER_OK comes before anybody can listen, so registration is asked
 for; in-call commands exist only while there is a call; what it dials gets the transport of its account as a second one;
-recordings carry the time in whole seconds as their name.
+it registers flows (RFC 5626) only through outbound proxies, two at most; recordings carry the time in whole seconds as
+their name.
 """
 
 from __future__ import annotations
@@ -57,6 +58,12 @@ _ACCOUNT = (
 )
 
 
+def _flows(proxies: tuple[str, ...]) -> str:
+    names = ("outbound", "outbound2")
+    ways = "".join(f';{name}="{proxy}"' for name, proxy in zip(names, proxies, strict=False))
+    return f";sipnat=outbound{ways}" if ways else ""
+
+
 class Baresip:
     """One phone.
 
@@ -68,6 +75,7 @@ class Baresip:
     :param interval: seconds for which it registers; 0: it does not register.
     :param transport: "udp", "tcp" or "tls".
     :param outbound: "address:port" of the proxy through which it sends all that it sends, over UDP; "": there is none.
+    :param flows: URIs of outbound proxies, through each of which it registers one flow; (): it manages none.
     """
 
     def __init__(
@@ -81,6 +89,7 @@ class Baresip:
         interval: int = 3600,
         transport: str = "udp",
         outbound: str = "",
+        flows: tuple[str, ...] = (),
     ) -> None:
         self.number = number
         self.server = server
@@ -104,7 +113,7 @@ class Baresip:
                 password=password,
                 interval=interval,
                 transport=transport,
-                outbound=f";outbound=sip:{outbound}" if outbound else "",
+                outbound=f";outbound=sip:{outbound}" if outbound else _flows(flows),
             )
         )
         (folder / "contacts").touch()
@@ -209,6 +218,11 @@ class Baresip:
                 self._replies.append(_COLOUR.sub("", told.get("data") or ""))
             else:
                 self.events.append(told)
+
+    def vanish(self) -> None:
+        """Loses its power: nobody hears of it."""
+        self._control.close()
+        self.process.kill()
 
     def close(self) -> None:
         """Ends the process, which takes its registration back first, if the exchange still answers."""

@@ -1,4 +1,5 @@
-"""Kamailio as an outbound proxy: phones reach the exchange through it, and it stays in every dialog (Record-Route).
+"""Kamailio as an outbound proxy: phones reach the exchange through it, and it stays in every dialog (Record-Route). As
+an edge proxy it says in Path that they are reached through it, too (RFC 3327).
 
 Facts about Kamailio 5.6 that this file knows: `-DD` keeps it in the foreground; its children end with their parent;
 between two transports it writes two Record-Route fields, one for either side.
@@ -49,6 +50,7 @@ request_route {{
     }}
     remove_hf("Route");
     if (is_method("INVITE")) record_route();
+    {path}
     if ($hdr(User-Agent) =~ "baresip") $du = "sip:{server};transport={transport}";
     t_relay();
 }}
@@ -61,13 +63,15 @@ class Kamailio:
     :param server: "address:port" of the exchange.
     :param folder: where its files go; made here.
     :param transport: how it reaches the exchange: "udp" or "tcp".
+    :param edge: whether it writes itself into Path, as one that keeps flows (RFC 5626).
     """
 
-    def __init__(self, server: str, folder: Path, transport: str = "udp") -> None:
+    def __init__(self, server: str, folder: Path, transport: str = "udp", edge: bool = False) -> None:
         folder.mkdir(parents=True)
         self.address = f"127.0.0.1:{free_port(kind=socket.SOCK_STREAM)}"
+        path = f'if (is_method("REGISTER")) append_hf("Path: <sip:{self.address};lr;ob>\\r\\n");' if edge else ""
         config = folder / "kamailio.cfg"
-        config.write_text(_CONFIG.format(address=self.address, server=server, transport=transport))
+        config.write_text(_CONFIG.format(address=self.address, server=server, transport=transport, path=path))
         argv = [program("kamailio"), "-f", config, "-DD", "-E", "-m", "32", "-M", "4", "-w", folder, "-Y", folder]
         self.process = Process(argv, folder / "log")
         try:
