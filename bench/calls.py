@@ -10,7 +10,7 @@ from bench.exchange import PLAN
 from bench.machine import EXCHANGE_CPU, LOAD_CPU, Meter, memory_kib
 from bench.progress import Progress
 from tests.eventually import eventually
-from tests.interop.exchange import Exchange
+from tests.interop.exchange import TRUSTING, Exchange
 from tests.phones.process import free_port
 from tests.phones.sipp import Sipp, Tally
 
@@ -68,7 +68,10 @@ def bench(calls: int, lasting: float, transport: str = "udp", engine: str = "aut
     port = free_port(CALLEE, KINDS[transport])
     streams = [] if transport == "udp" else [transport]
     target = f"{CALLEE}:{port}" + "".join(f";transport={name}" for name in streams)
-    with Exchange(PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU, engine=engine) as exchange:
+    exchange = Exchange(
+        PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU, engine=engine, security=TRUSTING
+    )
+    with exchange:
         callee = Sipp("callee", exchange.folder / "callee", ip=CALLEE, port=port, calls=calls, talk=lasting,
                       transport=transport, cpu=LOAD_CPU)  # fmt: skip
         with callee:

@@ -11,7 +11,7 @@ import argparse
 import os
 from pathlib import Path
 
-from tests.interop.exchange import Site
+from tests.interop.exchange import TRUSTING, Site
 
 PLAN = """
 from pbx.dialplan import Call, Plan, uri
@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=0, help="how many may register (default: %(default)s)")
     parser.add_argument("--engine", default="auto", help="what forwards RTP (default: %(default)s)")
     given = parser.parse_args()
-    site = Site(given.folder, PLAN.format(callee=given.callee), given.listen, engine=given.engine)
+    plan = PLAN.format(callee=given.callee)
+    site = Site(given.folder, plan, given.listen, engine=given.engine, security=TRUSTING)
     site.insert((f"user{n}", f"pw{n}") for n in range(given.users))
     os.execv(site.argv[0], site.argv)
 

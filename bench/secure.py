@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from bench.exchange import PLAN
 from bench.machine import EXCHANGE_CPU, LOAD_CPU, Meter, memory_kib
 from tests.eventually import eventually
-from tests.interop.exchange import Exchange
+from tests.interop.exchange import TRUSTING, Exchange
 from tests.phones.process import Process, free_port
 
 
@@ -63,7 +63,7 @@ def secure() -> Iterator[Secure]:
     """The exchange, and phones that are ready."""
     port = free_port(kind=socket.SOCK_STREAM)
     plan = PLAN.format(callee=f"127.0.0.1:{port};transport=tls")
-    with Exchange(plan, streams=["tls"], cpu=EXCHANGE_CPU) as exchange:
+    with Exchange(plan, streams=["tls"], cpu=EXCHANGE_CPU, security=TRUSTING) as exchange:
         argv = [sys.executable, "-m", "bench.load", "--server", exchange.addresses["tls"], "--port", str(port)]
         argv += ["--certificate", str(exchange.folder / "certificate.pem"), "--key", str(exchange.folder / "key.pem")]
         environ = {"PYTHONPATH": ":".join(word for word in sys.path if word)}

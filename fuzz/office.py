@@ -25,6 +25,7 @@ from fuzz.strangers import PORTS, PUBLISHED, REQUESTS, Stranger
 from pbx.dialplan import Call, Plan, ext, uri
 from pbx.exchange.caller import Caller
 from pbx.exchange.events import Events
+from pbx.exchange.thresholds import Thresholds
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import SIP_PORT
 from pbx.sip.interval import Interval
@@ -161,7 +162,8 @@ class Generation:
     def __init__(self, seed: int, number: int) -> None:
         self.name = f"seed {seed}, generation {number}"
         self.figures = Figures()
-        self.sim = SimulatedExchange(plan, ACCOUNTS)
+        everywhere = Thresholds(allow=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+        self.sim = SimulatedExchange(plan, ACCOUNTS, thresholds=everywhere)
         Lamp(self.sim.exchange.switchboard.events)
         self._source = random.Random(f"{seed} {number}")
         self._harm = 0.0

@@ -11,7 +11,7 @@ from typing import Any
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.ban import Ban
-from pbx.exchange.bans import BanStore
+from pbx.exchange.bans import FORGETFUL, BanStore
 from pbx.exchange.binding import Binding
 from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
@@ -86,7 +86,7 @@ class Exchange:
         store: BindingStore,
         dialplan: Dialplan,
         *,
-        bans: BanStore,
+        bans: BanStore = FORGETFUL,
         realm: str,
         secret: bytes,
         domains: Sequence[str] = (),

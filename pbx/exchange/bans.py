@@ -59,6 +59,19 @@ class BanStore(Protocol):
         """It may come back, and nothing is held against it."""
 
 
+class Forgetful:
+    """A store that keeps nothing."""
+
+    def keep_ban(self, ban: Ban) -> None:
+        """It is in force, and that is all."""
+
+    def forget_ban(self, address: str) -> None:
+        """It was never kept."""
+
+
+FORGETFUL = Forgetful()
+
+
 class Listener(Protocol):
     """Who is told."""
 

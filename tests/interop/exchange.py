@@ -54,6 +54,10 @@ ca = "certificate.pem"
 """
 
 
+TRUSTING = 'allow = ["127.0.0.0/8"]\ncalls_at_once = 0\ncalls_per_hour = 0\ndestinations_per_hour = 0'
+"""The `[security]` of a site whose tests and benchmarks would be bans and limits else."""
+
+
 def password(number: str) -> str:
     """The password that `Site.add` gives an extension."""
     return f"secret-{number}"
@@ -70,6 +74,7 @@ class Site:
     :param qualify: seconds after which phones are asked whether they are there; 0: never, so that nothing but the test
         itself makes transactions.
     :param engine: what forwards RTP.
+    :param security: the text of `[security]`; "" for the defaults.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Site:
         drain: float = 30,
         qualify: float = 0,
         engine: str = "auto",
+        security: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -91,6 +97,8 @@ class Site:
         if any(listener.startswith("tls:") for listener in listen):
             write_certificate(folder, address.rpartition(":")[0])
             text += _TLS
+        if security:
+            text += f"\n[security]\n{security}\n"
         self.config.write_text(text)
         (folder / "dialplan.py").write_text(dialplan)
         self.argv = [str(_PROGRAMS / "twistd"), "-n", "--pidfile=", "pbx", "--config", str(self.config)]
@@ -139,6 +147,7 @@ class Exchange(Site):
     :param cpu: the only processor it may use; None: any.
     :param qualify: seconds after which phones are asked whether they are there; 0: never.
     :param engine: what forwards RTP.
+    :param security: the text of `[security]`; "" for the defaults.
     :ivar address: "address:port" at which it listens over UDP.
     :ivar addresses: the same for each transport.
     """
@@ -153,6 +162,7 @@ class Exchange(Site):
         cpu: int | None = None,
         qualify: float = 0,
         engine: str = "auto",
+        security: str = "",
     ) -> None:
         # Not pytest's folder: the path of a unix socket has at most 107 characters.
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
@@ -162,8 +172,16 @@ class Exchange(Site):
         self.addresses["udp"] = self.address
         self._cpu = cpu
         self.process: Process | None = None
-        folder = Path(self._temporary.name)
-        super().__init__(folder, dialplan, self.address, streams=also, drain=drain, qualify=qualify, engine=engine)
+        super().__init__(
+            Path(self._temporary.name),
+            dialplan,
+            self.address,
+            streams=also,
+            drain=drain,
+            qualify=qualify,
+            engine=engine,
+            security=security,
+        )
         for number in extensions:
             self.add(number)
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from tests.counts import count
-from tests.interop.exchange import Exchange, password
+from tests.interop.exchange import TRUSTING, Exchange, password
 from tests.phones.process import free_port
 from tests.phones.sipp import Sipp
 
@@ -37,7 +37,7 @@ async def extension(call: Call, number: str) -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_calls_of_strangers(transport: str) -> None:
     port = free_port("127.0.0.3", KINDS[transport])
-    with Exchange(PLAN % (port, transport), streams=["tcp"]) as exchange:
+    with Exchange(PLAN % (port, transport), streams=["tcp"], security=TRUSTING) as exchange:
         before = exchange.figures()
         folder = exchange.folder
         with (
@@ -52,7 +52,7 @@ def test_calls_of_strangers(transport: str) -> None:
 
 @pytest.mark.timeout(LASTING + 60)
 def test_calls_between_extensions() -> None:
-    with Exchange(PLAN % (9, "udp"), ["1001", "1002"]) as exchange:
+    with Exchange(PLAN % (9, "udp"), ["1001", "1002"], security=TRUSTING) as exchange:
         folder = exchange.folder
         account = ("1002", password("1002"))
         with Sipp("registers", folder / "phone", server=exchange.address, accounts=[account]) as phone:
