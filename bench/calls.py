@@ -68,9 +68,7 @@ def bench(calls: int, lasting: float, transport: str = "udp", engine: str = "aut
     port = free_port(CALLEE, KINDS[transport])
     streams = [] if transport == "udp" else [transport]
     target = f"{CALLEE}:{port}" + "".join(f";transport={name}" for name in streams)
-    exchange = Exchange(
-        PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU, engine=engine, security=TRUSTING
-    )
+    exchange = Exchange(PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU, engine=engine, security=TRUSTING)
     with exchange:
         callee = Sipp("callee", exchange.folder / "callee", ip=CALLEE, port=port, calls=calls, talk=lasting,
                       transport=transport, cpu=LOAD_CPU)  # fmt: skip
