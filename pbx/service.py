@@ -36,6 +36,7 @@ from pbx.faults import Fault
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.options import Listener
+from pbx.shutters import Shutters
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.parser import Limits
 from pbx.sip.resolver import Resolver, connected
@@ -154,6 +155,7 @@ class PBX(Service):
         self._listening = Listening(self.exchange, self.reactor, self._certificates.security)
         for listener, bound in zip(self.config.sip.listen, self._sockets, strict=True):
             self._listening.start(listener, bound)
+        self._shutters = Shutters(self.exchange.doors.bans, self._sockets, self._clock)
         self._certificates.watch(self._clock)
         self.store.watch(self._accounts_changed)
         commands: dict[str, Callable[..., object]] = {
@@ -267,7 +269,7 @@ class PBX(Service):
                 "timers": len(self._clock),
                 "backlog": self.store.backlog,
                 "bans": len(self.exchange.doors.bans.listed()),
-                "drops": dict(self.exchange.counts),
+                "drops": {**self.exchange.counts, "by the kernel": self._shutters.drops},
                 "security": dict(self.exchange.doors.log.counts),
             }
         ]
@@ -339,6 +341,7 @@ class PBX(Service):
 
     async def _closed(self) -> None:
         self._listening.stop()
+        self._shutters.stop()
         self._certificates.stop()
         self.exchange.qualification.stop()
         self.exchange.location.stop()

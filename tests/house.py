@@ -50,6 +50,7 @@ TABLE = {
     "pbx.sip.stun": VALUES,
     "pbx.sip.timers": VALUES,
     "pbx.sip.uri": VALUES,
+    "pbx.sip.packet_filter": EDGES,
     "pbx.sip.resolver": EDGES,
     "pbx.sip.stream_socket": EDGES,
     "pbx.sip.stream_transport": EDGES,
@@ -94,6 +95,7 @@ TABLE = {
     "pbx.relaying": SHELL,
     "pbx.rows": SHELL,
     "pbx.service": SHELL,
+    "pbx.shutters": SHELL,
     "pbx.testing": SHELL,
     "pbx.wiring": SHELL,
 }

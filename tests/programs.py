@@ -15,6 +15,7 @@ import sys
 import pytest
 
 PACKAGES = {"baresip": "baresip-core", "kamailio": "kamailio", "linphonec": "linphone-cli", "sipp": "sip-tester"}
+PACKAGES |= dict.fromkeys(("svcrack", "svmap", "svwar"), "sipvicious")
 
 
 def program(name: str) -> str:
@@ -29,7 +30,7 @@ def program(name: str) -> str:
 
 def install(missing: list[str]) -> str:
     """Install the packages of the missing programs and return "", or return why that was not possible."""
-    packages = [PACKAGES[name] for name in missing]
+    packages = list(dict.fromkeys([PACKAGES[name] for name in missing]))
     if os.geteuid() != 0:
         return f"not root; `sudo apt-get install {' '.join(packages)}` brings them"
     if shutil.which("apt-get") is None:

@@ -48,6 +48,9 @@ class Known(Protocol):
     def account_at(self, transport: str, host: str, port: int) -> str:
         """The number that is registered over a flow, or the trunk whose address that is; "" for nobody."""
 
+    def is_anybody_at(self, source: str) -> bool:
+        """Whether anybody is known at a source: an IPv4 address or an IPv6 network."""
+
 
 class BanStore(Protocol):
     """Where bans outlive the process. Never waited for."""
@@ -99,6 +102,7 @@ class Bans:
     :param store: told of every ban.
     :param listener: told of what is to be logged.
     :ivar alert: whether anybody is shut out.
+    :ivar changed: called when a ban has begun, or was ended before its time.
     """
 
     __slots__ = (
@@ -112,11 +116,13 @@ class Bans:
         "_store",
         "_sweep_at",
         "alert",
+        "changed",
         "is_allowed",
     )
 
     def __init__(self, clock: Clock, known: Known, limits: Thresholds, store: BanStore, listener: Listener) -> None:
         self.alert = False
+        self.changed: Callable[[], None] = lambda: None
         self._clock = clock
         self._known = known
         self._limits = limits
@@ -192,10 +198,9 @@ class Bans:
             # A datagram that was not proven need not be its own.
             if source.proven_failures - now > most:
                 self._rest(account, host, now, FORGED, reason)
-        elif source.proven_failures - now > most:
-            self._ban(host, now, reason, proven=True)
         elif source.failures - now > most:
-            self._ban(host, now, reason, proven=False)
+            # One less of these is enough: the challenges between them are never proven.
+            self._ban(host, now, reason, proven=source.proven_failures - now > most - FORGIVE)
 
     def proven(self, transport: str, host: str, port: int) -> None:
         """Somebody there has given the right password: its challenge does not count, nor one failure of its source."""
@@ -215,6 +220,10 @@ class Bans:
         now = self._clock.seconds()
         return sorted([ban for ban in self._bans.values() if ban.until > now], key=lambda ban: ban.until)
 
+    def unused(self) -> list[Ban]:
+        """The bans in force that nobody passes, the one that ends first coming first."""
+        return [ban for ban in self.listed() if not self._known.is_anybody_at(ban.address)]
+
     def remove(self, address: str) -> bool:
         """Let a source come back, and hold nothing against it; return whether it was banned.
 
@@ -227,6 +236,7 @@ class Bans:
         if ban is None:
             return False
         self._store.forget_ban(key)
+        self.changed()
         return ban.until > self._clock.seconds()
 
     def restore(self, bans: Iterable[Ban]) -> None:
@@ -265,6 +275,7 @@ class Bans:
         self.alert = True
         self._store.keep_ban(ban)
         self._listener.banned(ban)
+        self.changed()
 
     def _rest(self, account: str, host: str, now: float, lasting: float, reason: str) -> None:
         is_new = self._resting.get(account, 0.0) <= now

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pbx.exchange.allowances import Allowances
 from pbx.exchange.ban import Ban
-from pbx.exchange.bans import CHALLENGE, Bans, BanStore
+from pbx.exchange.bans import CHALLENGE, Bans, BanStore, Known
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.extension import Extension
 from pbx.exchange.security_log import SecurityLog
@@ -29,11 +29,8 @@ _REASONS = {
 }
 
 
-class Places(Protocol):
+class Places(Known, Protocol):
     """Where the phones of extensions are."""
-
-    def account_at(self, transport: str, host: str, port: int) -> str:
-        """The number that is registered over a flow; "" for none."""
 
     def is_at(self, number: str, host: str) -> bool:
         """Whether an extension is registered from this host."""

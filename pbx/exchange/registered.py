@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pbx.exchange.bans import source_of
 from pbx.exchange.binding import Binding
 from pbx.exchange.location import BindingStore
 
@@ -27,6 +28,10 @@ class RegisteredFlows:
         """The number that is registered over a flow, one of them where there are several; "" for none."""
         numbers = self._numbers.get((transport, host, port))
         return numbers[0] if numbers else ""
+
+    def is_anybody_at(self, source: str) -> bool:
+        """Whether any extension is registered from a source: an IPv4 address or an IPv6 network."""
+        return any(source_of(place[1]) == source for place in self._numbers)
 
     def is_at(self, number: str, host: str) -> bool:
         """Whether an extension is registered from this host."""

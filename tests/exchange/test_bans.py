@@ -34,6 +34,9 @@ class Door:
     def account_at(self, transport: str, host: str, port: int) -> str:
         return self.known.get((transport, host, port), "")
 
+    def is_anybody_at(self, source: str) -> bool:
+        return any(source_of(host) == source for _, host, _ in self.known)
+
     def banned(self, ban: Ban) -> None:
         self.banned_ones.append(ban)
 
@@ -100,6 +103,14 @@ def test_proven_failures_ban_for_five_times_as_long_each_time(door, peer, proven
         assert door.shut()
         door.clock.advance(0.125)
         assert not door.shut()
+
+
+def test_guesses_at_a_nonce_of_ours_bring_a_proven_ban_though_their_challenge_is_not_proven(door):
+    door.bans.failed(*EVIL, "scan", CHALLENGE)
+    for _ in range(4):
+        door.fail(1, proven=True)
+        door.clock.advance(0.0625)
+    assert [ban.times for ban in door.banned_ones] == [1]
 
 
 def test_a_week_without_a_ban_makes_the_next_one_a_first_one(door):
@@ -213,6 +224,18 @@ def test_extension_is_never_taken_for_an_address(door):
     door.known[phone] = EVIL[1]  # a number may look like one
     door.bother(61, phone)
     assert not door.shut()
+
+
+def test_bans_that_nobody_passes_are_told_apart_and_every_change_is_told(door):
+    changes: list[int] = []
+    door.bans.changed = lambda: changes.append(1)
+    door.known["UDP", "198.51.100.1", 5060] = "1001"
+    door.fail(5, ("UDP", "198.51.100.1", 9))
+    door.fail(5)
+    door.fail(5, ("TCP", "2001:db8::1", 5060))
+    assert [ban.address for ban in door.bans.unused()] == ["192.0.2.66", "2001:db8::/64"]
+    door.bans.remove("192.0.2.66")
+    assert len(changes) == 4
 
 
 def test_allowed_network_is_never_banned():
