@@ -268,6 +268,7 @@ class PBX(Service):
                 "connections": self.exchange.transports.connections,
                 "timers": len(self._clock),
                 "backlog": self.store.backlog,
+                "database": self.store.trouble or "ok",
                 "bans": len(self.exchange.doors.bans.listed()),
                 "drops": {**self.exchange.counts, "by the kernel": self._shutters.drops},
                 "security": dict(self.exchange.doors.log.counts),

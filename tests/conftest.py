@@ -8,13 +8,16 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogPublisher
 from zope.interface import implementer
 
+from pbx.store import migration
 from tests.counts import FULL
+from tests.postgresql import Cluster
 
 SEVERE = (LogLevel.error, LogLevel.critical)
 
@@ -32,6 +35,29 @@ def pytest_collection_finish() -> None:
     """Set aside all that importing made: the collection after each test costs 1 ms, not 50."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Give a PostgreSQL that is started for the first test that wants it; nobody may stop it."""
+    with Cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a database that is to be made: the test is run once for each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/pbx.db"
+    url: str = request.getfixturevalue("cluster").database()
+    return url
+
+
+@pytest.fixture
+def url(empty_url: str) -> str:
+    """Give the URL of a database with this version's schema, and nothing in it."""
+    migration.upgrade(empty_url)
+    return empty_url
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The phones that we did not write: which Debian package holds each, and what happens when one is missing.
+"""The programs that we did not write: which Debian package holds each, and what happens when one is missing.
 
 `python -m tests.programs` (part of `make test`) installs what is missing, if it runs as root on Debian.
 A test says `program("sipp")`: without it the test is skipped aloud, and fails under `CI=true`, where nothing
@@ -11,16 +11,31 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-PACKAGES = {"baresip": "baresip-core", "kamailio": "kamailio", "linphonec": "linphone-cli", "sipp": "sip-tester"}
-PACKAGES |= dict.fromkeys(("svcrack", "svmap", "svwar"), "sipvicious")
+PACKAGES = {
+    "baresip": "baresip-core",
+    "initdb": "postgresql",
+    "kamailio": "kamailio",
+    "linphonec": "linphone-cli",
+    "postgres": "postgresql",
+    "sipp": "sip-tester",
+    **dict.fromkeys(("svcrack", "svmap", "svwar"), "sipvicious"),
+}
+
+
+def found(name: str) -> str | None:
+    """Return the path of a program; Debian keeps those of each version of PostgreSQL out of the search path."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+    places = [os.environ.get("PATH", os.defpath), *map(str, reversed(versions))]
+    return shutil.which(name, path=os.pathsep.join(places))
 
 
 def program(name: str) -> str:
     """Return the path of a program that the test needs; skip the test without it, or fail under `CI=true`."""
-    if path := shutil.which(name):
+    if path := found(name):
         return path
     why = f"{name} is not installed (Debian package {PACKAGES[name]})"
     if os.environ.get("CI") == "true":
@@ -46,7 +61,7 @@ def install(missing: list[str]) -> str:
 
 def main() -> None:
     """Install what is missing; say what is left out and why. Whether that is a failure, each test decides."""
-    if missing := [name for name in PACKAGES if shutil.which(name) is None]:
+    if missing := [name for name in PACKAGES if found(name) is None]:
         if why := install(missing):
             print(f"Left out: the tests with {' and '.join(missing)} ({why}).", file=sys.stderr)
 

@@ -2,6 +2,8 @@
 
 SQLite by its own rules: every writing transaction says BEGIN IMMEDIATE, since a plain one that reads before it writes
 fails at once with "database is locked" when another process is writing; reading ones do not, and never wait.
+
+PostgreSQL may be on another machine, which may vanish: that is noticed within seconds, also in the midst of a query.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -20,6 +23,9 @@ from pbx.faults import Fault
 from pbx.store.schema import REVISION
 
 _SQLITE = "sqlite:///"
+
+# Of libpq; what the URL itself says of these comes first. In seconds, the last one in milliseconds.
+_PRESENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 _REMEDIES = {
     "database is locked": "end the program that is holding it, and try again",
@@ -41,19 +47,13 @@ def file_of(url: str) -> Path | None:
 def open_database(url: str, patience: float = 5.0) -> sa.Engine:
     """Return the database, not connected yet; an SQLite file is never made by opening it.
 
-    :param patience: how many seconds SQLite waits for another process to finish writing.
+    :param patience: how many seconds a statement waits for another process to finish writing.
     :raises Fault: the URL is malformed, or the driver for this kind of database is not installed.
     """
     path = file_of(url)
     if path is None:
-        try:
-            sa.make_url(url)
-        except (ValueError, sa.exc.ArgumentError) as error:
-            # Its text is not passed on: there may be a password in it.
-            remedy = 'write "postgresql://USER:PASSWORD@HOST/DATABASE", special characters as %HH'
-            raise Fault("", 0, "the URL of the database cannot be read", remedy) from error
         with explained(url):
-            return sa.create_engine(url, connect_args={"connect_timeout": max(2, round(patience))})
+            return _postgresql(url, patience)
     place = f"file:{quote(str(path))}?mode=rw"
 
     def connect() -> sqlite3.Connection:
@@ -72,11 +72,35 @@ def open_database(url: str, patience: float = 5.0) -> sa.Engine:
     return database
 
 
+def _postgresql(url: str, patience: float) -> sa.Engine:
+    try:
+        given = sa.make_url(url).query
+    except (ValueError, sa.exc.ArgumentError) as error:
+        # Its text is not passed on: there may be a password in it.
+        remedy = 'write "postgresql://USER:PASSWORD@HOST/DATABASE", special characters as %HH'
+        raise Fault("", 0, "the URL of the database cannot be read", remedy) from error
+    options = {"connect_timeout": max(2, round(patience)), "application_name": "pbx", **_PRESENCE}
+    arguments: dict[str, object] = {name: value for name, value in options.items() if name not in given}
+    # Prepared statements would save nothing here, and do not outlive a pool such as PgBouncer between us.
+    arguments["prepare_threshold"] = None
+    database = sa.create_engine(url, connect_args=arguments)
+
+    def connected(connection: Any, record: object) -> None:
+        connection.execute(f"SET lock_timeout = {max(1, round(1000 * patience))}")
+        connection.commit()
+
+    event.listen(database, "connect", connected)
+    return database
+
+
 @contextmanager
 def reading(database: sa.Engine) -> Iterator[sa.Connection]:
     """Give a connection that sees one state of the database and blocks nobody."""
     with database.connect() as connection:
-        yield connection.execution_options(reading=True)
+        if database.dialect.name == "sqlite":
+            yield connection.execution_options(reading=True)
+        else:
+            yield connection.execution_options(isolation_level="REPEATABLE READ")
 
 
 @contextmanager

@@ -33,6 +33,7 @@ T = TypeVar("T")
 BATCH = 0.25
 POLL = 0.5
 RETRY = 1.0
+SILENCE = 5.0  # after which the database is said not to answer; what was asked waits on
 
 # What is wrong with one row; everything else is wrong with the database, and then the whole batch waits.
 _ROW_FAULTS = (sa.exc.IntegrityError, sa.exc.DataError, ValueError, OverflowError)
@@ -87,13 +88,18 @@ class Store:
         self._flushing: Deferred[None] | None = None
         self._poll: IDelayedCall | None = None
         self._seen: dict[str, int] = {}
-        self._failing: set[str] = set()
+        self._failing: dict[str, str] = {}
         self._closed = False
 
     @property
     def backlog(self) -> int:
         """How many extensions have bindings that are not in the database yet, or not as they are."""
         return len(self._waiting.keys() | self._writing.keys())
+
+    @property
+    def trouble(self) -> str:
+        """Why the database cannot be read or written at this time; "" when it can."""
+        return next(iter(self._failing.values()), "")
 
     def accounts(self) -> Deferred[Accounts]:
         """Read all accounts, the disabled ones too."""
@@ -117,7 +123,7 @@ class Store:
         self._writing, self._waiting = self._waiting, {}
         pause = BATCH
         try:
-            refused = await self._worker.run(_write, self._database, self._writing)
+            refused = await self._run("written", _write, self._writing)
         except CancelledError:
             raise  # `close` is given up: not to be tried again
         except Exception as error:
@@ -142,7 +148,7 @@ class Store:
 
     async def _look(self, changed: Callable[[], object]) -> None:
         try:
-            found = await self._worker.run(read_revisions, self._database)
+            found = await self._run("read", read_revisions)
             if found != self._seen and not self._closed:
                 await maybeDeferred(changed)
                 self._seen = found
@@ -153,23 +159,32 @@ class Store:
         if not self._closed:
             self.watch(changed)
 
+    async def _run(self, done: str, work: Callable[..., T], *args: object) -> T:
+        silence = self._clock.callLater(SILENCE, self._failed, done, TimeoutError("it does not answer"))
+        try:
+            return await self._worker.run(work, self._database, *args)
+        finally:
+            if silence.active():
+                silence.cancel()
+
     def _failed(self, done: str, error: Exception) -> None:
-        if done in self._failing:
+        known = done in self._failing
+        self._failing[done] = reason(error)
+        if known:
             return
-        self._failing.add(done)
         if not isinstance(error, _DATABASE_FAULTS):
             self._log.failure("a bug in what is done when the database is {done}", done=done)
             return
         self._log.warn(
             "the database cannot be {done} ({reason}): {backlog} changes wait, and calls go on",
             done=done,
-            reason=reason(error),
+            reason=self._failing[done],
             backlog=self.backlog,
         )
 
     def _worked(self, done: str) -> None:
         if done in self._failing:
-            self._failing.remove(done)
+            del self._failing[done]
             self._log.info("the database can be {done} again", done=done)
 
     async def close(self) -> None:

@@ -32,6 +32,7 @@ class Process:
     :param environ: added to our own environment.
     :param cpu: the only processor it may use; None: any.
     :param listens: whether it is told more by `tell`; else its standard input is at its end.
+    :param user: who runs it; None: we.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Process:
         environ: Mapping[str, str] | None = None,
         cpu: int | None = None,
         listens: bool = False,
+        user: str | None = None,
     ) -> None:
         def prepare() -> None:
             # Else a phone whose test was killed would ring, and register, for ever.
@@ -59,6 +61,7 @@ class Process:
                 stdout=output,
                 stderr=output,
                 cwd=cwd or log.parent,
+                user=user,
                 env={**os.environ, **(environ or {})},
                 preexec_fn=prepare,  # noqa: PLW1509 - no threads are running here
             )

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from pbx.faults import Fault
-from pbx.store import accounts, migration
+from pbx.store import accounts
 from pbx.store.accounts import Account
 from pbx.store.database import open_database
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path}/pbx.db"
-    migration.upgrade(url)
+def connection(url: str) -> Iterator[sa.Connection]:
     database = open_database(url)
     with database.begin() as connection:
         yield connection

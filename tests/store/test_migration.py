@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -17,8 +18,10 @@ from alembic.script import ScriptDirectory
 
 from pbx.faults import Fault
 from pbx.store import migration
-from pbx.store.database import open_database
+from pbx.store.database import file_of, open_database, reading
 from pbx.store.schema import REVISION
+
+Shell = sqlite3.Connection | psycopg.Connection
 
 
 @pytest.fixture
@@ -28,11 +31,23 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def shell(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give what an administrator has: plain SQL, and foreign keys off, as in the sqlite3 shell."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        yield connection
+def opened(url: str) -> Shell:
+    """What an administrator has: plain SQL, each statement for itself."""
+    if path := file_of(url):
+        return sqlite3.connect(path, isolation_level=None)
+    return psycopg.connect(url, autocommit=True)
+
+
+@pytest.fixture(params=[("sqlite", "OFF"), ("sqlite", "ON"), ("postgresql", "")], ids=" ".join)
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
+    """Give it on both databases; the sqlite3 shell leaves foreign keys off, other programs may not."""
+    kind, foreign_keys = request.param
+    url = f"sqlite:///{tmp_path}/pbx.db" if kind == "sqlite" else request.getfixturevalue("cluster").database()
+    migration.upgrade(url)
+    with closing(opened(url)) as shell:
+        if foreign_keys:
+            shell.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+        yield shell
 
 
 def test_upgrade_makes_a_private_file_in_wal_mode_and_is_done_once(tmp_path: Path) -> None:
@@ -48,8 +63,8 @@ def test_upgrade_makes_a_private_file_in_wal_mode_and_is_done_once(tmp_path: Pat
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_models_and_migrations_agree(path: Path) -> None:
-    migration.check(f"sqlite:///{path}")
+def test_models_and_migrations_agree(url: str) -> None:
+    migration.check(url)
 
 
 def test_revision_of_the_program_is_the_newest_migration() -> None:
@@ -62,17 +77,19 @@ def test_revision_of_the_program_is_the_newest_migration() -> None:
     )
 
 
-def test_check_says_what_was_changed_by_hand(path: Path, shell: sqlite3.Connection) -> None:
-    shell.execute("ALTER TABLE extensions ADD COLUMN colour TEXT")
+def test_check_says_what_was_changed_by_hand(url: str) -> None:
+    with closing(opened(url)) as shell:
+        shell.execute("ALTER TABLE extensions ADD COLUMN colour TEXT")
     with pytest.raises(Fault, match=r"not those of this version .*colour") as caught:
-        migration.check(f"sqlite:///{path}")
+        migration.check(url)
     assert "\n" not in str(caught.value)
 
 
-def test_check_of_an_old_database_says_upgrade(tmp_path: Path) -> None:
-    (tmp_path / "pbx.db").touch()
+def test_check_of_an_old_database_says_upgrade(empty_url: str) -> None:
+    if path := file_of(empty_url):
+        path.touch()
     with pytest.raises(Fault, match="run `pbx db upgrade`"):
-        migration.check(f"sqlite:///{tmp_path}/pbx.db")
+        migration.check(empty_url)
 
 
 def test_upgrade_without_its_folder_leaves_nothing(tmp_path: Path) -> None:
@@ -81,16 +98,17 @@ def test_upgrade_without_its_folder_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_upgrade_that_fails_leaves_an_old_database_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "pbx.db"
-    with closing(sqlite3.connect(path)) as connection:
+def test_upgrade_that_fails_leaves_an_old_database_as_it_was(empty_url: str) -> None:
+    with closing(opened(empty_url)) as shell:
         # In the way of the second table of the first migration.
-        connection.execute("CREATE VIEW bindings AS SELECT 1")
-        connection.commit()
+        shell.execute("CREATE VIEW bindings AS SELECT 1 AS one")
     with pytest.raises(Fault, match="already exists"):
-        migration.upgrade(f"sqlite:///{path}")
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bindings",)]
+        migration.upgrade(empty_url)
+    database = open_database(empty_url)
+    with reading(database) as connection:
+        tables = sa.inspect(connection)
+        assert (tables.get_table_names(), tables.get_view_names()) == ([], ["bindings"])
+    database.dispose()
 
 
 def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
@@ -103,78 +121,70 @@ def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_upgrade_refuses_a_newer_database(path: Path, shell: sqlite3.Connection) -> None:
-    shell.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_upgrade_refuses_a_newer_database(url: str) -> None:
+    with closing(opened(url)) as shell:
+        shell.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(Fault, match="newer version"):
-        migration.upgrade(f"sqlite:///{path}")
+        migration.upgrade(url)
 
 
-def revision(shell: sqlite3.Connection) -> int:
-    return int(shell.execute("SELECT n FROM revision WHERE \"table\" = 'extensions'").fetchone()[0])
+def revision(shell: Shell, table: str = "extensions") -> int:
+    return int(shell.execute(f"SELECT n FROM revision WHERE \"table\" = '{table}'").fetchone()[0])
 
 
-BINDING = """INSERT INTO bindings (number, contact, q, call_id, cseq, expires_at, transport, local_host, local_port,
-    remote_host, remote_port, user_agent, registered_at)
-    VALUES (?, 'sip:a@b', 1, 'c', 1, 9e9, 'UDP', '127.0.0.1', 5060, '127.0.0.1', 5062, '', 0)"""
+def bind(shell: Shell, number: str) -> None:
+    """Put a binding of an extension into the table."""
+    shell.execute(
+        f"""INSERT INTO bindings (number, contact, q, call_id, cseq, expires_at, transport, local_host, local_port,
+        remote_host, remote_port, user_agent, registered_at)
+        VALUES ('{number}', 'sip:a@b', 1, 'c', 1, 9e9, 'UDP', '127.0.0.1', 5060, '127.0.0.1', 5062, '', 0)"""
+    )
 
 
-def test_plain_sql_on_extensions_is_counted_and_needs_no_column_but_the_number(shell: sqlite3.Connection) -> None:
+def test_plain_sql_on_extensions_is_counted_and_needs_no_column_but_the_number(shell: Shell) -> None:
     assert revision(shell) == 0
     shell.execute("INSERT INTO extensions (number) VALUES ('1001')")
     assert revision(shell) == 1
     assert shell.execute("SELECT name, enabled, realm FROM extensions").fetchone() == ("", 1, "")
-    shell.execute("UPDATE extensions SET enabled = 0")
+    shell.execute("UPDATE extensions SET enabled = false")
     assert revision(shell) == 2
     shell.execute("DELETE FROM extensions")
     assert revision(shell) == 3
 
 
-def test_bindings_are_the_servers_own_and_not_counted(shell: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("table", ["aliases", "permissions"])
+def test_plain_sql_on_the_tables_beside_is_counted(shell: Shell, table: str) -> None:
+    shell.execute("INSERT INTO extensions (number) VALUES ('1001'), ('1002')")
+    first, others = revision(shell, table), revision(shell)
+    shell.execute(f"INSERT INTO {table} VALUES ('1001', '1001')")
+    assert revision(shell, table) == first + 1
+    shell.execute(f"UPDATE {table} SET number = '1002'")
+    assert revision(shell, table) == first + 2
+    shell.execute(f"DELETE FROM {table}")
+    assert revision(shell, table) == first + 3
+    assert revision(shell) == others
+
+
+def test_bindings_are_the_servers_own_and_not_counted(shell: Shell) -> None:
     shell.execute("INSERT INTO extensions (number) VALUES ('1001')")
-    shell.execute(BINDING, ["1001"])
+    before = shell.execute("SELECT * FROM revision").fetchall()
+    bind(shell, "1001")
     shell.execute("UPDATE bindings SET cseq = 2")
     shell.execute("DELETE FROM bindings")
-    assert revision(shell) == 1
+    assert shell.execute("SELECT * FROM revision").fetchall() == before
 
 
-@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
-def test_bindings_go_with_their_extension(shell: sqlite3.Connection, foreign_keys: str) -> None:
-    shell.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+def test_bindings_go_with_their_extension(shell: Shell) -> None:
     for number in ("1001", "1002", "1003"):
-        shell.execute("INSERT INTO extensions (number) VALUES (?)", [number])
-        shell.execute(BINDING, [number])
+        shell.execute(f"INSERT INTO extensions (number) VALUES ('{number}')")
+        bind(shell, number)
     shell.execute("DELETE FROM extensions WHERE number = '1001'")
     shell.execute("UPDATE extensions SET number = '2002' WHERE number = '1002'")
     shell.execute("UPDATE extensions SET name = 'Ann' WHERE number = '1003'")
     assert shell.execute("SELECT number FROM bindings").fetchall() == [("1003",)]
 
 
-def test_schema_of_the_first_version_is_brought_up_with_all_that_is_in_it(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/pbx.db"
-    first_version(tmp_path / "pbx.db")
-    assert migration.upgrade(url) == ("0001", REVISION)
-    migration.check(url)
-    with closing(sqlite3.connect(tmp_path / "pbx.db")) as shell:
-        row = shell.execute("SELECT number, name, ha1_md5, enabled, max_contacts, voicemail FROM extensions").fetchone()
-        assert row == ("1001", "Ann", "ab", 0, None, 1)
-        assert shell.execute("SELECT number, contact FROM bindings").fetchall() == [("1001", "sip:a@b")]
-        assert shell.execute("SELECT n FROM revision WHERE \"table\" = 'extensions'").fetchone() == (1,)
-
-
-def first_version(path: Path) -> None:
-    """Make a database as the first version left it, with an extension and its binding."""
-    path.touch()
-    database = open_database(f"sqlite:///{path}")
-    with database.begin() as connection:
-        command.upgrade(migration._alembic(connection), "0001")
-        connection.execute(sa.text("INSERT INTO extensions VALUES ('1001', 'Ann', 'ab', 'cd', 'example.com', 0)"))
-        connection.exec_driver_sql(BINDING, ("1001",))
-    database.dispose()
-
-
-@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
-def test_aliases_and_permissions_follow_their_extension(shell: sqlite3.Connection, foreign_keys: str) -> None:
-    shell.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+def test_aliases_and_permissions_follow_their_extension(shell: Shell) -> None:
     shell.execute("INSERT INTO extensions (number) VALUES ('1001'), ('1002'), ('1003')")
     shell.execute("INSERT INTO aliases VALUES ('ann', '1001'), ('bob', '1002'), ('carol', '1003')")
     shell.execute("INSERT INTO permissions VALUES ('1001', '1002'), ('1002', '1003'), ('1003', '1003')")
@@ -185,7 +195,6 @@ def test_aliases_and_permissions_follow_their_extension(shell: sqlite3.Connectio
     assert found == [("1003", "1003"), ("2002", "1003")]
 
 
-@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
 @pytest.mark.parametrize(
     "statement",
     [
@@ -198,9 +207,35 @@ def test_aliases_and_permissions_follow_their_extension(shell: sqlite3.Connectio
         "UPDATE extensions SET forward_no_answer_after = NULL",
     ],
 )
-def test_sql_that_makes_no_sense_is_refused(shell: sqlite3.Connection, foreign_keys: str, statement: str) -> None:
-    shell.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+def test_sql_that_makes_no_sense_is_refused(shell: Shell, statement: str) -> None:
     shell.execute("INSERT INTO extensions (number) VALUES ('1001')")
     shell.execute("INSERT INTO aliases VALUES ('ann', '1001')")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises((sqlite3.IntegrityError, psycopg.Error)):
         shell.execute(statement)
+
+
+def first_version(url: str) -> None:
+    """Make a database as the first version left it, with an extension and its binding."""
+    if path := file_of(url):
+        path.touch()
+    database = open_database(url)
+    with database.begin() as connection:
+        command.upgrade(migration._alembic(connection), "0001")
+    database.dispose()
+    with closing(opened(url)) as shell:
+        shell.execute("INSERT INTO extensions VALUES ('1001', 'Ann', 'ab', 'cd', 'example.com', false)")
+        bind(shell, "1001")
+
+
+def test_schema_of_the_first_version_is_brought_up_with_all_that_is_in_it(empty_url: str) -> None:
+    first_version(empty_url)
+    assert migration.upgrade(empty_url) == ("0001", REVISION)
+    migration.check(empty_url)
+    with closing(opened(empty_url)) as shell:
+        row = shell.execute("SELECT number, name, ha1_md5, enabled, max_contacts, voicemail FROM extensions").fetchone()
+        assert row == ("1001", "Ann", "ab", 0, None, 1)
+        assert shell.execute("SELECT number, contact FROM bindings").fetchall() == [("1001", "sip:a@b")]
+        assert revision(shell) == 1
+        shell.execute("DELETE FROM extensions")
+        assert revision(shell) == 2
+        assert shell.execute("SELECT * FROM bindings").fetchall() == []

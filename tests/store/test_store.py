@@ -6,8 +6,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
-from pbx.store import accounts, migration
-from pbx.store.database import open_database
+from pbx.store import accounts
+from pbx.store.database import file_of, open_database
 from pbx.store.store import BATCH, Store, StoreThread
 
 NOW = 1_800_000_000.0
@@ -49,20 +48,17 @@ def keep(house: House, *kept: Binding, number: str = "1001") -> None:
 
 
 class House:
-    """A store on a real file, in virtual time, whose thread can be made to fail or to take its time."""
+    """A store on a real database, in virtual time, whose thread can be made to fail or to take its time."""
 
-    def __init__(self, path: Path) -> None:
-        url = f"sqlite:///{path}"
-        migration.upgrade(url)
-        self.path = path
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.database = open_database(url)
         self.clock = Clock()
         self.clock.advance(NOW)
         self.fault: Exception | None = None
         self.held: list[Callable[[], None]] | None = None
         self.store = Store(open_database(url, patience=0.01), self.clock, self)
-        with closing(sqlite3.connect(path)) as file:
-            file.execute("INSERT INTO extensions (number) VALUES ('1001'), ('1002')")
-            file.commit()
+        self.sql("INSERT INTO extensions (number) VALUES ('1001'), ('1002')")
 
     def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         if self.fault is not None:
@@ -73,11 +69,22 @@ class House:
         self.held.append(lambda: maybeDeferred(work, *args, **kwargs).chainDeferred(later))
         return later
 
-    def sql(self, statement: str, *parameters: object) -> list[Any]:
-        with closing(sqlite3.connect(self.path)) as file:
-            rows = file.execute(statement, parameters).fetchall()
-            file.commit()
-            return rows
+    def sql(self, statement: str) -> list[Any]:
+        """What another program does, and what it gets."""
+        with self.database.begin() as connection:
+            done = connection.exec_driver_sql(statement)
+            return list(done) if done.returns_rows else []
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let another program write and not come to an end."""
+        with self.database.connect() as connection:
+            if self.database.dialect.name == "postgresql":
+                connection.exec_driver_sql("LOCK TABLE bindings IN EXCLUSIVE MODE")
+            else:
+                connection.begin()
+            yield
+            connection.rollback()
 
     @property
     def contacts(self) -> list[str]:
@@ -90,10 +97,11 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path / "pbx.db")
+def house(url: str) -> Iterator[House]:
+    house = House(url)
     yield house
     house.store._database.dispose()
+    house.database.dispose()
 
 
 @pytest.fixture
@@ -117,7 +125,7 @@ def result(deferred: Deferred[Any]) -> Any:
 
 
 def test_extensions_are_read_in_order_disabled_ones_too(house: House) -> None:
-    house.sql("UPDATE extensions SET name = 'Bob', enabled = 0, ha1_md5 = 'AB' WHERE number = '1002'")
+    house.sql("UPDATE extensions SET name = 'Bob', enabled = false, ha1_md5 = 'AB' WHERE number = '1002'")
     assert result(house.store.accounts()).extensions == [
         Extension("1001", "", "", ""),
         Extension("1002", "Bob", "ab", "", enabled=False),
@@ -127,9 +135,9 @@ def test_extensions_are_read_in_order_disabled_ones_too(house: House) -> None:
 def test_accounts_have_every_column_and_what_is_beside_extensions(house: House) -> None:
     house.sql(
         """UPDATE extensions SET class_of_service = ' international  transfer-out ', caller_id = '+14155550100',
-        max_contacts = 3, max_calls = 4, tls_only = 1, do_not_disturb = 1, voicemail = 0, forward_always = '1',
-        forward_busy = '2', forward_no_answer = '3', forward_no_answer_after = 30, forward_unreachable = '4'
-        WHERE number = '1001'"""
+        max_contacts = 3, max_calls = 4, tls_only = true, do_not_disturb = true, voicemail = false,
+        forward_always = '1', forward_busy = '2', forward_no_answer = '3', forward_no_answer_after = 30,
+        forward_unreachable = '4' WHERE number = '1001'"""
     )
     house.sql("INSERT INTO aliases VALUES ('sales', '1001')")
     house.sql("INSERT INTO permissions VALUES ('1002', '1001')")
@@ -221,9 +229,14 @@ def test_expired_bindings_are_dropped_from_the_table_when_read(house: House) -> 
 def test_bindings_without_an_extension_are_dropped_when_read(house: House) -> None:
     keep(house, binding())
     house.clock.advance(0.5)
-    # As an older SQLite shell or a restored table may leave it.
-    house.sql("DROP TRIGGER extensions_delete")
-    house.sql("DELETE FROM extensions")
+    # As a restored table may leave it.
+    if path := file_of(house.url):
+        house.sql("DROP TRIGGER extensions_delete")
+        with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+            shell.execute("DELETE FROM extensions")
+    else:
+        house.sql("ALTER TABLE bindings DROP CONSTRAINT fk_bindings_number_extensions")
+        house.sql("DELETE FROM extensions")
     assert result(house.store.bindings()) == []
     assert house.contacts == []
 
@@ -267,6 +280,7 @@ def test_failing_database_keeps_the_backlog_and_logs_one_line_each_way(house: Ho
     for _ in range(40):
         house.clock.advance(0.25)
     assert lines == ["the database cannot be written (disk I/O error): 2 changes wait, and calls go on"]
+    assert house.store.trouble == "disk I/O error"
     keep(house, binding(cseq=2))
     assert house.store.backlog == 2
     house.fault = None
@@ -277,16 +291,48 @@ def test_failing_database_keeps_the_backlog_and_logs_one_line_each_way(house: Ho
     assert result(house.store.bindings()) == [binding(cseq=2), binding("1002")]
 
 
+def test_database_that_does_not_answer_is_said_so_and_what_waits_is_written_when_it_does(
+    house: House, lines: list[str]
+) -> None:
+    house.held = []
+    house.store.watch(lambda: None)
+    keep(house, binding(cseq=1))
+    for _ in range(40):
+        house.clock.advance(0.25)
+    assert lines == [
+        "the database cannot be written (it does not answer): 1 changes wait, and calls go on",
+        "the database cannot be read (it does not answer): 1 changes wait, and calls go on",
+    ]
+    keep(house, binding(cseq=2))
+    assert (house.store.backlog, house.store.trouble) == (1, "it does not answer")
+    while house.held:
+        house.held.pop(0)()
+        house.clock.advance(0.25)
+    assert lines[2:] == ["the database can be written again", "the database can be read again"]
+    assert (house.store.backlog, house.store.trouble) == (0, "")
+    house.held = None
+    assert result(house.store.bindings()) == [binding(cseq=2)]
+
+
+def test_backlog_has_no_more_than_what_the_phones_of_each_extension_are_now(house: House) -> None:
+    house.fault = sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("gone"))
+    for n in range(1000):
+        keep(house, binding(contact=f"sip:{n}@x"))
+        house.clock.advance(0.25)
+    assert house.store.backlog == 1
+    house.fault = None
+    house.clock.advance(1)
+    assert house.contacts == ["sip:999@x"]
+
+
 def test_database_locked_by_another_process_is_tried_again(house: House, lines: list[str]) -> None:
-    with closing(sqlite3.connect(house.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with house.locked():
         keep(house, binding())
         house.clock.advance(0.5)
         assert house.store.backlog == 1
-        other.execute("ROLLBACK")
     house.clock.advance(1)
     assert house.store.backlog == 0
-    assert ["database is locked" in line for line in lines] == [True, False]
+    assert [" lock" in line for line in lines] == [True, False]
 
 
 def test_watch_calls_once_and_then_for_each_change_of_any_table_within_a_second(house: House) -> None:
@@ -314,10 +360,8 @@ def test_change_made_by_the_command_is_seen(house: House) -> None:
     reloads: list[None] = []
     house.store.watch(lambda: reloads.append(None))
     house.clock.advance(0.5)
-    database = open_database(f"sqlite:///{house.path}")
-    with database.begin() as connection:
+    with house.database.begin() as connection:
         accounts.add(connection, "1003", "Carol", "pbx", "secret")
-    database.dispose()
     house.clock.advance(0.5)
     assert len(reloads) == 2
 
@@ -394,8 +438,7 @@ def test_close_that_is_given_up_tries_nothing_more(house: House) -> None:
 
 def test_close_on_a_dead_database_says_what_is_lost(house: House, lines: list[str]) -> None:
     keep(house, binding())
-    with closing(sqlite3.connect(house.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with house.locked():
         house.close()
     assert lines[-1] == "lost, since the database cannot be written: 1 changes"
 
