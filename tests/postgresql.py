@@ -22,6 +22,7 @@ from tests.eventually import eventually
 from tests.phones.process import Process
 from tests.programs import program
 
+_MEMORY = "/dev/shm"
 # Nothing that a test does survives the machine itself: there is no need to wait for its disk.
 _SETTINGS = ("fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=20", "shared_buffers=16MB")
 
@@ -34,7 +35,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self._user = "postgres" if os.geteuid() == 0 else None
-        self.folder = Path(tempfile.mkdtemp(prefix="pbx-postgresql-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pbx-postgresql-", dir=_MEMORY if os.path.isdir(_MEMORY) else None))
         self._made = 0
         self.process: Process | None = None
         if self._user:
@@ -63,12 +64,15 @@ class Cluster:
         eventually(answers, within=20)
 
     def database(self) -> str:
-        """Make an empty database and return the URL under which `[database] url` knows it."""
+        """Make an empty database, and return the URL under which `[database] url` knows it.
+
+        It is a schema of the one that is there: the server makes that in a thousandth of the time.
+        """
         self._made += 1
         name = f"pbx{self._made}"
         with closing(self._connect()) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql://pbx@/{name}?host={self.folder}"
+            connection.execute(f"CREATE SCHEMA {name}")
+        return f"postgresql://pbx@/postgres?host={self.folder}&options=-csearch_path%3D{name}"
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(host=str(self.folder), user="pbx", dbname="postgres", autocommit=True)
@@ -92,9 +96,9 @@ class Cluster:
                 os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
-        """Stop it, without waiting for those who are connected, and remove all of it."""
+        """Stop it, without waiting for those who are connected or for its files, and remove all of it."""
         if self.process is not None:
-            self.process.stop(signal.SIGINT, within=20)
+            self.process.stop(signal.SIGQUIT, within=20)
         shutil.rmtree(self.folder)
 
     def __enter__(self) -> Self:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from pbx.cli import output
 from pbx.cli.settings import Settings, pass_settings
+from pbx.cli.sheet import export, import_
 
-COLUMNS = ("number", "name", "realm", "enabled")
+COLUMNS = ("number", "name", "enabled", "class_of_service", "caller_id", "do_not_disturb", "forward_always")
 
 
 @click.group()
@@ -21,6 +21,44 @@ def extension() -> None:
 
     A running server sees a change within a second.
     """
+
+
+extension.add_command(import_)
+extension.add_command(export)
+
+
+def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each column but the number and the password; `given` becomes what `accounts` takes."""
+    switches = {
+        "tls-only": "Its phones must register and call over TLS.",
+        "do-not-disturb": "Its phones stay silent.",
+        "voicemail": "It has a mailbox.",
+    }
+    texts = {
+        "name": ("TEXT", "The name shown to those it calls."),
+        "class-of-service": ("WORDS", 'What it may do beyond calling colleagues: "international transfer-out".'),
+        "caller-id": ("NUMBER", "The number shown to those it calls outside."),
+        "max-contacts": ("N", "How many phones may register for it; empty: as configured."),
+        "max-calls": ("N", "How many calls it may have at once; empty: as configured."),
+        "forward-always": ("NUMBER", "Where all its calls go; empty, as with the others: nowhere."),
+        "forward-busy": ("NUMBER", "Where they go while it is busy."),
+        "forward-no-answer": ("NUMBER", "Where they go when nobody answers."),
+        "forward-no-answer-after": ("SECONDS", "After how long; 20 by default."),
+        "forward-unreachable": ("NUMBER", "Where they go while no phone is registered."),
+    }
+    for name, words in reversed(switches.items()):
+        command = click.option(f"--{name}/--no-{name}", default=None, help=words)(command)
+    command = click.option(
+        "--enable/--disable", "enabled", default=None, help="Disabled, it can neither register nor call."
+    )(command)
+    for name, (metavar, words) in reversed(texts.items()):
+        command = click.option(f"--{name}", metavar=metavar, help=words)(command)
+    return command
+
+
+def _texts(given: dict[str, Any]) -> dict[str, str]:
+    words = {True: "yes", False: "no"}
+    return {column: words.get(value, value) for column, value in given.items() if value is not None}
 
 
 def _password_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,11 +94,13 @@ def _asked() -> str:
 
 @extension.command()
 @click.argument("number")
-@click.option("--name", default="", metavar="TEXT", help="The name shown to those it calls.")
+@_setting_options
 @_password_options
 @output.as_json
 @pass_settings
-def add(settings: Settings, number: str, name: str, password: str | None, generate: bool, as_json: bool) -> None:
+def add(
+    settings: Settings, /, number: str, password: str | None, generate: bool, as_json: bool, **given: str | bool | None
+) -> None:
     """Add the extension NUMBER.
 
     NUMBER has up to 64 letters, digits, dots, hyphens and underscores; it is also the user name of its phones.
@@ -75,8 +115,8 @@ def add(settings: Settings, number: str, name: str, password: str | None, genera
             raise click.UsageError("there is no terminal to ask for the password: give --password - or --generate")
         secret = _asked()
     with settings.writing() as connection:
-        accounts.add(connection, number, name, settings.config.sip.realm, secret)
-        row = asdict(accounts.shown(connection, number))
+        accounts.add(connection, number, settings.config.sip.realm, secret, _texts(given))
+        row = accounts.shown(connection, number)
     _report(f"extension {number} added", row, secret if generate else None, as_json)
 
 
@@ -88,7 +128,7 @@ def list_(settings: Settings, as_json: bool) -> None:
     from pbx.store import accounts
 
     with settings.reading() as connection:
-        rows = [asdict(account) for account in accounts.listed(connection)]
+        rows = accounts.listed(connection)
     output.show(rows, COLUMNS, as_json)
 
 
@@ -101,25 +141,18 @@ def show(settings: Settings, number: str, as_json: bool) -> None:
     from pbx.store import accounts
 
     with settings.reading() as connection:
-        row = asdict(accounts.shown(connection, number))
+        row = accounts.shown(connection, number)
     output.show_one(row, as_json)
 
 
 @extension.command("set")
 @click.argument("number")
-@click.option("--name", metavar="TEXT", help="The name shown to those it calls.")
-@click.option("--enable/--disable", "enabled", default=None, help="Disabled, it can neither register nor call.")
+@_setting_options
 @_password_options
 @output.as_json
 @pass_settings
 def set_(
-    settings: Settings,
-    number: str,
-    name: str | None,
-    enabled: bool | None,
-    password: str | None,
-    generate: bool,
-    as_json: bool,
+    settings: Settings, /, number: str, password: str | None, generate: bool, as_json: bool, **given: str | bool | None
 ) -> None:
     """Change the extension NUMBER.
 
@@ -127,12 +160,12 @@ def set_(
     """
     from pbx.store import accounts
 
-    secret = _chosen(password, generate)
-    if name is None and enabled is None and secret is None:
-        raise click.UsageError("nothing to change: give --name, --password, --generate, --enable or --disable")
+    secret, texts = _chosen(password, generate), _texts(given)
+    if secret is None and not texts:
+        raise click.UsageError("nothing to change: give --name, --password, --generate, --disable or another option")
     with settings.writing() as connection:
-        accounts.change(connection, number, settings.config.sip.realm, name, secret, enabled)
-        row = asdict(accounts.shown(connection, number))
+        accounts.change(connection, number, settings.config.sip.realm, secret, texts)
+        row = accounts.shown(connection, number)
     _report(f"extension {number} changed", row, secret if generate else None, as_json)
 
 
@@ -143,12 +176,12 @@ def set_(
 def remove(settings: Settings, number: str, as_json: bool) -> None:
     """Remove the extension NUMBER.
 
-    The registrations of its phones go with it.
+    The registrations of its phones go with it, and its aliases and permissions.
     """
     from pbx.store import accounts
 
     with settings.writing() as connection:
-        row = asdict(accounts.shown(connection, number))
+        row = accounts.shown(connection, number)
         accounts.remove(connection, number)
     output.say(f"extension {number} removed", row, as_json)
 

@@ -11,11 +11,13 @@ from typing import NoReturn
 import click
 
 from pbx import __version__
+from pbx.cli.alias import alias
 from pbx.cli.bans import bans
 from pbx.cli.client import Refused
 from pbx.cli.database import db
 from pbx.cli.extension import extension
 from pbx.cli.live import registrations, status
+from pbx.cli.permission import permission
 from pbx.cli.settings import Settings
 from pbx.faults import Fault
 
@@ -36,7 +38,7 @@ def pbx(context: click.Context, config: str | None) -> None:
     context.obj = Settings(config)
 
 
-for _command in (bans, db, extension, status, registrations):
+for _command in (alias, bans, db, extension, permission, registrations, status):
     pbx.add_command(_command)
 
 

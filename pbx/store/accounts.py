@@ -5,29 +5,23 @@ A password comes in and only its hashes are stored. They are made with the realm
 
 from __future__ import annotations
 
-import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from pbx.faults import Fault
 from pbx.sip.digest import ha1
-from pbx.store.schema import extensions
+from pbx.store import columns
+from pbx.store.schema import aliases, extensions
 
-# What can stand in the user part of a URI, in a file name and on a keypad, unescaped.
-_NUMBER = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LEGIBLE = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
+# What is shown of a row. The hashes are not: whoever has them can register.
+SHOWN = tuple(column.name for column in extensions.columns if column.name not in columns.HASHES)
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What is shown of a row. The hashes are not: whoever has them can register."""
-
-    number: str
-    name: str
-    realm: str
-    enabled: bool
+Row = dict[str, Any]
 
 
 def hashes(number: str, realm: str, password: str) -> dict[str, str]:
@@ -44,61 +38,74 @@ def generated_password() -> str:
     return "".join(secrets.choice(_LEGIBLE) for _ in range(16))
 
 
-def add(connection: sa.Connection, number: str, name: str, realm: str, password: str) -> None:
+def add(connection: sa.Connection, number: str, realm: str, password: str, settings: Mapping[str, str]) -> None:
     """Add an extension.
 
-    :raises Fault: the number, the name or the password cannot be used, or the extension exists.
+    :param settings: what else is not as by default: texts by column, see `columns.SETTINGS`.
+    :raises Fault: the number, the password or a setting cannot be used, or the number is taken.
     """
-    if not _NUMBER.fullmatch(number):
-        what = f"{number!r} cannot be an extension number"
-        raise Fault("", 0, what, "use up to 64 letters, digits, dots, hyphens and underscores")
+    columns.number(number)
     if listed(connection, number):
         raise Fault("", 0, f"extension {number} exists already", f"change it with `pbx extension set {number}`")
-    _check(name, password)
-    row = {"number": number, "name": name, "enabled": True, **hashes(number, realm, password)}
+    require_no_alias(connection, number)
+    row = {"number": number, **hashes(number, realm, columns.password(password)), **_read(settings)}
     connection.execute(extensions.insert().values(row))
 
 
 def change(
-    connection: sa.Connection, number: str, realm: str, name: str | None, password: str | None, enabled: bool | None
+    connection: sa.Connection, number: str, realm: str, password: str | None, settings: Mapping[str, str]
 ) -> None:
-    """Change an extension; None leaves a thing as it is.
+    """Change an extension.
 
-    :raises Fault: there is no such extension, or the name or the password cannot be used.
+    :param password: None leaves it as it is.
+    :param settings: texts by column; what is not named stays as it is, "" brings back the default.
+    :raises Fault: there is no such extension, or the password or a setting cannot be used.
     """
-    _check(name, password)
-    values: dict[str, object] = {} if password is None else dict(hashes(number, realm, password))
-    values |= {key: value for key, value in (("name", name), ("enabled", enabled)) if value is not None}
+    values = _read(settings)
+    if password is not None:
+        values |= hashes(number, realm, columns.password(password))
     if not connection.execute(extensions.update().where(extensions.c.number == number).values(values)).rowcount:
-        raise _unknown(number)
+        raise unknown(number)
 
 
 def remove(connection: sa.Connection, number: str) -> None:
-    """Remove an extension; its bindings go with it.
+    """Remove an extension; its bindings, aliases and permissions go with it.
 
     :raises Fault: there is no such extension.
     """
     if not connection.execute(extensions.delete().where(extensions.c.number == number)).rowcount:
-        raise _unknown(number)
+        raise unknown(number)
 
 
-def listed(connection: sa.Connection, number: str | None = None) -> list[Account]:
-    """Return all extensions in the order of their numbers, or the one that is asked for, if there is."""
-    columns = extensions.c
-    query = sa.select(columns.number, columns.name, columns.realm, columns.enabled).order_by(columns.number)
+def listed(connection: sa.Connection, number: str | None = None, also: tuple[str, ...] = ()) -> list[Row]:
+    """Return all extensions in the order of their numbers, or the one that is asked for, if there is.
+
+    :param also: columns beside those of `SHOWN`.
+    """
+    query = sa.select(*(extensions.c[name] for name in (*SHOWN, *also))).order_by(extensions.c.number)
     if number is not None:
-        query = query.where(columns.number == number)
-    return [Account(*row) for row in connection.execute(query)]
+        query = query.where(extensions.c.number == number)
+    return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def shown(connection: sa.Connection, number: str) -> Account:
+def shown(connection: sa.Connection, number: str) -> Row:
     """Return one extension.
 
     :raises Fault: there is no such extension.
     """
-    for account in listed(connection, number):
-        return account
-    raise _unknown(number)
+    for row in listed(connection, number):
+        return row
+    raise unknown(number)
+
+
+def require_no_alias(connection: sa.Connection, number: str) -> None:
+    """Check that a number is not another extension's alias.
+
+    :raises Fault: it is.
+    """
+    other = connection.scalar(sa.select(aliases.c.number).where(aliases.c.name == number))
+    if other is not None:
+        raise Fault("", 0, f"{number} is an alias of extension {other}", f"remove it with `pbx alias remove {number}`")
 
 
 def require_realm(connection: sa.Connection, realm: str) -> None:
@@ -113,12 +120,10 @@ def require_realm(connection: sa.Connection, realm: str) -> None:
         raise Fault("", 0, what, "set them anew with `pbx extension set NUMBER --password -`, or restore the realm")
 
 
-def _unknown(number: str) -> Fault:
+def unknown(number: str) -> Fault:
+    """Return the fault of a number that is no extension's."""
     return Fault("", 0, f"there is no extension {number}", "`pbx extension list` shows all")
 
 
-def _check(name: str | None, password: str | None) -> None:
-    if name is not None and not (name.isprintable() and len(name) <= 128):
-        raise Fault("", 0, "the name has control characters or more than 128 letters", "give a shorter, plain one")
-    if password is not None and not (password and password.isprintable()):
-        raise Fault("", 0, "the password is empty or has control characters", "give another")
+def _read(settings: Mapping[str, str]) -> Row:
+    return {name: columns.read(name, text) for name, text in settings.items()}

@@ -21,10 +21,26 @@ def test_version(pbx: Pbx) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), ["db", "extension", "status", "registrations", "$PBX_CONFIG, ./pbx.toml, /etc/pbx/pbx.toml"]),
+        (
+            (),
+            [
+                "alias",
+                "db",
+                "extension",
+                "permission",
+                "status",
+                "registrations",
+                "$PBX_CONFIG, ./pbx.toml, /etc/pbx/pbx.toml",
+            ],
+        ),
         (("db",), ["upgrade", "current", "check", "backup"]),
-        (("extension",), ["add", "list", "show", "set", "remove", "within a second"]),
+        (("extension",), ["add", "list", "show", "set", "remove", "import", "export", "within a second"]),
         (("extension", "add"), ["NUMBER", "--name", "--password", "--generate", "--json", "asked for twice"]),
+        (("extension", "set"), ["--forward-no-answer-after", "--max-contacts", "--no-voicemail", "stays as it is"]),
+        (("extension", "import"), ["FILE", "--update", "nothing is changed"]),
+        (("extension", "export"), ["FILE", "--hashes", "apostrophe"]),
+        (("alias",), ["add", "list", "remove", "within a second"]),
+        (("permission",), ["add", "list", "remove", "within a second"]),
         (("status",), ["--json", "running server"]),
         (("registrations",), ["[NUMBER]", "--json"]),
     ],
@@ -89,7 +105,7 @@ def test_config_option_wins_over_the_environment(pbx: Pbx, folder: Path) -> None
     assert not (folder / "pbx.db").exists()
 
 
-def test_program_ends_quietly_when_its_reader_has_seen_enough(upgraded: Pbx) -> None:
+def test_program_ends_quietly_when_its_reader_has_seen_enough(sqlite: Pbx) -> None:
     program = Path(sys.executable).parent / "pbx"
     reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
     reader.wait(timeout=30)
@@ -101,7 +117,7 @@ def test_program_ends_quietly_when_its_reader_has_seen_enough(upgraded: Pbx) -> 
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_disk_that_is_full_is_one_sentence(upgraded: Pbx) -> None:
+def test_disk_that_is_full_is_one_sentence(sqlite: Pbx) -> None:
     program = Path(sys.executable).parent / "pbx"
     with open("/dev/full", "w") as full:
         done = subprocess.run([program, "db", "current"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -109,7 +125,7 @@ def test_disk_that_is_full_is_one_sentence(upgraded: Pbx) -> None:
 
 
 @pytest.mark.parametrize(("closed", "status"), [("<&-", 2), (">&-", 0), ("2>&-", 0)])
-def test_closed_streams_are_empty(upgraded: Pbx, closed: str, status: int) -> None:
+def test_closed_streams_are_empty(sqlite: Pbx, closed: str, status: int) -> None:
     program = Path(sys.executable).parent / "pbx"
     words = "extension add 1001" if status else "db current"
     done = subprocess.run(f"{program} {words} {closed}", shell=True, capture_output=True, text=True, check=False)
@@ -117,8 +133,8 @@ def test_closed_streams_are_empty(upgraded: Pbx, closed: str, status: int) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_name_that_the_terminal_cannot_show_is_shown_escaped(upgraded: Pbx) -> None:
-    assert upgraded("extension", "add", "1001", "--name", "Žofie", "--generate").status == 0
+def test_name_that_the_terminal_cannot_show_is_shown_escaped(sqlite: Pbx) -> None:
+    assert sqlite("extension", "add", "1001", "--name", "Žofie", "--generate").status == 0
     program = Path(sys.executable).parent / "pbx"
     plain = {"PYTHONIOENCODING": "latin-1", "PATH": "", "PBX_CONFIG": os.environ["PBX_CONFIG"]}
     done = subprocess.run([program, "extension", "list"], capture_output=True, text=True, env=plain, check=False)

@@ -361,7 +361,7 @@ def test_change_made_by_the_command_is_seen(house: House) -> None:
     house.store.watch(lambda: reloads.append(None))
     house.clock.advance(0.5)
     with house.database.begin() as connection:
-        accounts.add(connection, "1003", "Carol", "pbx", "secret")
+        accounts.add(connection, "1003", "pbx", "secret", {"name": "Carol"})
     house.clock.advance(0.5)
     assert len(reloads) == 2
 
