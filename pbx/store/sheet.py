@@ -1,4 +1,4 @@
-"""Extensions as a CSV file (RFC 4180), one line for each, as spreadsheets and other programs read and write it.
+"""Extensions as a CSV file, one line for each, as spreadsheets and other programs read and write it.
 
 A file is taken in as a whole or not at all, and what is wrong is said with its line. No password ever comes out.
 """
