@@ -21,6 +21,7 @@ class Destination:
     :param flow: the way there; None where it is found when the INVITE is to be sent.
     :param neighbour: whether the callee itself is at the other end of that flow, as a registered phone is.
     :param policy: how the INVITE is delivered; neighbours have but the one way.
+    :param patience: seconds that this one is rung at most; 0.0 for as long as all are.
     :param others: other ways to the same phone, to be tried one after the other where this one has failed (RFC 5626
         section 7).
     """
@@ -31,6 +32,7 @@ class Destination:
     flow: Flow | None
     neighbour: bool
     policy: Policy = PLAIN
+    patience: float = 0.0
     others: tuple[Destination, ...] = ()
 
     def instead(self, status: int) -> Destination | None:

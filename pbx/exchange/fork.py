@@ -34,10 +34,11 @@ class Branch:
     :ivar session: the session with it.
     :ivar side: its media.
     :ivar early: the session description of its last provisional response.
+    :ivar expiry: until it is given up before the others; None where it is rung as long as they are.
     :ivar described: fires with our first offer to it; None where that is known at once, and afterwards.
     """
 
-    __slots__ = ("delay", "described", "destination", "early", "session", "side")
+    __slots__ = ("delay", "described", "destination", "early", "expiry", "session", "side")
 
     def __init__(self, destination: Destination, session: OutboundSession, side: Side) -> None:
         self.destination = destination
@@ -45,7 +46,14 @@ class Branch:
         self.side = side
         self.early = b""
         self.described: Deferred[bytes] | None = None
+        self.expiry: Timer | None = None
         self.delay: float | None = None  # seconds to the first sign of progress
+
+    def settle(self) -> None:
+        """It has ended, one way or the other."""
+        if self.expiry is not None:
+            self.expiry.cancel()
+            self.expiry = None
 
 
 class ForkUser(SessionUser, Protocol):
@@ -129,7 +137,7 @@ class Fork:
         if branch.delay is None:
             branch.delay = self._clock.seconds() - self._started
         self._end()
-        self._branches.remove(branch)
+        self._leave(branch)
         attempt = self._attempt(branch, 200, "OK")
         outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
         session.user = self._user
@@ -139,7 +147,7 @@ class Fork:
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """A branch refused."""
         branch = self._branch_of(session)
-        self._branches.remove(branch)
+        self._leave(branch)
         # A redirection is forwarding, which this exchange does not follow by itself: nobody is there.
         status = status if status >= 400 else 480
         attempt = self._attempt(branch, status, reason)
@@ -177,6 +185,8 @@ class Fork:
     def _ring(self, destination: Destination) -> None:
         branch = self._user.branch(destination, self)
         self._branches.append(branch)
+        if destination.patience:
+            branch.expiry = self._clock.callLater(destination.patience, self._given_up, branch)
         self._user.offer(branch).addCallbacks(
             self._invite, self._not_offered, callbackArgs=(branch,), errbackArgs=(branch,)
         )
@@ -187,20 +197,35 @@ class Fork:
 
     def _not_offered(self, failure: Failure, branch: Branch) -> None:
         if branch in self._branches:
-            self._branches.remove(branch)
+            self._leave(branch)
             self._user.branch_ended(branch)
             self._outcomes.append(self._user.failed(failure))
             self._check()
 
     def _expired(self) -> None:
         self._expiry = None
-        waiting = self._branches
-        for branch in waiting:
-            attempt = self._attempt(branch, 480, "no answer")
-            # Where nothing came back the phone may be gone; it rang for nobody all the same.
-            self._outcomes.append(NoAnswer(by=branch.destination.target, attempts=(attempt,)))
+        for branch in self._branches:
+            self._not_answered(branch)
         self._cancel(())
         self._check()
+
+    def _given_up(self, branch: Branch) -> None:
+        """One branch has rung for as long as it may, which is shorter than the others."""
+        branch.expiry = None
+        self._branches.remove(branch)
+        self._not_answered(branch)
+        branch.session.cancel(())
+        self._user.branch_ended(branch)
+        self._check()
+
+    def _not_answered(self, branch: Branch) -> None:
+        attempt = self._attempt(branch, 480, "no answer")
+        # Where nothing came back the phone may be gone; it rang for nobody all the same.
+        self._outcomes.append(NoAnswer(by=branch.destination.target, attempts=(attempt,)))
+
+    def _leave(self, branch: Branch) -> None:
+        self._branches.remove(branch)
+        branch.settle()
 
     def _check(self) -> None:
         """Tell the user when no branch is left."""
@@ -211,6 +236,7 @@ class Fork:
     def _cancel(self, more: tuple[Field, ...]) -> None:
         branches, self._branches = self._branches, []
         for branch in branches:
+            branch.settle()
             branch.session.cancel(more)
             self._user.branch_ended(branch)
 

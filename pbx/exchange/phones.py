@@ -101,7 +101,8 @@ class Phones:
         if flow is None or (secure and flow.transport != "TLS"):
             return None
         callee = f"<sip:{binding.number}@{hostport_of(flow)}>"
-        return Destination(target, as_target(parse_uri(binding.contact)), callee, flow, neighbour=True)
+        uri = parse_uri(binding.contact)
+        return Destination(target, as_target(uri), callee, flow, neighbour=True, patience=_patience(uri))
 
     def _through_proxies(self, binding: Binding, target: ExtensionTarget, secure: bool) -> Destination | None:
         """The way by the proxies that the phone's REGISTER has taken (RFC 3327 5.3)."""
@@ -109,8 +110,8 @@ class Phones:
         flow = self._flows.flow_to(parse_address(routes[0]).uri)
         if flow is not None and secure and flow.transport != "TLS":
             return None
-        uri = as_target(parse_uri(binding.contact))
-        return Destination(target, uri, f"<{binding.aor}>", flow, False, Policy(routes=routes, is_secure=secure))
+        uri, policy = parse_uri(binding.contact), Policy(routes=routes, is_secure=secure)
+        return Destination(target, as_target(uri), f"<{binding.aor}>", flow, False, policy, _patience(uri))
 
     def _way_to(self, binding: Binding) -> Flow | None:
         """The flow to a phone: the connection, or the address, from which it has registered."""
@@ -130,3 +131,9 @@ class Phones:
             return silent
         phones = {binding.phone for binding in answering}
         return answering + [binding for binding in silent if binding.phone in phones]
+
+
+def _patience(contact: Uri) -> float:
+    """Seconds that a phone wants to ring at most: `expires` inside of its URI; 0.0 where it says nothing."""
+    text = contact.parameters.get("expires") if contact.parameters else None
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 6 else 0.0

@@ -94,6 +94,42 @@ def test_what_a_phone_wrote_cannot_command_the_terminal(pbx: Pbx, folder: Path) 
     assert row.endswith("phone?[2J 1.0")
 
 
+REGISTER = {
+    "number": "1001",
+    "at": "2026-11-21T04:00:00+00:00",
+    "status": 401,
+    "why": "wrong password",
+    "transport": "UDP",
+    "address": "127.0.0.1:5062",
+    "user_agent": "phone",
+}
+
+
+def test_last_register_says_why_it_was_refused(pbx: Pbx, folder: Path) -> None:
+    with server(folder, result(REGISTER)) as questions:
+        assert pbx("registrations", "1001", "--last", "--json").rows == [REGISTER]
+    assert questions == [{"command": "last_register", "arguments": {"number": "1001"}}]
+    (folder / "pbx.sock").unlink()
+    with server(folder, result(REGISTER)):
+        heading, row = pbx("registrations", "1001", "--last").out.splitlines()
+    assert heading.split() == list(REGISTER) and "wrong password" in row
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--last",), "--last needs a NUMBER"),
+        (("--watch",), "--watch is for people at a terminal"),
+        (("1001", "--watch", "--json"), "--watch is for people at a terminal"),
+    ],
+)
+def test_wrong_usage_of_registrations_is_one_sentence(
+    pbx: Pbx, folder: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    done = pbx("registrations", *words)
+    assert done.status == 2 and complaint in done.sentence
+
+
 def test_long_answer_is_read_to_its_end(pbx: Pbx, folder: Path) -> None:
     rows = [{**REGISTRATION, "number": str(n)} for n in range(20_000)]
     with server(folder, result(*rows)):

@@ -467,12 +467,15 @@ def test_store_is_told_of_each_change_once(office, phone):
 # Whatever phones do, the store holds what the registrar holds.
 
 CONTACTS = st.sampled_from([f"sip:p{number}@10.0.0.5" for number in range(12)])
+NAMES = st.sampled_from(["", "", ';+sip.instance="<urn:x:1>"', ';+sip.instance="<urn:x:2>"'])
+FLOWS = st.sampled_from(["", "", ";reg-id=1", ";reg-id=2"])
 ACTIONS = st.lists(
     st.tuples(
-        st.lists(st.tuples(CONTACTS, st.sampled_from(["0", "60", "90", "3600", "30", "x"])), max_size=3),
+        st.lists(st.tuples(CONTACTS, st.sampled_from(["0", "60", "90", "3600", "30", "x"]), NAMES), max_size=3),
         st.sampled_from(["boot1", "boot2"]),
         st.sampled_from([-2, 1, 1, 1]),
         st.sampled_from([0, 0.125, 30, 61]),
+        FLOWS,
     ),
     max_size=12,
 )
@@ -482,18 +485,21 @@ ACTIONS = st.lists(
 def test_registrar_and_store_agree_after_anything(actions):
     office = Office()
     phone = Phone(office)
-    for contacts, call_id, step, pause in actions:
+    for contacts, call_id, step, pause, flow in actions:
         phone.call_id = call_id
         before = office.location.bindings()
         response = phone.registers(
-            *(f"Contact: <{contact}>;expires={expires}" for contact, expires in contacts), cseq=phone.cseq + step + 3
+            *(f"Contact: <{contact}>;expires={expires}{name}{flow}" for contact, expires, name in contacts),
+            "Supported: outbound",
+            cseq=phone.cseq + step + 3,
         )
         after = office.location.bindings()
         if response.status == 200:
             assert set(listed(response)) == set(office.contacts())
         else:
-            assert response.status in (423, 500) and after == before
-        assert len(after) <= TERMS.max_contacts
+            assert response.status in (400, 423, 500) and after == before
+        assert len({binding.phone for binding in after}) <= TERMS.max_contacts
+        assert len({binding.key for binding in after}) == len(after)
         office.clock.advance(pause)
     office.clock.advance(2)
     assert sorted(office.store.kept) == sorted(("1001", contact) for contact in office.contacts())

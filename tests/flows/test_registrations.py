@@ -114,6 +114,39 @@ def test_message_takes_the_other_flow_as_well():
     sim.assert_idle()
 
 
+# How long a phone wants to be rung: `expires` inside of its URI.
+
+
+def test_phone_that_wants_to_ring_shortly_is_given_up_before_the_others():
+    sim, (alice, bob, other) = office("1001", "1002", "1002")
+    bob.registers(0)
+    sim.advance(1)
+    bob.registers(contact=contact_of(bob.flow).replace(">", ";expires=5>"))
+    sim.advance(1)
+    (binding,) = [one for one in sim.exchange.location.contacts("1002") if "expires=5" in one.contact]
+    assert binding.expires_at - sim.clock.seconds() > 3000  # it says nothing of the registration
+    call = alice.invites("1002")
+    sim.until(lambda: bob.ringing and other.ringing)
+    sim.advance(6)
+    assert bob.idle and other.ringing
+    other.declines(486)
+    sim.until(lambda: alice.idle)
+    assert call.status == 486
+    other.registers(0)
+    sim.advance(1)
+    call = alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    sim.until(lambda: alice.idle, within=6)
+    assert call.status == 480
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+    sim.assert_idle()
+
+
 # Path: RFC 3327.
 
 

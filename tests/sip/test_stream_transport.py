@@ -493,6 +493,25 @@ def test_what_cannot_be_sent_follows_the_peer_to_its_next_connection(site):
     assert second.received == OPTIONS
 
 
+def test_connection_that_its_peer_has_left_is_closed_and_what_comes_later_goes_to_the_next_one(site):
+    left = site.peer(OPTIONS)
+    second = site.peer(OPTIONS)
+    first, successor = [flow for flow, _ in site.ear.received]
+    first.keep_until(site.clock.seconds() + 3600)
+    first.succeeded_by(successor)
+    first.send(OPTIONS)
+    first.close()
+    first.close()
+    site.advance(3)
+    assert left.received == OPTIONS and not first.is_open
+    first.send(OPTIONS)
+    site.advance(1)
+    assert second.received == OPTIONS and successor.is_open
+    successor.close()
+    site.advance(3)
+    site.assert_idle()
+
+
 def test_flow_that_is_registered_over_again_is_its_own_successor(site):
     site.peer(OPTIONS).transport.abortConnection()
     site.peer(OPTIONS).transport.abortConnection()
