@@ -96,9 +96,10 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs.
+    """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs, sounds.
 
-    `threads` is how many native ones there are, 0 for one on each processor; `silence` is in seconds.
+    `threads` is how many native ones there are, 0 for one on each processor; `silence` is in seconds. `prompts` is the
+    folder whose prompts count before ours; `recordings` the one for what is recorded.
     """
 
     address: str = ""
@@ -107,13 +108,16 @@ class Media:
     threads: int = 0
     silence: float = 10
     codecs: tuple[str, ...] = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
+    prompts: Path | None = None
+    recordings: Path = Path("recordings")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialplan:
-    """`[dialplan]`: the Python file whose global `plan` decides what a call does."""
+    """`[dialplan]`: the Python file whose global `plan` decides what a call does; the calling code of the country."""
 
     file: Path = Path("dialplan.py")
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +244,11 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "threads": options.whole(0, 64),
             "silence": options.whole(1, 3600),
             "codecs": options.codecs,
+            "prompts": options.optional_file,
+            "recordings": options.file,
         },
     ),
-    "dialplan": (Dialplan, {"file": options.file}),
+    "dialplan": (Dialplan, {"file": options.file, "country": options.calling_code}),
     "control": (Control, {"socket": options.file}),
     "log": (
         Log,
@@ -302,6 +308,7 @@ def parse(text: str, path: str) -> Config:
     sip: Sip = sections["sip"]
     tls: Tls = sections["tls"]
     folder = Path(path).absolute().parent
+    media = sections["media"]
     return Config(
         path=path,
         domains=domains,
@@ -315,8 +322,8 @@ def parse(text: str, path: str) -> Config:
         security=sections["security"],
         registrar=sections["registrar"],
         database=Database(_absolute(sections["database"].url, folder)),
-        media=sections["media"],
-        dialplan=Dialplan(folder / sections["dialplan"].file),
+        media=replace(media, prompts=media.prompts and folder / media.prompts, recordings=folder / media.recordings),
+        dialplan=replace(sections["dialplan"], file=folder / sections["dialplan"].file),
         control=Control(folder / sections["control"].socket),
         log=sections["log"],
         _text=text,

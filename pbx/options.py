@@ -254,6 +254,14 @@ def digest(label: str, value: object) -> tuple[str, ...]:
     return names
 
 
+def calling_code(label: str, value: object) -> str:
+    """Read "" or the calling code of a country (ITU-T E.164), digits alone."""
+    written = text(label, value)
+    if written and not re.fullmatch("[1-9][0-9]{0,2}", written):
+        raise Wrong(f"{label} is {shown(written)}, no calling code", 'write for example "33", or ""')
+    return written
+
+
 def boolean(label: str, value: object) -> bool:
     """Read true or false."""
     if not isinstance(value, bool):

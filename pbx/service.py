@@ -25,7 +25,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from pbx import __version__, certificates, config, relaying, rows
+from pbx import __version__, certificates, config, espeak, relaying, rows
 from pbx.certificates import Certificates
 from pbx.clock import ReactorClock
 from pbx.config import Config
@@ -35,6 +35,7 @@ from pbx.exchange.registrar import Terms
 from pbx.faults import Fault
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
+from pbx.media.library import Library
 from pbx.options import Listener
 from pbx.shutters import Shutters
 from pbx.sip.identifiers import Identifiers
@@ -98,6 +99,7 @@ class PBX(Service):
     :param reactor: Twisted's.
     :param to_stdout: whether the log goes where `[log]` says, and not where twistd was told to write it.
     :raises Fault: something of it cannot be done; nothing is left behind then.
+    :ivar library: the sounds that callers may hear.
     :ivar exchange: there once started.
     """
 
@@ -123,7 +125,9 @@ class PBX(Service):
                 relaying.require(config)
             with config.blaming("database.url"):
                 numbers = opening.numbers(config.database.url)
-            self._plan = loading.load(config.dialplan.file, numbers.__contains__)
+            media = config.media
+            self.library = Library(media.prompts, config.dialplan.country, media.recordings, espeak.found(reactor))
+            self._plan = loading.load(config.dialplan.file, numbers.__contains__, self.library)
             with config.blaming("control.socket"):
                 self._control = ControlSocket(config.control.socket)
                 opened.callback(self._control.close)
@@ -185,6 +189,7 @@ class PBX(Service):
             secret=os.urandom(32),
             domains=self.config.domains,
             codecs=self.config.media.codecs,
+            library=self.library,
             local_networks=sip.local_networks,
             advertise=sip.advertise,
             digest=sip.digest,
@@ -312,11 +317,13 @@ class PBX(Service):
         try:
             new = config.load(self._file)
             contexts = certificates.read(new)
-            plan = loading.load(new.dialplan.file, self._is_known)
+            self.library.forget()
+            plan = loading.load(new.dialplan.file, self._is_known, self.library)
         except Fault as fault:
             self.log.error("nothing reloaded: {fault}", fault=str(fault))
             return
         self.exchange.switchboard.dialplan = plan
+        self.library.country = new.dialplan.country
         self._certificates.use(new, contexts)
         self._output.level = new.log.level
         parts = ("domains", "sip", "security", "registrar", "database", "media", "control")

@@ -89,6 +89,7 @@ TABLE = {
     "pbx.clock": SHELL,
     "pbx.config": SHELL,
     "pbx.control": SHELL,
+    "pbx.espeak": SHELL,
     "pbx.listening": SHELL,
     "pbx.log": SHELL,
     "pbx.options": SHELL,

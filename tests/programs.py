@@ -17,6 +17,7 @@ import pytest
 
 PACKAGES = {
     "baresip": "baresip-core",
+    "espeak-ng": "espeak-ng",
     "initdb": "postgresql",
     "kamailio": "kamailio",
     "linphonec": "linphone-cli",

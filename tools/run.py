@@ -20,6 +20,7 @@ from pbx.config import Config, load
 from pbx.dialplan import loading
 from pbx.faults import Fault
 from pbx.listening import bind
+from pbx.media.library import Library
 from pbx.options import Listener
 from pbx.store import opening
 
@@ -79,7 +80,8 @@ def check(config: Config) -> None:
     with config.blaming("sip.listen"):
         for listener in config.sip.listen:
             bind(listener).close()
-    loading.load(config.dialplan.file, opening.numbers(config.database.url).__contains__)
+    library = Library(config.media.prompts)
+    loading.load(config.dialplan.file, opening.numbers(config.database.url).__contains__, library)
 
 
 def banner(listeners: tuple[Listener, ...], passwords: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pbx.dialplan.call import Call
 from pbx.dialplan.driver import HungUp
 from pbx.dialplan.plan import Plan
+from pbx.dialplan.routes import redirect
 from pbx.dialplan.sounds import Recording, clock_time, date, digits, number, prompt, tone
 from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
 from pbx.exchange.target import ext, uri
@@ -27,6 +28,7 @@ __all__ = [
     "ext",
     "number",
     "prompt",
+    "redirect",
     "tone",
     "uri",
 ]

@@ -158,10 +158,7 @@ class Call(SoundVerbs, Generic[State]):
         :param status: 300 to 399; 301 means for ever.
         :raises RuntimeError: when the call is answered.
         """
-        if not targets:
-            raise ValueError('redirect() needs an address, for example "sip:desk@example.org"')
-        uris = [target.uri if isinstance(target, UriTarget) else _checked_uri(target) for target in targets]
-        check_status("redirect", status, 300, 399)
+        uris = checked_redirection(targets, status)
         await self._begin("redirect")
         if self._bridge.answered:
             raise RuntimeError("redirect() is for calls that are not answered")
@@ -201,6 +198,14 @@ class Call(SoundVerbs, Generic[State]):
         await self._driver.take_turn()
         if self._bridge.ended:
             raise RuntimeError(f"{verb}() on a call that has ended; return after reject(), redirect() and hang_up()")
+
+
+def checked_redirection(targets: Sequence[UriTarget | str], status: int) -> list[str]:
+    """The addresses of a redirection, checked."""
+    if not targets:
+        raise ValueError('redirect() needs an address, for example "sip:desk@example.org"')
+    check_status("redirect", status, 300, 399)
+    return [target.uri if isinstance(target, UriTarget) else _checked_uri(target) for target in targets]
 
 
 def _checked_uri(target: object) -> str:

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from pbx.dialplan.plan import Plan
 from pbx.faults import Fault
+from pbx.media.library import Library, NoSound
 
 # The file's module is known to Python by this name and not by its own, which may be that of another module. It has to
 # be known: dataclasses, for one, look there for the names in annotations. The last plan that was loaded is there.
@@ -23,25 +24,31 @@ MODULE = "pbx_dialplan"
 log = Logger()
 
 
-def load(path: str | Path, known: Callable[[str], bool]) -> Plan[Any]:
+def load(path: str | Path, known: Callable[[str], bool], library: Library | None = None) -> Plan[Any]:
     """Execute a dialplan's file and return its global `plan`. What Python warns of in it goes into the log.
 
     :param path: the file.
     :param known: tells whether there is an extension of a number.
+    :param library: has the prompts that the plan may name; None for ours.
     :raises Fault: when anything is wrong; nothing of the file stays then.
     """
     with warnings.catch_warnings(record=True) as doubts:
-        plan = _load(str(path), known)
+        plan = _load(str(path), known, library or Library())
     for doubt in doubts:
         log.warn("{file}:{line}: {words}", file=doubt.filename, line=doubt.lineno, words=str(doubt.message))
     return plan
 
 
-def _load(file: str, known: Callable[[str], bool]) -> Plan[Any]:
+def _load(file: str, known: Callable[[str], bool], library: Library) -> Plan[Any]:
     tree, code = _compiled(file, _read(file))
-    for line, number in sorted(_extensions(tree)):
+    for line, number in sorted(_named(tree, "ext")):
         if not known(number):
             raise Fault(file, line, f"unknown extension {number}", f"add it with `pbx extension add {number}`")
+    for line, name in sorted(_named(tree, "prompt")):
+        try:
+            library.prompt(name)
+        except NoSound as error:
+            raise Fault(file, line, error.what, error.remedy) from None
     module = ModuleType(MODULE)
     module.__file__ = file
     before = sys.modules.get(MODULE)
@@ -108,27 +115,27 @@ def _line_in(file: str, trace: TracebackType | None) -> int:
     return lines[-1] if lines else 1
 
 
-def _extensions(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and number of each `ext("...")`, by whatever name the file imported `ext`."""
-    names, modules = _imported(tree)
+def _named(tree: ast.Module, function: str) -> Iterator[tuple[int, str]]:
+    """Yield line and argument of each `ext("...")`, say, by whatever name the file imported `ext`."""
+    names, modules = _imported(tree, function)
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(number))]) if name in names:
-                yield node.lineno, number
-            case ast.Call(func=ast.Attribute(value=module, attr="ext"), args=[ast.Constant(value=str(number))]) if (
-                ast.unparse(module) in modules
+            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(argument))]) if name in names:
+                yield node.lineno, argument
+            case ast.Call(func=ast.Attribute(value=module, attr=name), args=[ast.Constant(value=str(argument))]) if (
+                name == function and ast.unparse(module) in modules
             ):
-                yield node.lineno, number
+                yield node.lineno, argument
 
 
-def _imported(tree: ast.Module) -> tuple[set[str], set[str]]:
-    """Return the names under which the file has `ext`, and those under which it has `pbx.dialplan`."""
+def _imported(tree: ast.Module, function: str) -> tuple[set[str], set[str]]:
+    """Return the names under which the file has a function, and those under which it has `pbx.dialplan`."""
     names: set[str] = set()
     modules: set[str] = set()
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module="pbx.dialplan", names=aliases):
-                names.update(alias.asname or "ext" for alias in aliases if alias.name in ("ext", "*"))
+                names.update(alias.asname or function for alias in aliases if alias.name in (function, "*"))
             case ast.ImportFrom(module="pbx", names=aliases):
                 modules.update(alias.asname or alias.name for alias in aliases if alias.name == "dialplan")
             case ast.Import(names=aliases):

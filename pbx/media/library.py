@@ -52,6 +52,7 @@ class Library:
     :param country: the calling code of the country whose tones are heard.
     :param recordings: the folder of what is recorded; made when it is needed.
     :param synthesiser: what can say any text; None for nobody.
+    :ivar country: may change while calls go on.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Library:
         synthesiser: Synthesiser | None = None,
     ) -> None:
         self._folders: Sequence[Path] = [OURS] if folder is None else [folder, OURS]
-        self._country = country
+        self.country = country
         self._clips: dict[str, Clip] = {}
         self._recordings = recordings
         self._synthesiser = synthesiser
@@ -84,7 +85,7 @@ class Library:
 
         :param name: one of `pbx.media.tones.TONES`.
         """
-        return tones.tone(name, self._country)
+        return tones.tone(name, self.country)
 
     def say(self, text: str) -> Deferred[Clip]:
         """What a text sounds like; fails with NoSound."""
@@ -130,10 +131,9 @@ class Library:
     def _path_of(self, name: str) -> Path:
         if _NAME.fullmatch(name) is None:
             raise NoSound(f"{name!r} is no name of a prompt", 'write for example "welcome" or "digits/5"')
-        paths = self._paths(name)
-        found = next((path for path in paths if path.is_file()), None)
+        found = next((path for path in self._paths(name) if path.is_file()), None)
         if found is None:
-            raise NoSound(f"there is no prompt {name}", f"put a WAV file at {paths[0]}")
+            raise NoSound(f"there is no prompt {name}", f"put {name}.wav into the folder of [media] prompts")
         return found
 
     def _paths(self, name: str) -> list[Path]:

@@ -171,3 +171,14 @@ def test_what_python_warns_of_goes_into_the_log_and_not_to_the_screen(
     assert capsys.readouterr().err == ""
     [event] = events
     assert formatEvent(event).startswith(f'{file}:9: "is" with')
+
+
+@pytest.mark.parametrize("how", ["from pbx.dialplan import prompt as p\np", "import pbx.dialplan as d\nd.prompt"])
+def test_prompt_that_is_not_there_is_named_with_its_line(file: Path, how: str) -> None:
+    imported, name = how.split("\n")
+    fault = refused(file, f"{GOOD}\n{imported}\n\nMENU = {name}('menu/main')\n")
+    assert str(fault).startswith(f"{file}:12: there is no prompt menu/main; put menu/main.wav into the folder of ")
+
+
+def test_prompts_that_are_there_are_no_fault(file: Path) -> None:
+    loaded(file, GOOD + "\nfrom pbx.dialplan import prompt\n\nMENU = prompt('welcome')\n")

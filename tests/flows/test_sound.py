@@ -189,7 +189,7 @@ def test_a_prompt_that_is_not_there_is_one_clear_error(sim: SimulatedExchange, l
     sim.until(lambda: alice.idle)
     assert alice.call is not None and alice.call.status == 500
     [event] = logged_errors()
-    assert "there is no prompt wellcome; put a WAV file at" in str(event["log_failure"].value)
+    assert "there is no prompt wellcome; put wellcome.wav into" in str(event["log_failure"].value)
 
 
 def test_say_without_a_synthesiser_is_one_clear_error(sim: SimulatedExchange, logged_errors) -> None:
