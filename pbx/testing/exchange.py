@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,7 @@ class SimulatedExchange:
     :param terms: what its registrar grants.
     :param qualify: seconds after which phones are asked whether they are there; 0 asks nobody.
     :param beside: another exchange, whose clock and network it shares.
+    :param advertise: the host that peers outside 10.0.0.0/8 are told; "" for none.
     :param library: the sounds that there are; None for ours, with nowhere to record.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
@@ -145,6 +147,7 @@ class SimulatedExchange:
         qualify: float = 0,
         beside: SimulatedExchange | None = None,
         library: Library | None = None,
+        advertise: str = "",
         **faults: Any,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
@@ -177,6 +180,8 @@ class SimulatedExchange:
             names=self.zone,
             thresholds=thresholds,
             library=self.library,
+            local_networks=[ip_network("10.0.0.0/8")],
+            advertise=advertise,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from pbx.testing.clock import VirtualClock
+from pbx.testing.nat import Translator
 from pbx.testing.streams import SimulatedStreams
 
 Address = tuple[str, int]
@@ -124,6 +125,7 @@ class Network:
     :param tear: the numbers of those of which only the first half arrives before that.
     :param counted: which datagrams are counted; by default all.
     :ivar streams: its connections.
+    :ivar translators: what stands between its parts, for datagrams.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class Network:
         self.count = 0
         self.sent: list[Datagram] = []
         self.streams = SimulatedStreams(clock, delay, self._carry)
+        self.translators: list[Translator] = []
 
     @property
     def bound(self) -> list[Address]:
@@ -210,6 +213,8 @@ class Network:
 
     def send(self, source: Address, target: Address, packet: bytes) -> None:
         """Carry a datagram."""
+        for translator in self.translators:
+            source = translator.outgoing(source, target)
         number = self._number(packet)
         fate, delays = "delivered", [self._delay]
         if number in self._lose or (self._loss and self._random.random() < self._loss):
@@ -240,7 +245,11 @@ class Network:
         return self.count - 1
 
     def _deliver(self, datagram: Datagram) -> None:
-        found = self._sockets.get(datagram.target)
+        target: Address | None = datagram.target
+        for translator in self.translators:
+            if target is not None:
+                target = translator.incoming(datagram.source, target)
+        found = None if target is None else self._sockets.get(target)
         if found is None or found.receiver is None:
             datagram.fate = "nobody there"
         else:
