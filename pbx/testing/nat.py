@@ -1,7 +1,7 @@
 """Network address translators of a simulated network: the four kinds that phones are behind, and one for an exchange.
 
 What a phone sends goes out from an address of the translator; what comes in there reaches the phone only if the kind
-lets it: from anybody, from a host or an address that the phone has sent to, or to a mapping made for that address alone.
+lets it: from anybody, from hosts or addresses that the phone has sent to, or to a mapping made for one address alone.
 """
 
 from __future__ import annotations
