@@ -37,6 +37,7 @@ from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.media.library import Library
 from pbx.options import Listener
+from pbx.privileges import acting_as
 from pbx.shutters import Shutters
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.parser import Limits
@@ -79,7 +80,8 @@ def makeService(options: Options) -> PBX:
     from twisted.internet import reactor
 
     try:
-        return PBX(config.load(config.find(options["config"])), reactor, to_stdout=_to_stdout(options))
+        found = config.load(config.find(options["config"]))
+        return PBX(found, reactor, _to_stdout(options), _owner(options))
     except Fault as fault:
         raise SystemExit(str(fault)) from None
 
@@ -92,12 +94,19 @@ def _to_stdout(options: Options) -> bool:
     return bool(twistd["nodaemon"]) and twistd["logfile"] in {None, "-"} and not twistd.get("syslog")
 
 
+def _owner(options: Options) -> tuple[int | None, int | None]:
+    """The user and the group that twistd will make of us; None where we stay what we are."""
+    twistd: Any = options.parent
+    return (None, None) if twistd is None else (twistd.get("uid"), twistd.get("gid"))
+
+
 class PBX(Service):
     """One exchange on real sockets.
 
     :param config: what the administrator has decided.
     :param reactor: Twisted's.
     :param to_stdout: whether the log goes where `[log]` says, and not where twistd was told to write it.
+    :param owner: the user and the group that this process will have; None where it stays what it is.
     :raises Fault: something of it cannot be done; nothing is left behind then.
     :ivar library: the sounds that callers may hear.
     :ivar exchange: there once started.
@@ -105,7 +114,9 @@ class PBX(Service):
 
     log = Logger()
 
-    def __init__(self, config: Config, reactor: Any, to_stdout: bool = True) -> None:
+    def __init__(
+        self, config: Config, reactor: Any, to_stdout: bool = True, owner: tuple[int | None, int | None] = (None, None)
+    ) -> None:
         self.config = config
         self.reactor = reactor
         # twistd may go to another folder before the first SIGHUP.
@@ -128,10 +139,10 @@ class PBX(Service):
             media = config.media
             self.library = Library(media.prompts, config.dialplan.country, media.recordings, espeak.found(reactor))
             self._plan = loading.load(config.dialplan.file, numbers.__contains__, self.library)
-            with config.blaming("control.socket"):
+            with config.blaming("control.socket"), acting_as(*owner):
                 self._control = ControlSocket(config.control.socket)
                 opened.callback(self._control.close)
-            with config.blaming("database.url"):
+            with config.blaming("database.url"), acting_as(*owner):
                 self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds())
                 self._secret = opening.secret(config.database.url, "gruu")
                 self._bans = opening.bans(config.database.url, reactor.seconds())

@@ -95,6 +95,7 @@ TABLE = {
     "pbx.options": SHELL,
     "pbx.relaying": SHELL,
     "pbx.rows": SHELL,
+    "pbx.privileges": SHELL,
     "pbx.service": SHELL,
     "pbx.shutters": SHELL,
     "pbx.testing": SHELL,

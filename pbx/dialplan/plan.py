@@ -125,7 +125,7 @@ class Plan(Generic[State]):
         :param allow: the word: `"international"`.
         :raises Fault: at load, when the pattern, the word or the function under it is wrong.
         """
-        return self._declare(Source.INTERNAL, pattern, allow)
+        return self._declare(Source.INTERNAL, pattern, (allow,))
 
     def anonymous(self, pattern: str) -> Declaration[State]:
         """Declare the route of calls from strangers. Without any, strangers get 403.
@@ -154,7 +154,7 @@ class Plan(Generic[State]):
         bridge.user = driver
         driver.start(route.function(Call(bridge, driver, self._new_state), **values))
 
-    def _declare(self, source: Source, text: str, allow: str | None = None) -> Declaration[State]:
+    def _declare(self, source: Source, text: str, words: tuple[str, ...] = ()) -> Declaration[State]:
         frame = sys._getframe(2)
         path, line = frame.f_code.co_filename, frame.f_lineno
         try:
@@ -162,22 +162,23 @@ class Plan(Generic[State]):
         except (TypeError, ValueError) as error:
             raise Fault(path, line, f"pattern {text!r}: {error}", "see docs/dialplan, Patterns") from None
 
-        if allow is not None and not _is_word(allow):
-            what = f"outbound({text!r}): allow is {allow!r}, not a word of a class of service"
-            raise Fault(path, line, what, 'write for example allow="international"')
+        for word in words:
+            if not _is_word(word):
+                what = f"outbound({text!r}): allow is {word!r}, not a word of a class of service"
+                raise Fault(path, line, what, 'write for example allow="international"')
 
         def declare(
             function: Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]], /
         ) -> Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]]:
             _check_function(function, pattern, path, line)
-            self._routes[source].add(Route(pattern, function, path, line, allow or ""))
+            self._routes[source].add(Route(pattern, function, path, line, *words))
             return function
 
         return declare
 
 
-def _is_word(allow: object) -> bool:
-    return isinstance(allow, str) and allow.isprintable() and len(allow.split()) == 1
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and word.isprintable() and len(word.split()) == 1
 
 
 def _tie(route: Route, other: Route, number: str) -> Fault:

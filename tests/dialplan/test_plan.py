@@ -238,3 +238,47 @@ def test_a_call_without_state_has_none() -> None:
 
     taken_by(plan, "600")
     assert states == [None]
+
+
+def test_outbound_route_is_for_those_whose_class_of_service_has_its_word():
+    plan = Plan()
+
+    @plan.outbound("00<number:int>", allow="international")
+    async def abroad(call: Call, number: int) -> None:
+        await call.answer()
+
+    for may, done in (("international transfer-out", ("answer",)), ("national", ("forbid", "class-of-service"))):
+        bridge = ScriptedBridge("0044", may=may)
+        plan.run(bridge)
+        assert bridge.done[0] == done
+    stranger = ScriptedBridge("0044", Source.ANONYMOUS, may="international")
+    plan.run(stranger)
+    assert stranger.done == [("reject", 403, None)]
+
+
+def test_outbound_and_internal_routes_stand_side_by_side_and_the_narrower_one_counts():
+    plan = Plan()
+
+    @plan.outbound("0<number:any>", allow="national")
+    async def outside(call: Call, number: str) -> None:
+        await call.answer()
+
+    @plan.internal("0")
+    async def reception(call: Call) -> None:
+        await call.echo()
+
+    bridge = ScriptedBridge("0")
+    plan.run(bridge)
+    assert bridge.done == [("echo",)]
+    with pytest.raises(Fault, match="both match"):
+
+        @plan.internal("0<number:any>")
+        async def same(call: Call, number: str) -> None:
+            pass
+
+
+@pytest.mark.parametrize("allow", ["", "two words", " ", "line\n", None, 7])
+def test_outbound_route_without_a_word_is_a_fault_at_load(allow):
+    plan = Plan()
+    with pytest.raises(Fault, match="allow"):
+        plan.outbound("0<number:any>", allow=allow)

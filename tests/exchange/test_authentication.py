@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import re
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.directory import Directory
 from pbx.exchange.extension import Extension
+from pbx.sip import digest
 from pbx.sip.digest import Challenge, parse_challenge
 from pbx.sip.errors import Malformed
 from pbx.sip.headers import Field
@@ -229,3 +231,34 @@ def test_quality_of_protection_that_was_not_offered_is_400(door):
     credentials.qop = "auth-int"
     with pytest.raises(Malformed, match="400 qop"):
         door.knock(credentials)
+
+
+def test_certificate_that_names_the_sender_stands_for_its_password(door):
+    door.wire.names = frozenset(("1001@192.0.2.9", "1003@192.0.2.9"))
+    sender = "<sip:{}@192.0.2.9>;tag=peer"
+    for number, known in (("1001", True), ("1002", False), ("1003", False), ("9999", False)):
+        asking = request("INVITE", target=TARGET, caller=sender.format(number))
+        found = door.authenticator.identify(asking, door.wire)
+        assert (found is door.directory.find("1001")) is known
+    asking = request("INVITE", target=TARGET, caller="<sip:1001@elsewhere.example>;tag=peer")
+    assert isinstance(door.authenticator.identify(asking, door.wire), tuple)
+    assert door.authenticator.computations == 0
+
+
+def test_whoever_fails_costs_one_digest_and_one_comparison_in_constant_time(door, monkeypatch):
+    compared: list[tuple[int, int]] = []
+    compare = hmac.compare_digest
+
+    def comparing(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return compare(one, other)
+
+    monkeypatch.setattr(digest.hmac, "compare_digest", comparing)
+    work = set()
+    for number, password in (("1001", "wrong"), ("9999", "wrong"), ("1003", PASSWORD), ("1003", "wrong")):
+        challenge = door.challenge()
+        before, computations = len(compared), door.authenticator.computations
+        assert is_challenge(door.knock(challenge.answer(number, password, "INVITE", TARGET, "c")))
+        work.add((door.authenticator.computations - computations, tuple(compared[before:])))
+    assert len(work) == 1
+    assert work.pop() == (1, ((64, 64), (32, 32)))  # the response, and whether the nonce is ours

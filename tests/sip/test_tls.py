@@ -414,3 +414,33 @@ def test_what_is_no_tls_ends_that_connection_only(sites, garbage: bytes) -> None
     site.reactor.until(lambda: peer.lost)
     assert ask(site).peer.lost is None
     assert site.layer.counts["failures"] == 0
+
+
+def test_users_that_a_client_certificate_names_are_known(sites) -> None:
+    them = sites(made("them.example.com", clients=True))
+    us = sites(made("us.example.com", "sip:1001@EXAMPLE.com", "sips:1002@example.com", "sip:example.com"))
+    us.calls(them, "them.example.com")
+    ((theirs, _),) = them.layer.received
+    assert theirs.names == {"1001@example.com", "1002@example.com"}
+
+
+def test_certificate_that_nobody_has_asked_for_names_nobody(sites) -> None:
+    them, us = sites(made("them.example.com")), sites(made("sip:1001@example.com"))
+    us.calls(them, "them.example.com")
+    ((theirs, _),) = them.layer.received
+    assert theirs.names == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("names", "users"),
+    [
+        ((), set()),
+        (("example.com", "192.0.2.1"), set()),
+        (("sip:example.com",), set()),
+        (("sip:1001@example.com;transport=tls",), {"1001@example.com"}),
+        (("http://1001@example.com", "sip:@example.com", "sip:1002@h"), {"1002@h"}),
+    ],
+)
+def test_users_of_a_certificate(names, users) -> None:
+    certificate, _ = AUTHORITY.certify(*names)
+    assert tls.users_of(certificate) == users
