@@ -96,7 +96,7 @@ class Location:
             for key in replaced.keys() - after.keys():
                 self._connect((number, key), None)
             self._tell(number, replaced, after, now)
-        if after != replaced:
+        if len(after) != len(replaced) or any(after[key] is not replaced.get(key) for key in after):
             self._tell_store(number)
 
     def restore(self, bindings: Iterable[Binding], may_register: Callable[[str], bool]) -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.grammar import elements
-from pbx.sip.headers import PATH, REQUIRE, SUPPORTED, UNSUPPORTED, VIA, Address
+from pbx.sip.headers import UNSUPPORTED, Address, parse_bracketed
 from pbx.sip.message import Request
 
 PROXIES = 10
@@ -38,6 +39,7 @@ class Reach:
 PLAIN = Reach()
 
 _SAYING = frozenset(("path", "require", "supported"))
+_Said = tuple[tuple[str, str], ...]
 
 
 def reach_of(request: Request, unasked: bool) -> Reach:
@@ -47,23 +49,33 @@ def reach_of(request: Request, unasked: bool) -> Reach:
     :raises Malformed: 400 for a Path that cannot be read, 420 for one that the phone does not know of, 439 when it asks
         for flows that its first hop cannot keep.
     """
-    if not _SAYING.intersection([field[0] for field in request.fields]):
+    said = tuple([(key, value) for key, _, value in request.fields if key in _SAYING])
+    if not said:
         return PLAIN
-    knows = {tag.lower() for row in (SUPPORTED, REQUIRE) for tag in request.many(row)}
-    proxies = request.many(PATH)
-    if len(proxies) > PROXIES or not all(proxy.uri.is_sip for proxy in proxies):
+    reach, keeps_flows = _read(said, unasked)
+    if reach.outbound and not keeps_flows:
+        vias = [value for key, _, value in request.fields if key == "via"]
+        if len(vias) > 1 or "," in vias[0]:
+            # RFC 5626 section 6: the proxy next to the phone would not keep the flow.
+            if any("reg-id" in value.lower() for key, _, value in request.fields if key == "contact"):
+                raise Malformed(439, "")
+            return Reach(reach.path, False, reach.gruu)
+    return reach
+
+
+@lru_cache(maxsize=512)  # phones of one make say the same each time
+def _read(said: _Said, unasked: bool) -> tuple[Reach, bool]:
+    """What these fields say, and whether the proxy next to the phone, which is the last in Path, keeps flows."""
+    knows = {tag.strip().lower() for key, value in said if key != "path" for tag in value.split(",")}
+    values = [text for key, value in said if key == "path" for text in elements(value)]
+    proxies = [parse_bracketed(value).uri for value in values]
+    if len(proxies) > PROXIES or not all(proxy.is_sip for proxy in proxies):
         raise Malformed(400, "Path has too many proxies, or one without a SIP URI")
     if proxies and not (unasked or "path" in knows):
         raise Refused(420, _UNSUPPORTED)
-    outbound = "outbound" in knows
-    if outbound and len(request.many(VIA)) > 1 and not (proxies and "ob" in proxies[-1].uri.parameters):
-        # RFC 5626 section 6: the proxy next to the phone, which is the last in Path, would not keep the flow.
-        if any("reg-id" in field[2].lower() for field in request.fields if field[0] == "contact"):
-            raise Malformed(439, "")
-        outbound = False
-    # Kept as text: its parameters go back as they came.
-    path = ", ".join([text for field in request.fields if field[0] == "path" for text in elements(field[2])])
-    return Reach(path, outbound, "gruu" in knows)
+    # Kept as text: their parameters go back as they came.
+    reach = Reach(", ".join(values), "outbound" in knows, "gruu" in knows)
+    return reach, bool(proxies) and "ob" in proxies[-1].parameters
 
 
 def instance_of(contact: Address) -> str:

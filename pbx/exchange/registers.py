@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pbx.exchange.directory import Directory
 from pbx.sip.digest import parse_credentials
@@ -18,17 +18,16 @@ STRANGERS = 256
 _AGENT = 200  # characters kept of a User-Agent
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(NamedTuple):
     """One REGISTER.
 
-    :param at: when it came, seconds since 1970.
-    :param status: how it was answered.
-    :param why: the same in words, more than the phone was told.
-    :param transport: "UDP", "TCP" or "TLS".
-    :param host: from where it came.
-    :param port: from which port.
-    :param user_agent: what the phone calls itself.
+    :ivar at: when it came, seconds since 1970.
+    :ivar status: how it was answered.
+    :ivar why: the same in words, more than the phone was told.
+    :ivar transport: "UDP", "TCP" or "TLS".
+    :ivar host: from where it came.
+    :ivar port: from which port.
+    :ivar user_agent: what the phone calls itself.
     """
 
     at: float
@@ -60,7 +59,9 @@ class Registers:
     def accepted(self, number: str, request: Request, flow: Flow, now: float) -> None:
         """It was taken."""
         why = "asked what is registered" if request.first("contact") is None else "taken"
-        self._note(number, 200, why, request, flow, now)
+        host, port = flow.remote
+        agent = request.first("user-agent") or ""
+        self._known[number] = Register(now, 200, why, flow.transport, host, port, agent[:_AGENT])
 
     def refused(self, number: str, fault: Malformed, request: Request, flow: Flow, now: float) -> None:
         """It was refused, or its sender asked for a password."""

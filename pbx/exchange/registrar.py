@@ -187,6 +187,7 @@ class Registrar:
         addresses = request.many(CONTACT)
         if len(addresses) > CONTACTS:
             raise Malformed(400, "too many contacts")
+        old: Binding | None
         lasting_ones = flows = 0
         for address in addresses:
             if not address.uri.is_sip:
@@ -195,16 +196,16 @@ class Registrar:
             instance = instance_of(address)
             # RFC 5626 section 6: without an instance it means nothing.
             reg_id = reg_id_of(address) if instance and reach.outbound else 0
-            since = now
-            for key in _replaced(after, before, address.uri, instance, reg_id, lasting):
-                old = after.pop(key)
-                if old is before.get(key):
-                    _check_order(old, request)
-                    since = old.registered_at
+            contact, old = str(address.uri), None
+            for key in _replaced(after, before, contact, address.uri, instance, reg_id, lasting):
+                former = after.pop(key)
+                if former is before.get(key):
+                    _check_order(former, request)
+                    old = former
             if lasting:
                 lasting_ones, flows = lasting_ones + 1, flows + bool(reg_id)
-                binding = _binding(request, flow, now + lasting, since, extension, reach, address, instance, reg_id)
-                after[binding.key] = binding
+                key = (contact, instance, reg_id)
+                after[key] = _binding(request, flow, now, lasting, extension.number, address, key, reach, old)
         if flows and lasting_ones > 1:
             raise Malformed(400, "a flow is registered alone")  # RFC 5626 section 6
         if len(after) > 1:
@@ -263,21 +264,26 @@ class Registrar:
         return self._date[1]
 
 
-def _replaced(after: Bindings, before: Bindings, uri: Uri, instance: str, reg_id: int, lasting: int) -> list[Key]:
+def _replaced(
+    after: Bindings, before: Bindings, contact: str, uri: Uri, instance: str, reg_id: int, lasting: int
+) -> list[Key]:
     """The bindings in whose place one comes: that of the same flow (RFC 5626 section 6); or that of an equivalent URI
     (RFC 3261 10.3 step 7), and where its phone was before it moved or was switched on again.
     """
+    if len(after) == 1 and (contact, instance, reg_id) in after:
+        return [*after]
     if reg_id:
         return [
             key
             for key, old in after.items()
             if old.instance == instance and (old.reg_id == reg_id or (not old.reg_id and before.get(key) is old))
         ]
-    text = str(uri)
     same = [
         key
         for key, old in after.items()
-        if not old.reg_id and (old.contact == text or parse_uri(old.contact).equivalent(uri)) and _may_be(old, instance)
+        if not old.reg_id
+        and (old.contact == contact or parse_uri(old.contact).equivalent(uri))
+        and _may_be(old, instance)
     ]
     if instance and lasting:
         # A phone that does not manage its flows has one place at a time; several in one REGISTER are its own affair.
@@ -292,29 +298,33 @@ def _replaced(after: Bindings, before: Bindings, uri: Uri, instance: str, reg_id
 def _binding(
     request: Request,
     flow: Flow,
-    expires_at: float,
-    since: float,
-    extension: Extension,
-    reach: Reach,
+    now: float,
+    lasting: int,
+    number: str,
     address: Address,
-    instance: str,
-    reg_id: int,
+    key: Key,
+    reach: Reach,
+    old: Binding | None,
 ) -> Binding:
+    contact, instance, reg_id = key
+    q = address.parameters.get("q", "1")
+    # The same Call-ID is the same registration, so of the same address-of-record.
+    same = old is not None and old.call_id == request.call_id
     return Binding(
-        number=extension.number,
-        contact=str(address.uri),
-        q=_q(address.parameters.get("q", "1")),
+        number=number,
+        contact=contact,
+        q=1.0 if q == "1" else _q(q),
         call_id=request.call_id,
         cseq=request.cseq,
-        expires_at=expires_at,
+        expires_at=now + lasting,
         transport=flow.transport,
         local_host=flow.source,
         local_port=flow.port,
         remote_host=flow.remote[0],
         remote_port=flow.remote[1],
         user_agent=(request.first("user-agent") or "")[:_AGENT],
-        registered_at=since,
-        aor=str(request.receiver().uri),
+        registered_at=now if old is None else old.registered_at,
+        aor=old.aor if same and old is not None else str(request.receiver().uri),
         path=reach.path,
         instance=instance,
         reg_id=reg_id,
