@@ -40,6 +40,13 @@ def test_numbers_are_those_of_all_extensions_and_their_aliases(url: str) -> None
     assert opening.numbers(url) == {"1001", "1002", "sales"}
 
 
+def test_secret_is_made_once_and_stays(url: str) -> None:
+    first = opening.secret(url, "gruu")
+    assert len(first) == 32
+    assert opening.secret(url, "gruu") == first
+    assert opening.secret(url, "another") != first
+
+
 def test_contents_come_from_a_database_that_is_made_for_them(tmp_path: Path) -> None:
     assert opening.contents(f"sqlite:///{tmp_path}/pbx.db", "example.com", 0.0) == (([], {}, frozenset()), [])
     migration.check(f"sqlite:///{tmp_path}/pbx.db")

@@ -172,6 +172,14 @@ def test_kept_binding_comes_back_as_it_was(house: House) -> None:
     assert result(house.store.bindings()) == [binding()]
 
 
+def test_flows_of_one_phone_with_the_same_contact_come_back_side_by_side(house: House) -> None:
+    phone = {"instance": "urn:uuid:1", "aor": "sip:1001@example.com"}
+    flows = [binding(reg_id=1, path="<sip:edge;lr;ob>", **phone), binding(reg_id=2, registered_at=NOW + 1, **phone)]
+    keep(house, *flows)
+    house.clock.advance(0.5)
+    assert result(house.store.bindings()) == flows
+
+
 def test_only_the_last_change_of_an_extension_is_written(house: House) -> None:
     keep(house, binding(cseq=1))
     keep(house, binding(cseq=2))
