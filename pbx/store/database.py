@@ -8,6 +8,7 @@ PostgreSQL may be on another machine, which may vanish: that is noticed within s
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -83,6 +84,8 @@ def _postgresql(url: str, patience: float) -> sa.Engine:
     arguments: dict[str, object] = {name: value for name, value in options.items() if name not in given}
     # Prepared statements would save nothing here, and do not outlive a pool such as PgBouncer between us.
     arguments["prepare_threshold"] = None
+    # It warns of what it cannot clean up when a connection is lost; that it is lost, it raises.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     database = sa.create_engine(url, connect_args=arguments)
 
     def connected(connection: Any, record: object) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from threading import Thread
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 BATCH = 0.25
 POLL = 0.5
 RETRY = 1.0
+MOST = 500  # extensions in one batch: after an outage, others get their turn between two of them
 SILENCE = 5.0  # after which the database is said not to answer; what was asked waits on
 
 # What is wrong with one row; everything else is wrong with the database, and then the whole batch waits.
@@ -120,8 +122,10 @@ class Store:
         self._flushing = Deferred.fromCoroutine(self._write_waiting())
 
     async def _write_waiting(self) -> None:
-        self._writing, self._waiting = self._waiting, {}
-        pause = BATCH
+        self._writing = dict(islice(self._waiting.items(), MOST))
+        for number in self._writing:
+            del self._waiting[number]
+        pause = 0 if len(self._writing) == MOST else BATCH
         try:
             refused = await self._run("written", _write, self._writing)
         except CancelledError:
@@ -198,8 +202,11 @@ class Store:
                 call.cancel()
         if self._flushing is not None:
             await self._flushing
-        if self._waiting:
+        while self._waiting:
+            before = len(self._waiting)
             await self._write_waiting()
+            if len(self._waiting) == before:
+                break
         if self._waiting:
             self._log.warn("lost, since the database cannot be written: {backlog} changes", backlog=self.backlog)
         await self._worker.run(self._database.dispose)

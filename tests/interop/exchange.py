@@ -7,7 +7,6 @@ import json
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
+import sqlalchemy as sa
+
+from pbx import config
+from pbx.store.database import open_database
 from tests.eventually import eventually
 from tests.phones.certificate import write_certificate
 from tests.phones.process import Process, free_port
@@ -35,7 +38,7 @@ qualify = {qualify}
 path = "any"
 
 [database]
-url = "sqlite:///pbx.db"
+url = "{database}"
 
 [media]
 engine = "{engine}"
@@ -75,6 +78,7 @@ class Site:
         itself makes transactions.
     :param engine: what forwards RTP.
     :param security: the text of `[security]`; "" for the defaults.
+    :param database: the URL of its database.
     """
 
     def __init__(
@@ -88,12 +92,15 @@ class Site:
         qualify: float = 0,
         engine: str = "auto",
         security: str = "",
+        database: str = "sqlite:///pbx.db",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.config = folder / "pbx.toml"
         listen = [f"udp:{address}", *streams]
-        text = _CONFIG.format(realm=REALM, listen=json.dumps(listen), drain=drain, qualify=qualify, engine=engine)
+        text = _CONFIG.format(
+            realm=REALM, listen=json.dumps(listen), drain=drain, qualify=qualify, engine=engine, database=database
+        )
         if any(listener.startswith("tls:") for listener in listen):
             write_certificate(folder, address.rpartition(":")[0])
             text += _TLS
@@ -120,14 +127,13 @@ class Site:
 
     def insert(self, accounts: Iterable[tuple[str, str]]) -> None:
         """Adds many extensions, numbers and passwords, by plain SQL, as another program would."""
-        rows = [(number, *_hashes(f"{number}:{REALM}:{word}".encode())) for number, word in accounts]
-        columns = "(number, name, ha1_md5, ha1_sha256, enabled) VALUES (?, '', ?, ?, 1)"
-        database = sqlite3.connect(self.folder / "pbx.db", timeout=10)
-        try:
-            with database:
-                database.executemany(f"INSERT INTO extensions {columns}", rows)
-        finally:
-            database.close()
+        statement = sa.text("INSERT INTO extensions (number, ha1_md5, ha1_sha256) VALUES (:number, :md5, :sha256)")
+        database = open_database(config.load(self.config).database.url, patience=10)
+        with database.begin() as connection:
+            for number, word in accounts:
+                md5, sha256 = _hashes(f"{number}:{REALM}:{word}".encode())
+                connection.execute(statement, {"number": number, "md5": md5, "sha256": sha256})
+        database.dispose()
 
 
 def _hashes(secret: bytes) -> tuple[str, str]:
@@ -148,6 +154,7 @@ class Exchange(Site):
     :param qualify: seconds after which phones are asked whether they are there; 0: never.
     :param engine: what forwards RTP.
     :param security: the text of `[security]`; "" for the defaults.
+    :param database: the URL of its database.
     :ivar address: "address:port" at which it listens over UDP.
     :ivar addresses: the same for each transport.
     """
@@ -163,6 +170,7 @@ class Exchange(Site):
         qualify: float = 0,
         engine: str = "auto",
         security: str = "",
+        database: str = "sqlite:///pbx.db",
     ) -> None:
         # Not pytest's folder: the path of a unix socket has at most 107 characters.
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
@@ -181,6 +189,7 @@ class Exchange(Site):
             qualify=qualify,
             engine=engine,
             security=security,
+            database=database,
         )
         for number in extensions:
             self.add(number)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterable, Iterator
 
 import pytest
 
+from tests.counts import count
 from tests.eventually import eventually
-from tests.interop.exchange import Exchange, password
+from tests.interop.exchange import TRUSTING, Exchange, password
 from tests.interop.office import SAMPLE
 from tests.phones.registrant import Registrant
 from tests.phones.sipp import Sipp
@@ -79,3 +81,30 @@ def test_phone_behind_nat_is_called_where_it_registered_from(exchange: Exchange)
         assert phone.register("1001", password("1001"), contact="sip:1001@192.0.2.1:5060") == 200
         port = phone.port
     call_all(exchange, ["1001"], port)
+
+
+@pytest.mark.timeout(60 + count(2, 50) * 30)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_registrations_survive_kills_at_random_moments(kind: str, request: pytest.FixtureRequest) -> None:
+    url = "sqlite:///pbx.db" if kind == "sqlite" else request.getfixturevalue("cluster").database()
+    exchange = Exchange(SAMPLE, database=url, security=TRUSTING)
+    exchange.insert((number, password(number)) for number in NUMBERS)
+    chance = random.Random(4)
+    # When each number was acknowledged first since it was not registered: it stays so whatever follows.
+    since: dict[str, float] = {}
+    with exchange:
+        for _ in range(count(2, 50)):
+            with Registrant(exchange.address) as phones:
+                end = time.monotonic() + chance.uniform(0.25, 3)
+                while time.monotonic() < end:
+                    number = chance.choice(NUMBERS)
+                    assert phones.register(number, password(number)) == 200
+                    since.setdefault(number, phones.acknowledged[number])
+                phones.begin(number, password(number))
+                exchange.kill()
+                killed = time.monotonic()
+            exchange.command("db", "check")
+            exchange.start()
+            registered = set(exchange.registered())
+            assert {number for number, at in since.items() if at < killed - 1} <= registered <= set(NUMBERS)
+            since = {number: at for number, at in since.items() if number in registered}

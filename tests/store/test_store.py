@@ -19,7 +19,7 @@ from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
 from pbx.store import accounts
 from pbx.store.database import file_of, open_database
-from pbx.store.store import BATCH, Store, StoreThread
+from pbx.store.store import BATCH, MOST, Store, StoreThread
 
 NOW = 1_800_000_000.0
 
@@ -320,6 +320,33 @@ def test_database_that_does_not_answer_is_said_so_and_what_waits_is_written_when
     assert (house.store.backlog, house.store.trouble) == (0, "")
     house.held = None
     assert result(house.store.bindings()) == [binding(cseq=2)]
+
+
+def test_long_backlog_is_written_in_batches_and_whole_at_the_end(house: House) -> None:
+    for n in range(2 * MOST + 1):
+        house.store.keep(f"n{n}", ())
+    house.held = []
+    for left in (MOST + 1, 1, 0):
+        house.clock.advance(BATCH)
+        house.held.pop()()
+        assert house.store.backlog == left
+    house.held = None
+    for n in range(2 * MOST + 1):
+        house.store.keep(f"n{n}", ())
+    keep(house, binding())
+    house.close()
+    assert (house.store.backlog, house.contacts) == (0, [binding().contact])
+
+
+def test_registrations_cause_no_reload(house: House) -> None:
+    reloads: list[None] = []
+    house.store.watch(lambda: reloads.append(None))
+    house.clock.advance(0.5)
+    for n in range(20):
+        keep(house, binding(cseq=n + 1))
+        keep(house, binding("1002", f"sip:{n}@x"), number="1002")
+        house.clock.advance(0.5)
+    assert (len(reloads), house.store.backlog) == (1, 0)
 
 
 def test_backlog_has_no_more_than_what_the_phones_of_each_extension_are_now(house: House) -> None:
