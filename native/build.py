@@ -28,7 +28,7 @@ ffi.cdef(
         double arrived, jitter;
         ...;
     };
-    struct events { int64_t timestamp; int32_t down; uint32_t duration; ...; };
+    struct events { int64_t timestamp; int32_t down; uint32_t duration; double left, counted_at; ...; };
     struct port {
         int32_t rtp, rtcp;
         uint64_t id;

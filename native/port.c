@@ -30,8 +30,7 @@ enum verdict rtp_received(struct port *port, const uint8_t *packet, size_t size,
     port->packets_in++;
     port->octets_in += size;
     if (format == FORMAT_EVENTS)
-        *key = events_heard(&port->events, packet + header.start, header.end - header.start, header.timestamp,
-                            header.marker);
+        *key = events_heard(&port->events, &header, packet, now);
     return FORWARD_RTP;
 }
 

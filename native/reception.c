@@ -9,7 +9,9 @@
 #define EVENTS 17        /* event codes that have a name */
 #define END 0x80
 #define LATE 0x80000000u
-#define GRACE 160 /* units of the timestamp by which a later segment may miss the end of the one before */
+#define MOST_KEYS 32.0 /* that are told at once */
+#define KEY_RATE 20.0  /* and in a second, for long */
+#define GRACE 160      /* units of the timestamp by which a later segment may miss the end of the one before */
 
 /* Another source begins; what was measured stays. */
 void reception_restart(struct reception *reception) {
@@ -62,20 +64,30 @@ void events_forget(struct events *events) {
     events->duration = 0;
 }
 
+static bool may_tell(struct events *events, double now) {
+    events->left = fmin(MOST_KEYS, events->left + fmax(0, now - events->counted_at) * KEY_RATE);
+    events->counted_at = now;
+    if (events->left < 1)
+        return false;
+    events->left -= 1;
+    return true;
+}
+
 /* A packet of an event came (RFC 4733 section 2.3). Returns the code of the key that is pressed, or NONE. */
-int32_t events_heard(struct events *events, const uint8_t *payload, size_t size, uint32_t timestamp, bool marker) {
-    if (size < 4 || payload[0] >= EVENTS)
+int32_t events_heard(struct events *events, const struct rtp *header, const uint8_t *packet, double now) {
+    const uint8_t *payload = packet + header->start;
+    if (header->end - header->start < 4 || payload[0] >= EVENTS)
         return NONE;
     int32_t event = payload[0];
     bool told = false;
     if (events->timestamp != NONE) {
-        uint32_t passed = timestamp - (uint32_t)events->timestamp;
+        uint32_t passed = header->timestamp - (uint32_t)events->timestamp;
         if (passed >= LATE)
             return NONE;
-        told = passed == 0 || (event == events->down && !marker && passed <= events->duration + GRACE);
+        told = passed == 0 || (event == events->down && !header->marker && passed <= events->duration + GRACE);
     }
     events->down = (payload[1] & END) || (told && events->down == NONE) ? NONE : event;
-    events->timestamp = timestamp;
+    events->timestamp = header->timestamp;
     events->duration = (uint32_t)payload[2] << 8 | payload[3];
-    return told ? NONE : event;
+    return !told && may_tell(events, now) ? event : NONE;
 }

@@ -52,6 +52,7 @@ struct events {
     int64_t timestamp;
     int32_t down;
     uint32_t duration;
+    double left, counted_at;
 };
 
 /* pbx/media/port.py */
@@ -104,7 +105,7 @@ bool latch_admits(struct latch *latch, const struct address *source, int64_t hea
 void reception_restart(struct reception *reception);
 bool reception_count(struct reception *reception, const struct rtp *header, uint32_t rate, double now);
 void events_forget(struct events *events);
-int32_t events_heard(struct events *events, const uint8_t *payload, size_t size, uint32_t timestamp, bool marker);
+int32_t events_heard(struct events *events, const struct rtp *header, const uint8_t *packet, double now);
 
 /* port.c */
 enum verdict { DROP, FORWARD_RTP, FORWARD_RTCP };

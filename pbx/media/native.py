@@ -288,7 +288,7 @@ def _read(end: Any, port: Any) -> None:
 
 # What has the same name here and there.
 _RECEPTION = ("ssrc", "expected", "timestamp", "rate", "lost", "arrived", "jitter")
-_EVENTS = ("timestamp", "down", "duration")
+_EVENTS = ("timestamp", "down", "duration", "left", "counted_at")
 _COUNTS = ("heard_at", "packets_in", "octets_in", "packets_out", "octets_out", "garbage", "strange")
 
 

@@ -268,7 +268,7 @@ class Port:
         self.octets_in += size
         if new:
             self.events.forget()
-        key = self._key_of(packet, timestamp) if packet[1] in self.formats.keys else NONE
+        key = self._key_of(packet, timestamp, now) if packet[1] in self.formats.keys else NONE
         if self._tap is not None:
             self._overhear(self._tap.heard, packet)
         if self._sink is not None:
@@ -344,10 +344,12 @@ class Port:
         if head is not None and law is not None:
             tell(law, bytes(packet[head.start : head.end]), head)
 
-    def _key_of(self, packet: Packet, timestamp: int) -> int:
+    def _key_of(self, packet: Packet, timestamp: int, now: float) -> int:
         """The key that a packet of an event presses; -1 for none."""
         head = header(packet)
-        return NONE if head is None else self.events.heard(packet[head.start : head.end], timestamp, head.marker)
+        if head is None:
+            return NONE
+        return self.events.heard(packet[head.start : head.end], timestamp, head.marker, now)
 
     def _lend(self, peer: Port) -> None:
         if peer._peer is self and peer.agreed and self._path is None and self._tap is None and peer._tap is None:

@@ -1,7 +1,7 @@
 """Keys in RTP (RFC 4733): each packet says which key is down and for how long, and the last one comes three times.
 
 One key is told once, with the first of its packets that comes, however many are lost, doubled or late: its timestamp,
-which all of them have, is its name.
+which all of them have, is its name. Each wakes somebody, so no more are told than fingers can press.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ NAMES = (*"0123456789*#ABCD", "flash")  # by event code, RFC 4733 section 3.2
 NONE = -1
 _END = 0x80
 _LATE = 0x80000000
+_MOST = 32.0  # keys that are told at once
+_RATE = 20.0  # and in a second, for long
 _GRACE = 160  # units of the timestamp by which a later segment may miss the end of the one before
 
 
@@ -31,11 +33,14 @@ class Events:
     :ivar timestamp: of the last event, of a long one its last segment; -1 before the first.
     :ivar duration: how long that lasts so far, in units of the timestamp.
     :ivar down: its code until its end is heard, then -1.
+    :ivar left: how many keys may still be told, at the time `counted_at`.
     """
 
-    __slots__ = ("down", "duration", "timestamp")
+    __slots__ = ("counted_at", "down", "duration", "left", "timestamp")
 
     def __init__(self) -> None:
+        self.left = _MOST
+        self.counted_at = 0.0
         self.forget()
 
     def forget(self) -> None:
@@ -43,12 +48,13 @@ class Events:
         self.timestamp = self.down = NONE
         self.duration = 0
 
-    def heard(self, payload: Packet, timestamp: int, marker: bool) -> int:
+    def heard(self, payload: Packet, timestamp: int, marker: bool, now: float) -> int:
         """A packet of an event came. Returns the code of the key that is pressed, an index of `NAMES`; -1 for none.
 
         :param payload: the packet's payload (RFC 4733 section 2.3).
         :param timestamp: the packet's.
         :param marker: whether it says that it is an event's first (RFC 4733 section 2.5.1.1).
+        :param now: seconds.
         """
         if len(payload) < 4 or payload[0] >= len(NAMES):
             return NONE
@@ -63,4 +69,12 @@ class Events:
             told = passed == 0 or (event == self.down and not marker and passed <= self.duration + _GRACE)
         self.down = NONE if ended or (told and self.down == NONE) else event
         self.timestamp, self.duration = timestamp, duration
-        return NONE if told else event
+        return event if not told and self._may_tell(now) else NONE
+
+    def _may_tell(self, now: float) -> bool:
+        self.left = min(_MOST, self.left + max(0.0, now - self.counted_at) * _RATE)
+        self.counted_at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True

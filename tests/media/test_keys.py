@@ -51,6 +51,7 @@ def test_tones_are_not_listened_for_where_a_phone_has_telephone_event() -> None:
 def test_keys_that_nobody_asked_for_are_kept_but_not_for_ever() -> None:
     one = Speaking()
     for number in range(100):
+        one.clock.advance(0.125)
         one.presses("1" if number < 90 else "2", 1000 + 8000 * number)
     assert "".join(one.voice.pressed) == "1" * 54 + "2" * 10
 

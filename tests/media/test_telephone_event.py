@@ -13,8 +13,8 @@ def part(event: int, duration: int, end: bool = False) -> bytes:
 
 def press(events: Events, event: int, start: int, updates: int = 5, ends: int = 3) -> list[int]:
     """A key that is held for `updates` packets of 20 ms. Returns what was told."""
-    told = [events.heard(part(event, 160 * number), start, number == 1) for number in range(1, updates + 1)]
-    told += [events.heard(part(event, 160 * (updates + 1), end=True), start, False) for _ in range(ends)]
+    told = [events.heard(part(event, 160 * number), start, number == 1, 0.0) for number in range(1, updates + 1)]
+    told += [events.heard(part(event, 160 * (updates + 1), end=True), start, False, 0.0) for _ in range(ends)]
     return [key for key in told if key != NONE]
 
 
@@ -42,19 +42,19 @@ def test_what_is_late_of_an_earlier_key_is_not_that_key_again() -> None:
     events = Events()
     press(events, 1, 1000)
     press(events, 2, 3000)
-    assert events.heard(part(1, 960, end=True), 1000, False) == NONE
+    assert events.heard(part(1, 960, end=True), 1000, False, 0.0) == NONE
 
 
 def test_a_long_key_comes_in_segments_and_is_one_key() -> None:
     events = Events()
-    assert events.heard(part(7, 0xFFFF), 500, True) == 7
-    assert events.heard(part(7, 80), 500 + 0xFFFF, False) == NONE
-    assert events.heard(part(7, 160, end=True), 500 + 0xFFFF, False) == NONE
+    assert events.heard(part(7, 0xFFFF), 500, True, 0.0) == 7
+    assert events.heard(part(7, 80), 500 + 0xFFFF, False, 0.0) == NONE
+    assert events.heard(part(7, 160, end=True), 500 + 0xFFFF, False, 0.0) == NONE
 
 
 def test_a_timestamp_that_runs_during_an_event_is_one_key() -> None:
     events = Events()
-    told = [events.heard(part(7, 160 * number), 1000 + 160 * number, number == 1) for number in range(1, 9)]
+    told = [events.heard(part(7, 160 * number), 1000 + 160 * number, number == 1, 0.0) for number in range(1, 9)]
     assert [key for key in told if key != NONE] == [7]
 
 
@@ -66,7 +66,7 @@ def test_a_key_over_the_wrap_of_the_timestamp() -> None:
 @pytest.mark.parametrize("payload", [b"", b"\x01\x80\x00", part(17, 160, end=True), part(255, 0, end=True)])
 def test_what_is_no_key_is_none(payload: bytes) -> None:
     events = Events()
-    assert events.heard(payload, 0, True) == NONE
+    assert events.heard(payload, 0, True, 0.0) == NONE
     assert events.timestamp == NONE
 
 
@@ -82,5 +82,15 @@ def test_whatever_is_lost_of_a_key_it_is_told_once(arrived: list[bool], start: i
     events, told = Events(), list[int]()
     for number, comes in enumerate(arrived, 1):
         if comes:
-            told.append(events.heard(part(3, 160 * min(number, 6), end=number >= 6), start, number == 1))
+            told.append(events.heard(part(3, 160 * min(number, 6), end=number >= 6), start, number == 1, 0.0))
     assert [key for key in told if key != NONE] == [3]
+
+
+def test_no_more_keys_are_told_than_fingers_can_press() -> None:
+    """Each wakes somebody: what a machine could send would keep the exchange busy."""
+    events = Events()
+    told = sum(
+        events.heard(part(1, 160, end=True), 1000 * number, True, 1 + number / 1000) == 1 for number in range(3000)
+    )
+    assert told == pytest.approx(32 + 3 * 20, abs=1)
+    assert events.heard(part(2, 160, end=True), 4_000_000, True, 5.0) == 2
