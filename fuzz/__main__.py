@@ -57,8 +57,9 @@ def main() -> int:
     packets, strangers = figures.datagrams + figures.pieces, figures.strangers
     print(f"seed       {seed}")
     print(f"played     {number} exchanges, {figures.rounds} rounds in {spent:.0f} s")
-    print(f"packets    {figures.datagrams} datagrams and {figures.pieces} pieces of streams, {packets / spent:.0f} a")
-    print(f"           second; {figures.damaged} damaged; the slowest took {figures.slowest * 1000:.1f} ms of CPU time")
+    print(f"packets    {figures.datagrams} datagrams and {figures.pieces} pieces of streams,")
+    print(f"           {packets / spent:.0f} a second, {figures.damaged} damaged;")
+    print(f"           the slowest took {figures.slowest * 1000:.1f} ms of CPU time")
     print(f"strangers  {strangers['sent']} messages, {strangers['proven']} of them with credentials, of which")
     print(f"           {strangers['believed']} were answered by more than a challenge")
     print(f"memory     {more:+.1f} MiB and {objects_more:+d} objects since exchange {WARM};")
