@@ -76,6 +76,7 @@ class Registrar:
     often these are asked whether they are there.
 
     `when_full` is "replace" or "refuse", `path` is "supported" or "any"; `qualify` is in seconds, 0 for never.
+    `end_calls` is about extensions that are removed or disabled.
     """
 
     min_expires: int = 60
@@ -85,6 +86,7 @@ class Registrar:
     when_full: str = "replace"
     path: str = "supported"
     qualify: float = 60
+    end_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "when_full": options.one_of("replace", "refuse"),
             "path": options.one_of("supported", "any"),
             "qualify": options.seconds,
+            "end_calls": options.boolean,
         },
     ),
     "database": (Database, {"url": options.url}),

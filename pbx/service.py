@@ -214,6 +214,7 @@ class PBX(Service):
                 any_path=registrar.path == "any",
             ),
             qualify=registrar.qualify,
+            end_calls=registrar.end_calls,
             gruu_secret=self._secret,
             limits=Limits(sip.max_head, sip.max_fields, sip.max_body),
             connections=(sip.max_connections, sip.max_per_address),

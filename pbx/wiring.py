@@ -75,6 +75,7 @@ class Exchange:
     :param names: the DNS.
     :param thresholds: what is too much of one source or account.
     :param server: how we call ourselves to who asks for that; "" for not at all.
+    :ivar end_calls: whether the calls of an extension that is removed or disabled end with it.
     :ivar counts: what was dropped or refused, by kind.
     """
 
@@ -106,7 +107,9 @@ class Exchange:
         names: Names = NO_NAMES,
         thresholds: Thresholds = THRESHOLDS,
         server: str = "PBX",
+        end_calls: bool = False,
     ) -> None:
+        self.end_calls = end_calls
         self.transports = Transports()
         self._registered = RegisteredFlows(store)
         self.doors = Doors(clock, self._registered, thresholds, bans)
@@ -195,10 +198,12 @@ class Exchange:
         return host in self._hosts or self.transports.is_listened_at(host)
 
     def replace_accounts(self, accounts: Accounts) -> None:
-        """The accounts changed: extensions that went lose their bindings and subscriptions."""
+        """The accounts changed: extensions that went lose their bindings and subscriptions, and perhaps their calls."""
         for number in self.directory.replace(*accounts):
             self.registrar.remove(number)
             self.switchboard.events.expel(number)
+            if self.end_calls:
+                self.switchboard.hang_up(number, "the extension was removed")
 
     def figures(self) -> dict[str, int]:
         """How much of everything there is now; all but registrations and counts return to what they were."""

@@ -230,6 +230,11 @@ class Bridge:
         last = self._session.hang_up if self.answered else lambda: self._session.reject(503, "", (AGAIN,))
         self._end_with(last, reason)
 
+    def is_with(self, number: str) -> bool:
+        """Whether an extension has answered."""
+        peer = self._renegotiation.peer
+        return peer is not None and peer.destination.number == number
+
     def plan_ended(self) -> None:
         """The coroutine is over: so is the call."""
         self.user = None

@@ -24,6 +24,7 @@ class Destination:
     :param patience: seconds that this one is rung at most; 0.0 for as long as all are.
     :param others: other ways to the same phone, to be tried one after the other where this one has failed (RFC 5626
         section 7).
+    :param number: the extension whose phone it is; "" for none.
     """
 
     target: Target
@@ -34,6 +35,7 @@ class Destination:
     policy: Policy = PLAIN
     patience: float = 0.0
     others: tuple[Destination, ...] = ()
+    number: str = ""
 
     def instead(self, status: int) -> Destination | None:
         """The way to try in place of this one, which ended so; None where there is no other, or the phone has spoken.

@@ -102,7 +102,8 @@ class Phones:
             return None
         callee = f"<sip:{binding.number}@{hostport_of(flow)}>"
         uri = parse_uri(binding.contact)
-        return Destination(target, as_target(uri), callee, flow, neighbour=True, patience=_patience(uri))
+        patience, number = _patience(uri), binding.number
+        return Destination(target, as_target(uri), callee, flow, neighbour=True, patience=patience, number=number)
 
     def _through_proxies(self, binding: Binding, target: ExtensionTarget, secure: bool) -> Destination | None:
         """The way by the proxies that the phone's REGISTER has taken (RFC 3327 5.3)."""
@@ -111,7 +112,8 @@ class Phones:
         if flow is not None and secure and flow.transport != "TLS":
             return None
         uri, policy = parse_uri(binding.contact), Policy(routes=routes, is_secure=secure)
-        return Destination(target, as_target(uri), f"<{binding.aor}>", flow, False, policy, _patience(uri))
+        callee = f"<{binding.aor}>"
+        return Destination(target, as_target(uri), callee, flow, False, policy, _patience(uri), number=binding.number)
 
     def _way_to(self, binding: Binding) -> Flow | None:
         """The flow to a phone: the connection, or the address, from which it has registered."""

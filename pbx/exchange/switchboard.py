@@ -196,6 +196,16 @@ class Switchboard:
         """The dialplan lets nobody in who is like this caller; here the call came from."""
         self._doors.forbidden(event, bridge.caller, bridge.number, flow)
 
+    def hang_up(self, number: str, reason: str) -> None:
+        """End the calls of an extension: those that it has made, and those that it has answered.
+
+        :param reason: in words.
+        """
+        for bridge in list(self.calls.values()):
+            caller = bridge.caller
+            if bridge.is_with(number) or (caller.source is Source.INTERNAL and caller.number == number):
+                bridge.end(reason)
+
     def hang_up_all(self) -> None:
         """End all calls."""
         for bridge in list(self.calls.values()):

@@ -1,0 +1,89 @@
+"""An extension is removed or disabled in the midst of its calls: they go on, or end, as is configured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pbx.dialplan import Call, Plan, ext
+from pbx.exchange.accounts import Accounts
+from pbx.testing.exchange import SimulatedExchange
+
+plan = Plan()
+
+
+@plan.internal("<number:1XXX>")
+async def extension(call: Call, number: str) -> None:
+    await call.dial(ext(number), timeout=20)
+
+
+@plan.internal("600")
+async def team(call: Call) -> None:
+    await call.dial(ext("desk"), timeout=20)
+
+
+def accounts_of(sim, numbers):
+    return [sim.exchange.directory.find(number) for number in numbers]
+
+
+def remove(sim, number):
+    kept = [one for one in ("1001", "1002", "1003") if one != number]
+    sim.exchange.replace_accounts(Accounts(accounts_of(sim, kept)))
+
+
+def disable(sim, number):
+    numbers = ("1001", "1002", "1003")
+    now = [replace(one, enabled=one.number != number) for one in accounts_of(sim, numbers)]
+    sim.exchange.replace_accounts(Accounts(now))
+
+
+@pytest.fixture
+def sim():
+    sim = SimulatedExchange(plan, {"1001": "alice's", "1002": "bob's", "1003": "carol's"})
+    numbers = ("1001", "1002", "1003")
+    sim.exchange.replace_accounts(Accounts(accounts_of(sim, numbers), {"desk": "1002"}))
+    yield sim
+    sim.assert_idle()
+
+
+def talking(sim, dialled="1002"):
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.invites(dialled)
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    return alice, bob
+
+
+@pytest.mark.parametrize("dialled", ["1002", "600"])
+@pytest.mark.parametrize("number", ["1001", "1002"])
+@pytest.mark.parametrize("go", [remove, disable])
+def test_calls_end_with_their_extension_where_that_is_wanted(sim, go, number, dialled):
+    sim.exchange.end_calls = True
+    alice, bob = talking(sim, dialled)
+    go(sim, number)
+    sim.until(lambda: alice.idle and bob.idle, within=1)
+    assert (alice.call.ended_by, bob.call.ended_by) == ("them", "them")
+    assert sim.exchange.location.contacts(number) == []
+
+
+@pytest.mark.parametrize("number", ["1001", "1002"])
+def test_calls_go_on_otherwise_and_its_bindings_are_gone(sim, number):
+    alice, bob = talking(sim)
+    remove(sim, number)
+    assert sim.exchange.location.contacts(number) == []
+    sim.advance(60)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+def test_calls_of_others_go_on(sim):
+    sim.exchange.end_calls = True
+    alice, bob = talking(sim)
+    remove(sim, "1003")
+    sim.advance(1)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
