@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,19 +43,21 @@ REGISTRATION = {
 
 
 @contextmanager
-def server(folder: Path, answer: bytes | None) -> Iterator[list[Any]]:
-    """Answer one question, or close the connection without; give a list that takes the question."""
+def server(folder: Path, answer: bytes | None, times: int = 1) -> Iterator[list[Any]]:
+    """Answer so many questions, or close the connection without; give a list that takes the questions."""
     questions: list[Any] = []
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(folder / "pbx.sock"))
         listening.listen()
 
         def serve() -> None:
-            client = listening.accept()[0]
-            with client, client.makefile("rb") as lines:
-                questions.append(json.loads(lines.readline()))
-                if answer is not None:
-                    client.sendall(answer)
+            for _ in range(times):
+                client = listening.accept()[0]
+                with client, client.makefile("rb") as lines:
+                    questions.append(json.loads(lines.readline()))
+                    if answer is not None:
+                        client.sendall(answer)
+            listening.close()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -128,6 +134,21 @@ def test_wrong_usage_of_registrations_is_one_sentence(
 ) -> None:
     done = pbx("registrations", *words)
     assert done.status == 2 and complaint in done.sentence
+
+
+@pytest.mark.timeout(60)
+def test_watch_shows_the_table_again_and_again_on_a_terminal(folder: Path) -> None:
+    terminal, screen = pty.openpty()
+    try:
+        with server(folder, result(REGISTRATION), times=2):
+            command = [str(Path(sys.executable).parent / "pbx"), "registrations", "--watch"]
+            done = subprocess.run(command, stdout=screen, stderr=subprocess.PIPE, timeout=30, check=False)
+        shown = os.read(terminal, 65536).decode()
+    finally:
+        os.close(terminal)
+        os.close(screen)
+    assert shown.count("round_trip") == shown.count("12.5") == 2
+    assert b"no server is running" in done.stderr
 
 
 def test_long_answer_is_read_to_its_end(pbx: Pbx, folder: Path) -> None:
