@@ -16,7 +16,10 @@ from pbx.sip.message import Request
 PROXIES = 10
 """Path values of one REGISTER; each request to the phone carries as many Routes."""
 
-_LONGEST = 200  # characters of an instance: RFC 5626 4.1 makes a UUID of it, which has 45
+LONGEST = 4096
+"""Characters of all that is read here of one REGISTER: it is kept, with each binding."""
+
+_LONGEST_URN = 200  # characters of an instance: RFC 5626 4.1 makes a UUID of it, which has 45
 _INSTANCE = re.compile(r"<([!#-;=?-\[\]-~]+)>")
 _REG_ID = re.compile(r"[0-9]{1,10}", re.ASCII)
 _UNSUPPORTED = UNSUPPORTED.field("path")
@@ -52,6 +55,8 @@ def reach_of(request: Request, unasked: bool) -> Reach:
     said = tuple([(key, value) for key, _, value in request.fields if key in _SAYING])
     if not said:
         return PLAIN
+    if sum([len(value) for _, value in said]) > LONGEST:
+        raise Malformed(400, "Path and Supported are too long")
     reach, keeps_flows = _read(said, unasked)
     if reach.outbound and not keeps_flows:
         vias = [value for key, _, value in request.fields if key == "via"]
@@ -87,7 +92,7 @@ def instance_of(contact: Address) -> str:
     if given == "":
         return ""
     found = _INSTANCE.fullmatch((given or "").removeprefix('"').removesuffix('"'))
-    if found is None or len(found[1]) > _LONGEST:
+    if found is None or len(found[1]) > _LONGEST_URN:
         raise Malformed(400, "malformed +sip.instance")
     return found[1]
 

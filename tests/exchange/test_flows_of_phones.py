@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbx.exchange.reach import PROXIES
+from pbx.exchange.reach import LONGEST, PROXIES
 from pbx.exchange.registrar import CONTACTS, FLOWS
 from pbx.sip.headers import CONTACT, PATH, REQUIRE
 from pbx.sip.message import Response
@@ -243,7 +243,15 @@ def test_path_that_the_phone_does_not_know_of_is_420_unless_we_are_told_otherwis
 
 
 @pytest.mark.parametrize(
-    "path", ["sip:p1;lr", "<tel:1>", "<sip:p1", ", ".join(["<sip:p;lr>"] * (PROXIES + 1)), "<mailto:a@b>"]
+    "path",
+    [
+        "sip:p1;lr",
+        "<tel:1>",
+        "<sip:p1",
+        ", ".join(["<sip:p;lr>"] * (PROXIES + 1)),
+        "<mailto:a@b>",
+        f"<sip:{'x' * LONGEST}@p;lr>",
+    ],
 )
 def test_path_that_leads_nowhere_is_400(office, phone, path):
     assert phone.registers(f"Contact: <{HERE}>", "Supported: path", f"Path: {path}").status == 400
