@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.counts import count
 from tests.eventually import eventually
-from tests.interop.exchange import TRUSTING, Exchange, password
+from tests.interop.exchange import TRUSTING, Exchange, Site, password
+from tests.phones.process import free_port
+from tests.phones.registrant import Registrant
 from tests.phones.sipp import Sipp
 from tests.postgresql import Cluster
 
@@ -51,6 +55,30 @@ def test_outage_under_load_fails_no_call_and_loses_no_registration(
             exchange.kill()
             exchange.start()
             assert exchange.registered() == ["1002", *NUMBERS]
+
+
+@pytest.mark.parametrize("outage", [dead, Cluster.hanging], ids=["dead", "silent"])
+def test_server_does_not_start_without_its_database_and_says_why(
+    outage: Callable[[Cluster], AbstractContextManager[None]], tmp_path: Path
+) -> None:
+    with Cluster() as cluster:
+        site = Site(tmp_path, PLAN, f"127.0.0.1:{free_port()}", database=cluster.database())
+        with outage(cluster):
+            done = subprocess.run(site.argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"{site.config}:") and "PostgreSQL refuses: " in done.stderr
+    assert done.stderr.endswith("check that it runs, and [database] url\n")
+
+
+def test_accounts_that_sql_adds_or_the_command_removes_are_in_force_at_once(cluster: Cluster) -> None:
+    exchange = Exchange(PLAN, database=cluster.database(), security=TRUSTING)
+    with exchange, Registrant(exchange.address) as phones:
+        exchange.insert((number, password(number)) for number in ("1001", "1002"))
+        eventually(lambda: phones.register("1001", password("1001")) == 200, within=5)
+        exchange.command("extension", "remove", "1001")
+        eventually(lambda: exchange.registered() == [], within=5)
+        assert phones.register("1001", password("1001")) == 401
+        assert phones.register("1002", password("1002")) == 200
 
 
 def run(exchange: Exchange, cluster: Cluster, outage: Callable[[Cluster], AbstractContextManager[None]]) -> None:
