@@ -7,11 +7,11 @@ import os
 import shutil
 import sys
 
-from bench import calls, machine, messages, relay, secure
+from bench import calls, doors, machine, messages, relay, secure
 from tests.programs import PACKAGES
 
-PARTS = ("messages", "calls", "tcp", "tls", "relay", "memory", "idle")
-WITHOUT_SIPP = ("messages", "tls", "idle")
+PARTS = ("messages", "calls", "tcp", "tls", "relay", "memory", "idle", "flood", "refusals")
+WITHOUT_SIPP = ("messages", "tls", "idle", "flood", "refusals")
 
 
 def arguments() -> argparse.Namespace:
@@ -26,6 +26,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keys", action="store_true", help="as keys (RFC 4733), ten a second, and no other sound")
     parser.add_argument("--held", type=int, default=1000, help="calls that take memory (default: %(default)s)")
     parser.add_argument("--idle", type=int, default=1000, help="silent TLS connections (default: %(default)s)")
+    parser.add_argument("--flood-seconds", type=float, default=10, help="of it (default: %(default)s)")
+    parser.add_argument("--refusals", type=int, default=3000, help="of each kind of user (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, help="of parsing (default: %(default)s)")
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
@@ -50,6 +52,8 @@ def main() -> int:
         "relay": lambda: relay.run(given.relayed, given.relay_seconds, given.engine, given.keys),
         "memory": lambda: calls.run_held(given.held, 50),
         "idle": lambda: secure.run_idle(given.idle),
+        "flood": lambda: doors.run_flood(given.flood_seconds),
+        "refusals": lambda: doors.run_refusals(given.refusals),
     }
     failed = False
     for part in parts:

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 from tests.phones.process import Process
 
@@ -25,11 +26,14 @@ class Flood:
 
     :param kind: one of `KINDS`.
     :param server: "address:port".
+    :param ip: the address that it comes from.
     :param cpu: the only processor it may use; None: any.
     """
 
-    def __init__(self, kind: str, server: str, seconds: float, log: Path, *, cpu: int | None = None) -> None:
-        argv = [sys.executable, "-m", "tests.phones.flood", kind, server, str(seconds)]
+    def __init__(
+        self, kind: str, server: str, seconds: float, log: Path, *, ip: str = "127.0.0.1", cpu: int | None = None
+    ) -> None:
+        argv = [sys.executable, "-m", "tests.phones.flood", kind, server, str(seconds), ip]
         self._process = Process(argv, log, cwd=ROOT, cpu=cpu)
         self._seconds = seconds
 
@@ -40,6 +44,12 @@ class Flood:
 
     def stop(self) -> None:
         self._process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
 
 
 def datagrams(kind: str, server: str, own: str) -> list[bytes]:

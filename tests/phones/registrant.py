@@ -42,7 +42,7 @@ class Registrant:
         dialog = self._dialog(number, contact)
         status, fields = self._ask(self.compose(number, *dialog, 1))
         if status == 401:
-            proof = _answer(fields, number, password, f"sip:{self._server[0]}")
+            proof = answer(fields, number, password, f"sip:{self._server[0]}")
             status, fields = self._ask(self.compose(number, *dialog, 2, proof))
         if status == 200:
             self.acknowledged[number] = time.monotonic()
@@ -52,7 +52,7 @@ class Registrant:
         """Sends what the exchange would acknowledge, and does not wait for it."""
         dialog = self._dialog(number, "")
         _, fields = self._ask(self.compose(number, *dialog, 1))
-        self.send(self.compose(number, *dialog, 2, _answer(fields, number, password, f"sip:{self._server[0]}")))
+        self.send(self.compose(number, *dialog, 2, answer(fields, number, password, f"sip:{self._server[0]}")))
 
     def options(self) -> int:
         """The status with which the exchange answers OPTIONS: a sign of life."""
@@ -112,7 +112,7 @@ class Registrant:
         self.close()
 
 
-def _answer(response: str, number: str, password: str, uri: str) -> str:
+def answer(response: str, number: str, password: str, uri: str) -> str:
     """The value of Authorization that answers the MD5 challenge of a 401 (RFC 2617 3.2.2)."""
     challenges = re.findall(r"(?im)^WWW-Authenticate: *Digest +(.*?)\r?$", response)
     for challenge in challenges:
