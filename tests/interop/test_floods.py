@@ -47,8 +47,8 @@ def test_no_call_is_lost_once_the_flood_is_banned(exchange: Exchange, tmp_path: 
         with Sipp("registers", at, ip=OFFICE, server=exchange.address, accounts=[account]) as phone:
             phone.finish(5)
         phones.append(phone.port)
-    # Longer than the calls: all of them are made while it goes on.
-    flood = Flood(kind, exchange.address, SECONDS + 6, tmp_path / "flood.log", cpu=LOAD_CPU)
+    # Longer than the calls, however busy the machine is: all of them are made while it goes on.
+    flood = Flood(kind, exchange.address, SECONDS + 25, tmp_path / "flood.log", cpu=LOAD_CPU)
     try:
         eventually(lambda: "security: banned" in exchange.log(), within=10)
         before, meter = memory_kib(exchange.pid), Meter(exchange.pid)
@@ -63,10 +63,10 @@ def test_no_call_is_lost_once_the_flood_is_banned(exchange: Exchange, tmp_path: 
             assert callee.finish(10).successful == CALLS
         dropped = banned(exchange) - dropped
         wall, cpu, _ = meter.read()
-        sent = flood.finish()
+        assert flood.goes_on
     finally:
         flood.stop()
-    print(f"{kind}: {sent} sent, {dropped} dropped in {wall:.1f} s: {dropped / cpu:.0f} per CPU second, calls and all")
+    print(f"{kind}: {dropped} dropped in {wall:.1f} s: {dropped / cpu:.0f} per CPU second, calls and all")
     assert dropped > 0
     assert memory_kib(exchange.pid) < before + KIB
     assert {ban["address"] for ban in exchange.ask("bans")} <= {"127.0.0.1"}

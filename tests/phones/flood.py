@@ -42,6 +42,11 @@ class Flood:
         assert self._process.wait(self._seconds + 20) == 0, self._process.tail()
         return int(self._process.output().split()[-1])
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it still sends."""
+        return self._process.status is None
+
     def stop(self) -> None:
         self._process.stop()
 
