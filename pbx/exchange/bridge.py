@@ -426,7 +426,8 @@ class Bridge:
 
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call, with a status where it is not answered."""
-        last = self._session.hang_up if self.answered else lambda: self._session.reject(status, words)
+        more = (AGAIN,) if status == 503 else ()
+        last = self._session.hang_up if self.answered else lambda: self._session.reject(status, words, more)
         self._end_with(last, words)
 
     # Inside
