@@ -60,7 +60,7 @@ bench: $(VENV)/installed-dev
 
 coverage: $(VENV)/installed-dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --hypothesis-seed 0 -k "not cut" tests/sip tests/flows tests/conformance
+	$(BIN)/coverage run -m pytest --hypothesis-seed 0 tests/sip tests/flows tests/conformance
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python -m tools.coverage
 

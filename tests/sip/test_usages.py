@@ -54,6 +54,9 @@ class Both(Endpoint):
     def subscription_accepted(self, subscriber, response):
         self.told.append(response.status)
 
+    def subscription_refused(self, subscriber, response):
+        self.told.append(response.status)
+
     def subscription_notified(self, subscriber, notify):
         self.told.append(notify.body)
 
