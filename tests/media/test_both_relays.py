@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.media import native, rtp
@@ -492,7 +492,6 @@ STEPS = st.lists(st.tuples(SOURCES, PACKETS, st.sampled_from([0.0, 0.0, 0.125, 1
 
 
 @pytest.mark.skipif(not native.is_there(), reason="the native relay is not built")
-@settings(max_examples=60, deadline=None)
 @given(STEPS, st.booleans())
 def test_both_do_the_same_whatever_comes(steps: list, mux: bool) -> None:
     outcomes = []
