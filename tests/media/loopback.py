@@ -106,7 +106,7 @@ class Phone:
     def reports_to(self, to: Port) -> bytes:
         """Send one RTCP packet to a port of the relay, and let it take its turn."""
         self.sequence += 1
-        packet = bytes([0x80, 201, 0, 1]) + self.sequence.to_bytes(4, "big")
+        packet = bytes([0x80, 201, 0, 1]) + (self.sequence & 0xFFFFFFFF).to_bytes(4, "big")
         self.rtcp.sendto(packet, (self.loopback.host, to.number + 1))
         self.loopback.turn()
         return packet
