@@ -49,6 +49,16 @@ def test_nonce_is_good_for_the_address_it_was_issued_to(nonces):
     assert nonces.use(nonce, HOST, 1)
 
 
+def test_nonce_is_fresh_for_its_lifetime_and_at_its_address_only(nonces, clock):
+    nonce = nonces.issue(HOST)
+    assert nonces.is_fresh(nonce, HOST)
+    assert not nonces.is_fresh(nonce, "192.0.2.2")
+    assert not nonces.is_fresh(f"{nonce[:-1]}x", HOST)
+    assert not nonces.is_fresh("\u0665", HOST)
+    clock.advance(300.125)
+    assert not nonces.is_fresh(nonce, HOST)
+
+
 def test_nonce_is_good_for_its_lifetime_also_when_it_is_in_use(nonces, clock):
     used, unused = nonces.issue(HOST), nonces.issue(HOST)
     clock.advance(150)

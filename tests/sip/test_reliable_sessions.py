@@ -159,6 +159,15 @@ def test_prack_may_bring_an_offer_and_its_200_the_answer(us):
     assert us.wire.last.body == b""
 
 
+def test_prack_with_an_offer_while_another_waits_is_488_and_acknowledges_all_the_same(us):
+    session = us.is_called(more=(INSISTS,))
+    session.progress(180)
+    assert prack(us, sdp=SDP) == ["488 PRACK"]
+    assert us.told == []
+    session.answer(SDP)
+    assert (us.wire.last.status, us.wire.last.body) == (200, SDP)
+
+
 def test_update_before_the_answer_is_offered_once_the_first_offer_is_answered(us):
     session = us.is_called(more=(SUPPORTS, ALLOW))
     assert us.receive(us.within("UPDATE", 2, sdp=OFFER)) == ["500 UPDATE"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sip.endpoint import OFFER, Endpoint, names
-from tests.sip.wire import SDP, request, response
+from tests.sip.wire import SDP, Wire, request, response
 
 NOBODY = "<sip:1001@192.0.2.1>;tag=nobody"
 
@@ -135,11 +135,49 @@ def test_cseq_spaces_of_the_two_directions_are_independent(us):
 
 
 def test_peer_whose_contact_leads_nowhere_is_reached_where_it_called_from(us):
-    session = us.is_called(contact="<tel:+33123456789>")
+    session = us.is_called(contact="<tel:+33123456789>", more=[BEYOND])
     session.answer(SDP)
     us.receive(us.within("ACK", 1))
     session.hang_up()
     assert (us.wire.last.method, us.wire.last.target) == ("BYE", "tel:+33123456789")
+
+
+BEYOND = ("via", "Via", "SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK2")
+GRUU = "sip:peer@example.com;gr=1"
+
+
+@pytest.mark.parametrize("known", ["with its flow", "without", "not at all"])
+def test_address_of_ours_in_a_contact_is_replaced_by_the_place_that_it_means(us, known):
+    """RFC 5627 6.1."""
+    place = Wire(us.clock, remote=("192.0.2.7", 5060))
+
+    class Places:
+        def place_of(self, gruu):
+            assert str(gruu) == GRUU
+            if known == "not at all":
+                return None
+            return "sip:peer@192.0.2.7", (), place if known == "with its flow" else None
+
+    us.agent.places = Places()
+    session = us.is_called(contact=f"<{GRUU}>", more=[BEYOND])
+    session.answer(SDP)
+    us.receive(us.within("ACK", 1))
+    session.hang_up()
+    wires = {"with its flow": place, "without": us.ways.get("sip:peer@192.0.2.7")}
+    bye = (wires.get(known) or us.ways[GRUU]).last
+    assert (bye.method, bye.target) == ("BYE", GRUU if known == "not at all" else "sip:peer@192.0.2.7")
+
+
+def test_secure_dialog_does_not_leave_tls(us):
+    """RFC 3261 26.2.2: what its Contact says otherwise does not count."""
+    us.wire.transport = "TLS"
+    session = us.is_called(target="sips:1001@192.0.2.1", contact="<sips:peer@192.0.2.7>", more=[BEYOND])
+    assert session.dialog.secure
+    session.answer(SDP)
+    us.receive(us.within("ACK", 1))
+    session.hang_up()
+    assert us.wire.last.method == "BYE"
+    assert us.ways["sips:peer@192.0.2.7"].sent == []
 
 
 def test_retransmitted_invite_makes_no_second_call(us):
