@@ -287,7 +287,7 @@ class PBX(Service):
                 "backlog": self.store.backlog,
                 "database": self.store.trouble or "ok",
                 "bans": len(self.exchange.doors.bans.listed()),
-                "drops": {**self.exchange.counts, "by the kernel": self._shutters.drops},
+                "drops": {**self.exchange.counts, **self._shutters.counts},
                 "security": dict(self.exchange.doors.log.counts),
             }
         ]

@@ -34,7 +34,8 @@ class Shutters:
         self._timer: Timer | None = None
         self._until = 0.0
         bans.changed = self.changed
-        self.changed()
+        if bans.listed():
+            self.changed()
 
     def changed(self) -> None:
         """There is another ban, or one less."""
@@ -47,9 +48,10 @@ class Shutters:
             self._timer = None
 
     @property
-    def drops(self) -> int:
-        """What the kernel has dropped for our sockets: of banned sources, or for want of room."""
-        return sum([packet_filter.drops(one) for one in self._sockets])
+    def counts(self) -> dict[str, int]:
+        """What the kernel has dropped for our sockets, by kind: of banned sources, or for want of room."""
+        dropped = sum([packet_filter.drops(one) for one in self._sockets])
+        return {"by the kernel": dropped} if dropped else {}
 
     def _come_back(self, seconds: float) -> None:
         at = self._clock.seconds() + seconds

@@ -49,18 +49,26 @@ def entrance() -> Iterator[Entrance]:
 
 
 def test_kernel_drops_what_is_banned_until_the_ban_ends(entrance):
-    entrance.clock.advance(PAUSE)
-    assert not entrance.clock.pending
+    assert (entrance.clock.pending, entrance.shutters.counts) == ([], {})
     entrance.door.fail(4, ("UDP", EVIL, 5060))
     entrance.clock.advance(PAUSE)
     assert not entrance.passes(EVIL)
     assert entrance.passes(GOOD)
-    assert entrance.shutters.drops == 1
+    assert entrance.shutters.counts == {"by the kernel": 1}
     entrance.clock.advance(59.875 - PAUSE)
     assert not entrance.passes(EVIL)
     entrance.clock.advance(0.125)
     assert entrance.passes(EVIL)
     assert not entrance.clock.pending
+
+
+def test_bans_of_the_last_run_are_in_the_kernel_from_the_start(entrance):
+    entrance.door.fail(4, ("UDP", EVIL, 5060))
+    entrance.shutters.stop()
+    again = Shutters(entrance.bans, entrance.sockets[:1], entrance.clock)
+    entrance.clock.advance(PAUSE)
+    assert not entrance.passes(EVIL)
+    again.stop()
 
 
 def test_ban_that_is_removed_is_removed_there(entrance):

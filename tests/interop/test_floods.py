@@ -35,7 +35,7 @@ def exchange() -> Iterator[Exchange]:
 def banned(exchange: Exchange) -> int:
     """What was dropped so far, by the exchange and by the kernel for it."""
     drops = exchange.status()["drops"]
-    return drops.get("banned", 0) + drops.get("flooding datagrams", 0) + drops["by the kernel"]
+    return drops.get("banned", 0) + drops.get("flooding datagrams", 0) + drops.get("by the kernel", 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
