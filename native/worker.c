@@ -150,15 +150,15 @@ static void obey(struct worker *worker) {
     }
 }
 
-/* Send the first `count` packets of `out`. What the kernel refuses is lost: sound is not repeated. */
-static void send_on(struct worker *worker, int socket, unsigned count, struct port *port) {
+/* Send the first `count` packets of `out` through a port. What the kernel refuses is lost: sound is not repeated. */
+static void send_on(struct worker *worker, struct port *port, unsigned count) {
     for (unsigned done = 0; done < count;) {
-        int sent = sendmmsg(socket, worker->out + done, count - done, MSG_DONTWAIT);
+        int sent = sendmmsg(port->rtp, worker->out + done, count - done, MSG_DONTWAIT);
         if (sent <= 0) {
             done++;
             continue;
         }
-        for (int i = 0; port != NULL && i < sent; i++) {
+        for (int i = 0; i < sent; i++) {
             port->packets_out++;
             port->octets_out += worker->out_parts[done + (unsigned)i].iov_len;
         }
@@ -202,7 +202,7 @@ static int drain(struct worker *worker, struct port *port, bool rtcp) {
         else if (verdict == FORWARD_RTCP)
             send_rtcp(port->peer, packet, size);
     }
-    send_on(worker, port->peer->rtp, count, port->peer);
+    send_on(worker, port->peer, count);
     port->turn = worker->turn;
     return came > 0 ? came : 1;
 }
