@@ -147,6 +147,11 @@ class Baresip:
         """Ends the call; while the phone still rings, this refuses it with 486."""
         self.order("hangup")
 
+    def press(self, keys: str) -> None:
+        """Presses keys, as telephone-event."""
+        for key in keys:
+            self.order("sndcode", key)
+
     # What its user sees and hears.
 
     @property
@@ -184,9 +189,14 @@ class Baresip:
         self._read()
         self.events.clear()
 
+    @property
+    def recordings(self) -> list[Path]:
+        """What it heard, call by call."""
+        return sorted((self.folder / "calls").glob("*-dec.wav"))
+
     def heard(self, frequency: int) -> list[float]:
         """Seconds of a tone that it heard, call by call."""
-        return [tone_seconds(path, frequency) for path in sorted((self.folder / "calls").glob("*-dec.wav"))]
+        return [tone_seconds(path, frequency) for path in self.recordings]
 
     # How it is told.
 

@@ -29,6 +29,8 @@ verify_server_cn=0
 use_ipv6=0
 guess_hostname=0
 contact=sip:{number}@127.0.0.1
+use_info={info}
+use_rfc2833={events}
 register_only_when_network_is_up=0
 default_proxy=0
 [rtp]
@@ -59,6 +61,7 @@ class Linphone:
     :param folder: where its files go, and its home; made here.
     :param tone: what it sends in every call, Hz.
     :param transport: "udp", "tcp" or "tls".
+    :param info: whether it tells of keys by INFO, and not as telephone-event.
     :param authority: the certificates that it believes over TLS.
     """
 
@@ -73,6 +76,7 @@ class Linphone:
         tone: int = 440,
         transport: str = "udp",
         authority: Path = Path("/dev/null"),
+        info: bool = False,
     ) -> None:
         self.number = number
         self._recording = folder / "heard.wav"
@@ -89,6 +93,8 @@ class Linphone:
                 transport=transport,
                 password=password,
                 realm=realm,
+                info=int(info),
+                events=int(not info),
                 rtp=free_port() & ~1,
             )
         )
@@ -116,6 +122,11 @@ class Linphone:
 
     def hang_up(self) -> None:
         self.process.tell("terminate")
+
+    def press(self, keys: str) -> None:
+        """Presses keys, as telephone-event or by INFO."""
+        for key in keys:
+            self.process.tell(key)
 
     # What its user sees and hears.
 

@@ -43,6 +43,7 @@ class Sipp:
     :param talk: seconds between the answer and the hang-up.
     :param accounts: for each call, then from the first again: number, password, and what else the scenario wants.
     :param transport: "udp", or "tcp": all its calls share one connection.
+    :param sound: what the scenario plays, mu-law.
     :param cpu: the only processor it may use; None: any.
     """
 
@@ -61,9 +62,12 @@ class Sipp:
         talk: float = 0.5,
         accounts: Iterable[tuple[str, ...]] = (),
         transport: str = "udp",
+        sound: bytes = b"",
         cpu: int | None = None,
     ) -> None:
         folder.mkdir(parents=True)
+        if sound:
+            (folder / "sound.ulaw").write_bytes(sound)
         self.folder = folder
         self.port = port or free_port(ip)
         self._media_port = media_port or _free_pair(ip)
