@@ -7,10 +7,10 @@ import os
 import shutil
 import sys
 
-from bench import calls, doors, machine, messages, relay, secure
+from bench import calls, doors, machine, messages, relay, secure, sound
 from tests.programs import PACKAGES
 
-PARTS = ("messages", "calls", "tcp", "tls", "relay", "memory", "idle", "flood", "refusals")
+PARTS = ("messages", "calls", "tcp", "tls", "relay", "sound", "memory", "idle", "flood", "refusals")
 WITHOUT_SIPP = ("messages", "tls", "idle", "flood", "refusals")
 
 
@@ -50,6 +50,7 @@ def main() -> int:
         "tcp": lambda: calls.run(given.rate, given.seconds, given.warm, "tcp"),
         "tls": lambda: secure.run(given.rate, given.seconds, given.warm),
         "relay": lambda: relay.run(given.relayed, given.relay_seconds, given.engine, given.keys),
+        "sound": lambda: sound.run(given.relayed, given.relay_seconds),
         "memory": lambda: calls.run_held(given.held, 50),
         "idle": lambda: secure.run_idle(given.idle),
         "flood": lambda: doors.run_flood(given.flood_seconds),

@@ -127,6 +127,7 @@ class Port:
     :ivar number: RTP's port number, for SDP.
     :ivar pair: its sockets.
     :ivar agreed: whether the stream is agreed upon; until then nothing is received and nothing sent.
+    :ivar names: payload type and codec of all that the phone has named; nothing where nobody looked.
     :ivar speech: how we can speak to this phone ourselves; None when there is no G.711 in what was agreed upon.
     :ivar latch: whom RTP comes from.
     :ivar user: whom it tells of the phone; None when nobody wants to know.
@@ -149,7 +150,7 @@ class Port:
 
     __slots__ = (
         "_clock", "_path", "_peer", "_sink", "_tap", "agreed", "events", "formats", "garbage", "heard_at", "kind",
-        "latch", "mux", "number", "octets_in", "octets_out", "packets_in", "packets_out", "pair", "reception",
+        "latch", "mux", "names", "number", "octets_in", "octets_out", "packets_in", "packets_out", "pair", "reception",
         "rtcp_signalled", "rtcp_source", "sends", "silent", "speech", "strange", "user",
     )  # fmt: skip
 
@@ -160,6 +161,7 @@ class Port:
         self.user: PortUser | None = None
         self.formats: Formats = NOTHING
         self.speech: Speech | None = None
+        self.names: tuple[tuple[str, str], ...] = ()
         self.mux = self.sends = self.silent = False
         self.heard_at = 0.0
         self.reception = Reception()
@@ -208,6 +210,7 @@ class Port:
         formats: Formats,
         *,
         speech: Speech | None = None,
+        names: tuple[tuple[str, str], ...] = (),
         mux: bool = False,
         sends: bool = True,
     ) -> None:
@@ -217,6 +220,7 @@ class Port:
         :param rtcp: where it wants RTCP; None leaves it where it was.
         :param formats: what it may send.
         :param speech: how we can speak to it ourselves, if we can.
+        :param names: payload type and codec of all that it has named.
         :param mux: whether RTCP shares RTP's port (RFC 5761).
         :param sends: whether it is to send RTP.
         """
@@ -224,6 +228,7 @@ class Port:
         self.agreed = True
         self.formats = formats
         self.speech = speech
+        self.names = names
         self.mux = mux
         if sends and not self.sends:
             self.heard_at = self._clock.seconds()

@@ -18,6 +18,7 @@ from pbx.media.errors import NoPorts
 from pbx.media.formats import EVENTS
 from pbx.media.g711 import LAWS
 from pbx.media.port import Port, Sockets, Speech, Tap
+from pbx.media.renumbering import sink_to
 from pbx.media.rtp import Address, Packet
 from pbx.media.voice import Voice
 from pbx.sip.sdp import Media
@@ -175,6 +176,7 @@ class Side:
                     self._reachable(mine.rtcp),
                     mine.formats_with(other),
                     speech=speech_of(mine.codecs, mine.formats, other.codecs, other.formats),
+                    names=tuple(zip(mine.formats, mine.codecs, strict=False)),
                     mux=mine.mux,
                     sends=mine.sends,
                 )
@@ -252,7 +254,8 @@ class Side:
             if mine is theirs:
                 mine.sink = Echo(mine)
             elif mine.kind == theirs.kind:
-                mine.sink, theirs.sink = theirs, mine
+                mine.sink = sink_to(theirs, mine.names, theirs.names)
+                theirs.sink = sink_to(mine, theirs.names, mine.names)
 
     def rejoin(self) -> None:
         """Connect again what it is connected to, since its ports have changed."""

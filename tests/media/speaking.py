@@ -16,13 +16,15 @@ class Speaking:
     """One phone, answered by us.
 
     :param lines: its m-line and what is under it.
+    :param beside: another one on the same exchange; None for an exchange of its own.
     :ivar voice: our end of its sound.
     """
 
-    def __init__(self, lines: str = "m=audio {} RTP/AVP 0 101\r\n" + KEYS) -> None:
-        self.exchange = Exchange()
+    def __init__(self, lines: str = "m=audio {} RTP/AVP 0 101\r\n" + KEYS, beside: Speaking | None = None) -> None:
+        self.exchange = Exchange() if beside is None else beside.exchange
         self.clock = self.exchange.clock
-        self.phone: Phone = self.exchange.phone("198.51.100.1")
+        port_of_its_own = 4000 if beside is None else beside.phone.rtp[1] + 2
+        self.phone: Phone = self.exchange.phone("198.51.100.1", port_of_its_own)
         self.side = self.exchange.side()
         result(self.exchange.relay.end(self.side, self.phone.describes(lines)))
         voice = self.exchange.relay.voice(self.side)

@@ -583,3 +583,31 @@ def test_no_call_leaves_a_port_behind(exchange: Exchange, alice: Phone, bob: Pho
         exchange.relay.close(caller)
     assert exchange.relay.ports_in_use == 0
     assert len(exchange.network.receivers) == 4  # the phones'
+
+
+# Payload types
+
+
+KEYS = "m=audio {{}} RTP/AVP 0 {0}\r\na=rtpmap:{0} telephone-event/8000\r\n"
+
+
+def test_keys_are_renumbered_for_a_phone_that_numbers_them_differently(
+    exchange: Exchange, alice: Phone, bob: Phone
+) -> None:
+    caller, callee = exchange.side(), exchange.side()
+    result(exchange.relay.offer(caller, callee, alice.describes(KEYS.format(101))))
+    result(exchange.relay.answer(callee, caller, bob.describes(KEYS.format(96))))
+    ways = (alice, caller, bob, {101: 96, 96: 96, 0: 0}), (bob, callee, alice, {96: 101, 101: 101, 0: 0})
+    for speaker, side, listener, numbers in ways:
+        for sent, received in numbers.items():
+            speaker.payload_type = sent
+            said = speaker.says(port(side))
+            assert listener.heard[-1][1] == received
+            assert listener.heard[-1][2:] == said[2:]
+    alice.payload_type = bob.payload_type = 0
+    assert_talking((alice, caller), (bob, callee))
+
+
+def test_phones_that_number_alike_are_joined_without_a_detour(exchange: Exchange, alice: Phone, bob: Phone) -> None:
+    caller, callee = exchange.call(alice, bob, KEYS.format(101))
+    assert port(caller).sink is port(callee) and port(callee).sink is port(caller)
