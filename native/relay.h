@@ -28,6 +28,8 @@ struct address {
     };
 };
 
+/* native/build.py reads the following, up to its end, for Python. */
+
 /* What `formats` says of a payload type, unless it is the clock rate in Hz by which its timestamps tell the time. */
 enum { FORMAT_REFUSED, FORMAT_WITHOUT_CLOCK, FORMAT_EVENTS };
 
@@ -79,6 +81,20 @@ struct path {
 
 /* What a port tells. */
 enum { KEY = 1, SILENT, HEARD_AGAIN };
+
+/* worker.c: what Python calls */
+struct worker;
+enum { TAKE = 1, RECALL, STOP };
+struct worker *relay_open(int reports, double silence);
+int relay_send(struct worker *worker, int kind, struct path *path);
+void relay_wait(struct worker *worker);
+int relay_turn(struct worker *worker, double now);
+void relay_run(struct worker *worker);
+void relay_close(struct worker *worker);
+
+/* The end of what Python knows. */
+
+/* What goes through the pipe of reports. */
 struct report {
     uint64_t id;
     uint32_t kind, value;
@@ -113,15 +129,5 @@ enum verdict rtp_received(struct port *port, const uint8_t *packet, size_t size,
                           double now, int32_t *key);
 enum verdict rtcp_received(struct port *port, const uint8_t *packet, size_t size, const struct address *source);
 bool rtcp_target(const struct port *port, struct address *target);
-
-/* worker.c: what Python calls */
-struct worker;
-enum { TAKE = 1, RECALL, STOP };
-struct worker *relay_open(int reports, double silence);
-int relay_send(struct worker *worker, int kind, struct path *path);
-void relay_wait(struct worker *worker);
-int relay_turn(struct worker *worker, double now);
-void relay_run(struct worker *worker);
-void relay_close(struct worker *worker);
 
 #endif
