@@ -137,6 +137,28 @@ def test_many_calls_leave_nothing_behind(relay: Threaded) -> None:
 
 
 @needs_native
+def test_a_thread_whose_queue_is_full_leaves_the_call_to_python() -> None:
+    relay = Loopback(native=True)
+    assert relay.threads is not None
+    workers, ffi = relay.threads._workers, native._native.ffi
+    waiting = []
+    for worker in workers:
+        while worker.take(path := ffi.new("struct path *")):
+            for end in path.ports:
+                end.rtp = end.rtcp = -1
+            waiting.append((worker, path))
+    alice, bob = relay.phone("127.0.0.11"), relay.phone("127.0.0.22")
+    caller, _ = relay.call(alice, bob)
+    packet = rtp.build(b"hello", 0, 1, 160, 1234)
+    alice.rtp.sendto(packet, (HOST, port(caller).number))
+    relay.turns.turn()
+    assert (bob.heard(), relay.threads.lent) == ([packet], 0)
+    for worker, path in waiting:
+        worker.recall(path, relay.turns.seconds())
+    relay.close()
+
+
+@needs_native
 @pytest.mark.parametrize("spare", range(7))
 def test_without_descriptors_there_are_no_threads_and_nothing_is_left_open(spare: int) -> None:
     before, limits = sorted(os.listdir("/proc/self/fd")), resource.getrlimit(resource.RLIMIT_NOFILE)
