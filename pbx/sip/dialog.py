@@ -98,7 +98,7 @@ class Dialog:
         dialog = cls(request.call_id, local, local_tag, request.first("from") or "", request.from_tag, flow)
         dialog.remote_cseq = request.cseq
         # Proxies between us: what they do not say in Record-Route goes past them.
-        dialog.neighbour = len(request.many(VIA)) == 1
+        dialog.neighbour = request.vias == 1
         dialog.routes = tuple(_route_set(request))
         dialog.remote_target = _contact(request)
         if not dialog.remote_target:
@@ -234,6 +234,8 @@ def sdp_of(message: Message) -> bytes:
 
 
 def _route_set(message: Message) -> list[str]:
+    if message.first("record-route") is None:
+        return []
     # Parsed to see that it can be, kept as text: its parameters go back as they came (RFC 3261 12.1.1).
     if len(message.many(RECORD_ROUTE)) > _HOPS:
         raise Malformed(400, "more Record-Routes than hops")

@@ -35,10 +35,13 @@ class Message:
 
     The attributes `call_id`, `cseq`, `cseq_method`, `from_tag`, `to_tag` and `via` (the topmost) are what transactions
     and dialogs match by; for received messages the parser has seen to it that they are there and well-formed. `length`
-    is what stands in Content-Length, unread; None without that field.
+    is what stands in Content-Length, unread; None without that field. `vias` is how many there are.
     """
 
-    __slots__ = ("_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "length", "to_tag", "via")
+    __slots__ = (
+        "_first", "_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "length", "to_tag", "via",
+        "vias",
+    )  # fmt: skip
 
     call_id: str
     cseq: int
@@ -47,16 +50,19 @@ class Message:
     length: str | None
     to_tag: str
     via: Via
+    vias: int
 
     def __init__(self, fields: list[Field], body: bytes = b"") -> None:
         self.fields = fields
         self.body = body
+        self._first: dict[str, str] | None = None  # the first value of each field, once nothing is added any more
         self._views: dict[str, Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slots of matching are not filled: in messages that we built ourselves.
         if name in Message.__slots__:
             self.identify()
+            self._first = None  # to these, fields may still be added
             return object.__getattribute__(self, name)
         raise AttributeError(name)
 
@@ -70,6 +76,7 @@ class Message:
         single = len(first) == len(fields)
         if not single:
             first = {key: value for key, _, value in reversed(fields)}
+        self._first = first
         self.length = first.get("content-length")
         try:
             sender, receiver = first["from"], first["to"]
@@ -83,11 +90,15 @@ class Message:
         self.from_tag = _tag(sender)
         self.to_tag = _tag(receiver)
         self.via = parse_via(via if "," not in via else next(iter(elements(via)), ""))
+        self.vias = via.count(",") + 1
         if not single:
+            self.vias = sum([value.count(",") + 1 for key, _, value in fields if key == "via"])
             _check_single(fields)
 
     def first(self, key: str) -> str | None:
         """The value of the first field with this key, as received, or None."""
+        if self._first is not None:
+            return self._first.get(key)
         for field in self.fields:
             if field[0] == key:
                 return field[2]
@@ -117,6 +128,8 @@ class Message:
             views = self._views = {}
         elif row.key in views:
             return views[row.key]  # type: ignore[no-any-return]
+        if self.first(row.key) is None:
+            return []
         parse = row.parse
         values = [parse(text) for field in self.fields if field[0] == row.key for text in elements(field[2])]
         views[row.key] = values
@@ -141,9 +154,8 @@ class Message:
         raise NotImplementedError
 
     def __bytes__(self) -> bytes:
-        lines = [f"{name}: {value}" for _, name, value in self.fields]
-        head = f"{self.start_line()}\r\n" + "\r\n".join(lines) + "\r\n\r\n"
-        return head.encode("utf-8", "surrogateescape") + self.body
+        lines = "".join([f"{name}: {value}\r\n" for _, name, value in self.fields])
+        return f"{self.start_line()}\r\n{lines}\r\n".encode("utf-8", "surrogateescape") + self.body
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and bytes(self) == bytes(other)
@@ -167,6 +179,7 @@ class Request(Message):
     def __init__(self, method: str, target: str, fields: list[Field], body: bytes = b"") -> None:
         self.fields = fields
         self.body = body
+        self._first = None
         self._views = None
         self.method = method
         self.target = target
@@ -194,13 +207,23 @@ class Request(Message):
     def start_line(self) -> str:
         return f"{self.method} {self.target} SIP/2.0"
 
-    def response(self, status: int, reason: str = "", to_tag: str = "", more: tuple[Field, ...] = ()) -> Response:
+    def response(
+        self,
+        status: int,
+        reason: str = "",
+        to_tag: str = "",
+        more: tuple[Field, ...] = (),
+        body: bytes = b"",
+        kind: str = "",
+    ) -> Response:
         """Build the response to this request (RFC 3261 8.2.6).
 
         :param status: its status code.
         :param reason: its reason phrase; the code's own when empty.
         :param to_tag: the tag to add to To when there is none yet; never in a 100.
         :param more: further fields.
+        :param body: its body, or none.
+        :param kind: the body's Content-Type.
         """
         fields = [field for field in self.fields if field[0] in _COPIED]
         if status == 100:
@@ -208,8 +231,11 @@ class Request(Message):
         elif to_tag and not self.to_tag:
             fields = [(key, name, f"{value};tag={to_tag}" if key == "to" else value) for key, name, value in fields]
         fields.extend(more)
-        fields.append(NO_BODY)
-        return Response(status, reason or reason_of(status), fields)
+        if body:
+            with_body(fields, kind, body)
+        else:
+            fields.append(NO_BODY)
+        return Response(status, reason or reason_of(status), fields, body)
 
     def ack_for(self, response: Response) -> Request:
         """Build the ACK of a final response other than 2xx (RFC 3261 17.1.1.3)."""
@@ -255,7 +281,10 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, fields: list[Field], body: bytes = b"") -> None:
-        super().__init__(fields, body)
+        self.fields = fields
+        self.body = body
+        self._first = None
+        self._views = None
         self.status = status
         self.reason = reason
 

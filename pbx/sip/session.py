@@ -18,7 +18,7 @@ from pbx.sip.flow import Flow
 from pbx.sip.headers import ALLOW, RETRY_AFTER, Field
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.information import Information
-from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
+from pbx.sip.message import Message, Request, Response
 from pbx.sip.offer_answer import LOCAL_OFFER, REMOTE_OFFER, STABLE, OfferAnswer
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
@@ -477,13 +477,10 @@ class Session:
         return user
 
     def _response(self, request: Request, status: int, sdp: bytes, more: tuple[Field, ...]) -> Response:
-        routes = tuple(field for field in request.fields if field[0] == "record-route")  # RFC 3261 12.1.1
-        response = request.response(status, "", self._dialog().local_tag, (*routes, self._contact(), ALLOWED, *more))
-        if sdp:
-            response.fields.remove(NO_BODY)
-            with_body(response.fields, SDP_TYPE, sdp)
-            response.body = sdp
-        return response
+        more = (self._contact(), ALLOWED, *more)
+        if request.first("record-route") is not None:
+            more = (*[field for field in request.fields if field[0] == "record-route"], *more)  # RFC 3261 12.1.1
+        return request.response(status, "", self._dialog().local_tag, more, sdp, SDP_TYPE)
 
     def _dialog(self) -> Dialog:
         assert self.dialog is not None

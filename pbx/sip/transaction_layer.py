@@ -19,7 +19,7 @@ from pbx.sip.flow import Flow, via_of
 from pbx.sip.gate import OPEN, Gate
 from pbx.sip.headers import VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
-from pbx.sip.message import Message, Request, Response
+from pbx.sip.message import Request, Response
 from pbx.sip.occupancy import TRANSACTIONS, Occupancy, no_room
 from pbx.sip.server_transaction import (
     ACCEPTED,
@@ -177,7 +177,7 @@ class TransactionLayer:
 
     def _response_received(self, flow: Flow, response: Response) -> None:
         transaction = self._clients.get(f"{response.via.branch} {response.cseq} {response.cseq_method}")
-        if transaction is None or _vias(response) > 1:
+        if transaction is None or response.vias > 1:
             # RFC 3261 18.1.2: a UAC core could take it; all it could be is a 2xx after timer M. Nobody waits for it.
             # With a second Via it was meant for somebody else (RFC 3261 8.1.3.3).
             self.counts["stray responses"] += 1
@@ -295,7 +295,3 @@ def _leaves_nothing(request: Request, status: int) -> bool:
     if status in _STATELESS:
         return True
     return not request.to_tag and status not in _STATEFUL and request.first("authorization") is None
-
-
-def _vias(message: Message) -> int:
-    return sum([value.count(",") + 1 for key, _, value in message.fields if key == "via"])

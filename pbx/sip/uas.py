@@ -55,8 +55,7 @@ def check(request: Request) -> None:
         raise Malformed(416, "")  # RFC 3261 8.2.2.1
     if uri.headers or "method" in uri.parameters:
         raise Malformed(400, "headers or method in the Request-URI")  # RFC 3261 19.1.1
-    keys = {field[0] for field in request.fields}
-    if "require" in keys:
+    if request.first("require") is not None:
         known = EXTENSIONS | REGISTERING if method == "REGISTER" else EXTENSIONS
         unsupported = [tag for tag in request.many(REQUIRE) if tag not in known]
         if unsupported:
@@ -64,9 +63,9 @@ def check(request: Request) -> None:
     if request.body and method in _DESCRIBING:
         _check_body(request)
     if method == "INVITE":
-        if "accept" in keys and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
+        if request.first("accept") is not None and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
             raise Malformed(406, "no session description accepted")  # RFC 3261 21.4.7
-    elif "replaces" in keys:
+    elif request.first("replaces") is not None:
         raise Malformed(400, "Replaces stands in INVITE only")  # RFC 3891 section 3
     elif method == "REGISTER":
         _check_registration(request)

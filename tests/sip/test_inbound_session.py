@@ -8,7 +8,7 @@ from pbx.sip.errors import InvalidState
 from pbx.sip.headers import REASON
 from pbx.sip.session import ALLOWED
 from tests.sip.endpoint import OFFER, Endpoint, names
-from tests.sip.wire import SDP, request
+from tests.sip.wire import SDP, received, request
 
 RETRANSMISSIONS = [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
 
@@ -136,7 +136,7 @@ def test_ack_that_cannot_be_read_is_as_if_it_had_not_come(us):
     ack.fields = [
         ("content-type", "c", "sdp") if key == "content-type" else (key, name, value) for key, name, value in ack.fields
     ]
-    us.receive(ack)
+    us.receive(received(ack))
     assert us.told == []
     assert us.after(0.5) == ["200 INVITE"]
     us.receive(us.within("ACK", 1, sdp=SDP))
