@@ -69,7 +69,7 @@ class Stream:
         return formats(self.formats + other.formats, self.known + other.known)
 
 
-def read_offer(body: bytes, allowed: Collection[str]) -> tuple[list[Stream], list[Media]]:
+def read_offer(body: bytes, allowed: frozenset[str]) -> tuple[list[Stream], list[Media]]:
     """Judge an offer. Returns its streams and the m-lines that the answerer may see, with ports still to be set.
 
     :param allowed: the configured codecs' names in lower case.
@@ -180,22 +180,36 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
     host = description.host(media)
     rtcp_host, rtcp_port = media.rtcp or ("", media.port + 1)
     rtp, rtcp = _address(host, media.port), _address(rtcp_host or host, rtcp_port)
-    known, mux = tuple(media.codecs().items()), _MUX in media.lines
+    known, mux = _known(media.formats, media.lines), _MUX in media.lines
     sends = description.direction(media) not in {RECVONLY, INACTIVE}
     return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends)
 
 
-def _keep(stream: Stream, allowed: Collection[str]) -> None:
+def _keep(stream: Stream, allowed: frozenset[str] | tuple[str, ...]) -> None:
     """Leave in an audio stream only these codecs; refuse it when none of them carries speech.
 
     Codecs are compared by name alone: phones write the rate of G.722 and the channels of Opus in several ways.
     """
-    kept = [(payload, codec.name) for payload, codec in stream.known if codec.name in allowed and payload in _PAYLOADS]
-    names = tuple([name for _, name in kept])
+    kept, names = _kept(stream.known, allowed)
     if _SPEECHLESS.issuperset(names):
         stream.active = False
     else:
-        stream.formats, stream.codecs = tuple([payload for payload, _ in kept]), names
+        stream.formats, stream.codecs = kept, names
+
+
+@lru_cache(maxsize=256)  # phones of one make say the same
+def _known(formats: tuple[str, ...], lines: tuple[str, ...]) -> tuple[tuple[str, Codec], ...]:
+    """The payload types of an m-line that are explained, with their encodings."""
+    return tuple(sdp.codecs(formats, lines).items())
+
+
+@lru_cache(maxsize=256)
+def _kept(
+    known: tuple[tuple[str, Codec], ...], allowed: frozenset[str] | tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of these payload types those that may pass, and the names of their encodings."""
+    kept = [(payload, codec.name) for payload, codec in known if codec.name in allowed and payload in _PAYLOADS]
+    return tuple([payload for payload, _ in kept]), tuple([name for _, name in kept])
 
 
 def _own_choice(stream: Stream, media: Media) -> list[str]:
@@ -223,21 +237,26 @@ def _line(description: SessionDescription, media: Media, stream: Stream, mux: bo
     """
     if not stream.active:
         return _refusal(stream)
-    lines = []
-    for line in media.lines:
+    own = (_MUX,) if mux else ()
+    lines = (*_crossing(media.lines, stream.formats), *own, f"a={description.direction(media)}")
+    host = description.host(media)
+    connection = f"IN {'IP6' if ':' in host else 'IP4'} {host}" if host in _HELD else ""
+    return Media(media.kind, media.port, media.profile, stream.formats, 1, connection, lines)
+
+
+@lru_cache(maxsize=256)
+def _crossing(lines: tuple[str, ...], formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the lines under an m-line those that the other side may see, when these payload types are left of it."""
+    crossing = []
+    for line in lines:
         name, _, value = line.partition(":")
         if name in _PAYLOAD_LINES:
             payload = value.partition(" ")[0]
-            if payload in stream.formats or payload == "*":
-                lines.append(line)
+            if payload in formats or payload == "*":
+                crossing.append(line)
         elif name in _STREAM_LINES:
-            lines.append(line)
-    if mux:
-        lines.append(_MUX)
-    lines.append(f"a={description.direction(media)}")
-    host = description.host(media)
-    connection = f"IN {'IP6' if ':' in host else 'IP4'} {host}" if host in _HELD else ""
-    return Media(media.kind, media.port, media.profile, stream.formats, 1, connection, tuple(lines))
+            crossing.append(line)
+    return tuple(crossing)
 
 
 def _refusal(stream: Stream) -> Media:

@@ -136,7 +136,7 @@ class Side:
         self._shown_host = shown_host
         self._signalling_host = signalling_host
         self._session = session
-        self._version = 0
+        self._version = 1
 
     def __repr__(self) -> str:
         return f"<side {self._session}: {'closed' if self.closed else self.ports}>"
@@ -205,9 +205,11 @@ class Side:
                 line.port = port.number
         text = self._described(lines)
         if text != self.shown:
-            self._version += 1
-            self.shown = self._described(lines)
-        return self.shown
+            if self.shown:
+                self._version += 1
+                text = self._described(lines)
+            self.shown = text
+        return text
 
     def speak(self, beat: Beat, ssrc: int) -> Voice | None:
         """Be the other end of this phone's sound ourselves, in place of whomever it was connected to.

@@ -95,6 +95,8 @@ def number(text: str, limit: int = 2**32 - 1) -> int:
     :raises Malformed: 400 when it is no number or is above the limit (RFC 3261 8.1.1.5, 20).
     """
     text = text.strip()
-    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > limit:
-        raise Malformed(400, "number expected")
-    return int(text)
+    if text.isascii() and text.isdigit() and len(text) <= 10:
+        value = int(text)
+        if value <= limit:
+            return value
+    raise Malformed(400, "number expected")

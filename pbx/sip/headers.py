@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from pbx.sip.errors import Malformed
@@ -216,6 +217,16 @@ def parse_text(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)  # a phone writes the same one into all its messages
+def parse_contact(text: str) -> Address:
+    """Parse one Contact value (RFC 3261 20.10).
+
+    :raises Malformed: 400.
+    """
+    return parse_address(text)
+
+
+@lru_cache(maxsize=64)  # nearly all that is there
 def parse_media_type(text: str) -> tuple[str, Parameters]:
     """Parse `type/subtype;parameters` into a lower-case type and its parameters.
 
@@ -395,7 +406,7 @@ AUTHENTICATION_INFO = Row("Authentication-Info", parse_text)
 AUTHORIZATION = Row("Authorization", parse_text)
 CALL_ID = Row("Call-ID", parse_call_id, "i")
 CALL_INFO = Row("Call-Info", parse_bracketed, many=True)
-CONTACT = Row("Contact", parse_address, "m", many=True)
+CONTACT = Row("Contact", parse_contact, "m", many=True)
 CONTENT_DISPOSITION = Row("Content-Disposition", parse_item)
 CONTENT_ENCODING = Row("Content-Encoding", parse_token, "e", many=True)
 CONTENT_LANGUAGE = Row("Content-Language", parse_token, many=True)

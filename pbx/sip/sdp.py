@@ -64,17 +64,7 @@ class Media:
 
     def codecs(self) -> dict[str, Codec]:
         """The encoding of each payload type in `formats`, in their order; one that nothing explains is left out."""
-        mapped = {}
-        for line in self.lines:
-            if line.startswith("a=rtpmap:"):
-                payload, _, encoding = line[9:].partition(" ")
-                mapped[payload] = _codec(encoding)
-        found = {}
-        for payload in self.formats:
-            codec = mapped[payload] if payload in mapped else STATIC_PAYLOADS.get(payload)
-            if codec is not None:
-                found[payload] = codec
-        return found
+        return codecs(self.formats, self.lines)
 
     def attribute(self, name: str) -> str | None:
         """The value of the first `a=name:value` line, "" for a bare `a=name`, None when there is neither."""
@@ -128,6 +118,21 @@ class SessionDescription:
             if line in _DIRECTION_LINES:
                 return _DIRECTION_LINES[line]
         return SENDRECV
+
+
+def codecs(formats: tuple[str, ...], lines: tuple[str, ...]) -> dict[str, Codec]:
+    """The encodings of an m-line with these payload types and these lines under it; see `Media.codecs`."""
+    mapped = {}
+    for line in lines:
+        if line.startswith("a=rtpmap:"):
+            payload, _, encoding = line[9:].partition(" ")
+            mapped[payload] = _codec(encoding)
+    found = {}
+    for payload in formats:
+        codec = mapped[payload] if payload in mapped else STATIC_PAYLOADS.get(payload)
+        if codec is not None:
+            found[payload] = codec
+    return found
 
 
 def parse(body: bytes) -> SessionDescription:

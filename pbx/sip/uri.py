@@ -38,7 +38,7 @@ class Uri:
     :param opaque: for other schemes than sip and sips, all that follows the colon.
     """
 
-    __slots__ = ("headers", "host", "opaque", "parameters", "password", "port", "scheme", "user")
+    __slots__ = ("_text", "headers", "host", "opaque", "parameters", "password", "port", "scheme", "user")
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Uri:
         self.headers = headers
         self.password = password
         self.opaque = opaque
+        self._text = ""
 
     @property
     def is_sip(self) -> bool:
@@ -71,6 +72,11 @@ class Uri:
         return unquote(self.user, errors="surrogateescape") if "%" in self.user else self.user
 
     def __str__(self) -> str:
+        if not self._text:
+            self._text = self._written()
+        return self._text
+
+    def _written(self) -> str:
         if self.opaque:
             return f"{self.scheme}:{self.opaque}"
         secret = "" if self.password is None else f":{self.password}"
