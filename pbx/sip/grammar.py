@@ -6,6 +6,7 @@ Total over any text: what does not fit raises `Malformed(400, why)` and nothing 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pbx.sip.errors import Malformed
 
@@ -89,6 +90,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+@lru_cache(maxsize=1024)  # mostly the same few: lengths, hops, seconds
 def number(text: str, limit: int = 2**32 - 1) -> int:
     """Parse 1*DIGIT.
 

@@ -154,12 +154,12 @@ def parse_via(text: str) -> Via:
         given: Parameters = {"rport": None, "branch": branch} if before else {"branch": branch}
         if after:
             given["rport"] = None
-        return Via(transport, host, _port(port), given)
+        return Via(transport, host, None if port is None else _port(port), given)
     found = _VIA.fullmatch(text)
     if found is None:
         raise Malformed(400, "malformed Via")
     transport, host, port, rest = found.groups()
-    return Via(transport.upper(), host, _port(port), parameters(rest or ""))
+    return Via(transport.upper(), host, None if port is None else _port(port), parameters(rest or ""))
 
 
 def parse_sent_by(text: str) -> Via:
@@ -175,18 +175,18 @@ def parse_sent_by(text: str) -> Via:
         given = parameters(text[found.end() :].strip())
     except Malformed:
         given = {}
-    return Via(transport.upper(), host, _port(port), given, protocol)
+    return Via(transport.upper(), host, None if port is None else _port(port), given, protocol)
 
 
-def _port(text: str | None) -> int | None:
-    if text is None:
-        return None
+@lru_cache(maxsize=1024)
+def _port(text: str) -> int:
     port = int(text)
     if port > 65535:
         raise Malformed(400, "port out of range")
     return port
 
 
+@lru_cache(maxsize=1024)  # the same few in most dialogs, and in all messages of a transaction
 def parse_cseq(text: str) -> tuple[int, str]:
     """Parse CSeq: (number below 2**31, method) (RFC 3261 8.1.1.5).
 

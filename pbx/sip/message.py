@@ -20,11 +20,8 @@ T = TypeVar("T")
 NO_BODY: Field = ("content-length", "Content-Length", "0")
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
 _ONCE = frozenset(("call-id", "content-length", "content-type", "cseq", "from", "max-forwards", "to"))
-# The plain forms of From and To; all others go through the whole grammar.
-_TAGGED = re.compile(
-    rf"(?:[^\"<>;,]*+|\s*+{QUOTED}\s*+)<[^<>\s]++>\s*+(?:;\s*+[Tt][Aa][Gg]\s*+=\s*+({TOKEN})\s*+)?+",
-    re.ASCII | re.DOTALL,
-)
+# From and To as nearly everybody writes them; all others go through the whole grammar.
+_TAGGED = re.compile(rf"(?:{QUOTED}|[^\"<>;,]*+) ?<[!-;=?-~]++>(?:;tag=({TOKEN}))?+", re.DOTALL)
 
 
 class Message:
@@ -66,13 +63,14 @@ class Message:
             return object.__getattribute__(self, name)
         raise AttributeError(name)
 
-    def identify(self) -> None:
+    def identify(self, last: dict[str, str] | None = None) -> None:
         """Parse what matching needs (RFC 3261 8.1.1: the fields that every message has).
 
+        :param last: the last value of each field, where that is known.
         :raises Malformed: 400 when one is missing, comes twice or is malformed.
         """
         fields = self.fields
-        first = {key: value for key, _, value in fields}
+        first = {key: value for key, _, value in fields} if last is None else last
         single = len(first) == len(fields)
         if not single:
             first = {key: value for key, _, value in reversed(fields)}
@@ -154,8 +152,8 @@ class Message:
         raise NotImplementedError
 
     def __bytes__(self) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for _, name, value in self.fields])
-        return f"{self.start_line()}\r\n{lines}\r\n".encode("utf-8", "surrogateescape") + self.body
+        lines = "\r\n".join([f"{name}: {value}" for _, name, value in self.fields])
+        return f"{self.start_line()}\r\n{lines}\r\n\r\n".encode("utf-8", "surrogateescape") + self.body
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and bytes(self) == bytes(other)

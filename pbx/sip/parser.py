@@ -108,27 +108,28 @@ def _parsed(text: str, limits: Limits, fault: Malformed | None) -> Request | Res
     Lines that go on in the next one (RFC 3261 7.3.1) are rare: the head is read again when one is met.
     """
     lines = text.split("\r\n")
-    if not text.count("\r") == text.count("\n") == len(lines) - 1:
+    rest = "".join(lines)
+    if "\r" in rest or "\n" in rest:
         # Others may take one alone for the end of a line, and read another message than we do.
         fault = fault or Malformed(400, "stray CR or LF")
-    fields: list[Field] = []
-    keys = _KEYS
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        key = keys.get(name)
-        if key is None or not colon:
-            if name[:1] in (" ", "\t"):
-                return _parsed(_FOLD.sub(" ", text), limits, fault)
-            key = _key_of(name) if colon else ""
-            if not key:
-                fault = fault or Malformed(400, "malformed header field")
-                continue
-        fields.append((key, name, value.strip(" \t")))
+    known = _KEYS.get
+    fields: list[Field] = [
+        (known(name) or _key_of(name), name, value.strip(" \t")) if colon else ("", name, "")
+        for line in lines[1:]
+        for name, colon, value in [line.partition(":")]
+    ]
+    last = {key: value for key, _, value in fields}
+    if "" in last:
+        if any(name[:1] in (" ", "\t") for key, name, _ in fields if not key):
+            return _parsed(_FOLD.sub(" ", text), limits, fault)
+        fault = fault or Malformed(400, "malformed header field")
+        fields = [field for field in fields if field[0]]
+        del last[""]
     if len(fields) > limits.fields:
         fault = fault or Malformed(513, "too many header fields")
     message = _start(lines[0], fields)
     try:
-        message.identify()
+        message.identify(last)
         if fault is not None:
             raise fault
         if isinstance(message, Request) and message.cseq_method != message.method:

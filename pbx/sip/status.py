@@ -87,4 +87,4 @@ def recognised(status: int) -> int:
 
 def reason_of(status: int) -> str:
     """Return the reason phrase of a status code."""
-    return REASONS.get(recognised(status), "Unknown")
+    return REASONS.get(status) or REASONS.get(recognised(status), "Unknown")
