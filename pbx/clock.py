@@ -97,10 +97,12 @@ class TimerQueue:
 
     def due(self, now: float) -> list[QueuedTimer]:
         """The first timers whose time has come, those of one bucket, still in the queue until they fire."""
-        first = self.next()
-        if first is None or first.time > now:
-            return []
-        return sorted([timer for timer in self._buckets[self._order[0]] if timer.time <= now], key=_time)
+        while self._order and self._order[0] <= now * _BUCKETS:
+            bucket = self._buckets[self._order[0]]
+            if bucket:
+                return sorted([timer for timer in bucket if timer.time <= now], key=_time)
+            del self._buckets[heapq.heappop(self._order)]
+        return []
 
     def pending(self) -> list[QueuedTimer]:
         """All timers, the next first."""

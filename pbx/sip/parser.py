@@ -18,6 +18,7 @@ MAX_FIELDS = 256
 MAX_BODY = 256 * 1024  # bytes
 
 _STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.DOTALL)
+_STATUS = {str(status): status for status in range(100, 700)}
 _VERSION = re.compile(r"[Ss][Ii][Pp]/[0-9]+\.[0-9]+")
 _REPEATED = frozenset(("call-id", "cseq", "from", "to"))
 _FOLD = re.compile(r"\r\n[ \t]+")
@@ -75,9 +76,7 @@ def parse(packet: bytes, limits: Limits = LIMITS) -> Request | Response:
     try:
         if not end:
             raise Malformed(400, "no end of the head")
-        length = content_length(message)
-        if length is None:
-            length = len(body)
+        length = len(body) if message.length is None else number(message.length)
         if length > len(body):
             raise Malformed(400, "body shorter than Content-Length")
         if length > limits.body:
@@ -184,6 +183,11 @@ def _once(fields: list[Field]) -> list[Field]:
 
 
 def _start(line: str, fields: list[Field]) -> Request | Response:
+    version, _, rest = line.partition(" ")
+    if version == "SIP/2.0":
+        code, _, reason = rest.partition(" ")
+        if code in _STATUS:
+            return Response(_STATUS[code], reason, fields)
     words = line.split(" ")
     if len(words) == 3 and words[1] and words[2] == "SIP/2.0" and is_token(words[0]):
         return Request(words[0], words[1], fields)
