@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pbx import options
+from pbx.exchange.numbering import Numbering
 from pbx.exchange.thresholds import Thresholds
 from pbx.faults import Fault
 from pbx.options import Listener, Network, Wrong, nearest, shown
@@ -116,10 +117,21 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Dialplan:
-    """`[dialplan]`: the Python file whose global `plan` decides what a call does; the calling code of the country."""
+    """`[dialplan]`: the Python file whose global `plan` decides what a call does; how numbers are dialled here.
+
+    `country` is a calling code; `emergency` are the numbers for which no limit counts.
+    """
 
     file: Path = Path("dialplan.py")
     country: str = ""
+    national_prefix: str = "0"
+    international_prefix: str = "00"
+    emergency: tuple[str, ...] = ("112",)
+
+    @property
+    def numbering(self) -> Numbering:
+        """How numbers are dialled here."""
+        return Numbering(self.country, self.national_prefix, self.international_prefix, self.emergency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +263,15 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "recordings": options.file,
         },
     ),
-    "dialplan": (Dialplan, {"file": options.file, "country": options.calling_code}),
+    "dialplan": (
+        Dialplan,
+        {
+            "file": options.file,
+            "country": options.calling_code,
+            **dict.fromkeys(("national_prefix", "international_prefix"), options.dialled_prefix),
+            "emergency": options.dialled_numbers,
+        },
+    ),
     "control": (Control, {"socket": options.file}),
     "log": (
         Log,

@@ -262,6 +262,23 @@ def calling_code(label: str, value: object) -> str:
     return written
 
 
+def dialled_prefix(label: str, value: object) -> str:
+    """Read "" or digits that are dialled before a number."""
+    written = text(label, value)
+    if not re.fullmatch("[0-9]{0,6}", written):
+        raise Wrong(f"{label} is {shown(written)}, no digits to dial", 'write for example "0", or ""')
+    return written
+
+
+def dialled_numbers(label: str, value: object) -> tuple[str, ...]:
+    """Read a list of numbers, digits alone."""
+    numbers = value if isinstance(value, list) else [value]
+    for number in numbers:
+        if not (isinstance(number, str) and re.fullmatch("[0-9]{2,15}", number)):
+            raise Wrong(f"{label} holds {shown(number)}, no number to dial", 'write for example ["112"]')
+    return tuple(numbers)
+
+
 def boolean(label: str, value: object) -> bool:
     """Read true or false."""
     if not isinstance(value, bool):
