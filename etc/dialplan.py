@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pbx.dialplan import Call, Plan, ext
+from pbx.dialplan import Call, Plan, clock_time, ext, prompt
 
 plan = Plan()
 
@@ -17,3 +17,23 @@ async def extension(call: Call, number: str) -> None:
 async def echo(call: Call) -> None:
     """Send the callers their own voice, until they hang up."""
     await call.echo()
+
+
+@plan.internal("601")
+async def menu(call: Call) -> None:
+    """Ask what the caller wants; nobody who presses nothing is asked more than twice."""
+    match await call.ask(prompt("welcome"), prompt("main-menu"), timeout=5, tries=2):
+        case "1" | "2":
+            await call.dial(ext("1001"), timeout=20)
+        case "0":
+            await call.dial(ext("1002"), timeout=20)
+        case _:
+            await call.play(prompt("goodbye"))
+
+
+@plan.internal("602")
+async def memo(call: Call) -> None:
+    """Record a word or two, say when that was, and play it."""
+    await call.play(prompt("after-the-tone"))
+    recording = await call.record(max=30, silence=3)
+    await call.play(prompt("at"), clock_time(call.now), recording)

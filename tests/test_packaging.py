@@ -122,6 +122,8 @@ def test_wheel_holds_the_exchange_and_nothing_else(built):
     assert {name.partition("/")[0] for name in names} == {"pbx", "twisted", f"txpbx-{pbx.__version__}.dist-info"}
     assert [name for name in names if name.startswith("twisted/")] == ["twisted/plugins/pbx_plugin.py"]
     assert {"pbx/py.typed", "pbx/migrations/env.py"} <= set(names)
+    prompts = {str(path.relative_to(built.tree)) for path in (built.tree / "pbx" / "media" / "prompts").rglob("*.*")}
+    assert prompts and prompts <= set(names)
 
 
 def test_wheel_holds_every_module_of_the_tree(built):

@@ -97,7 +97,7 @@ def banner(listeners: tuple[Listener, ...], passwords: dict[str, str]) -> str:
 
   Listens on {", ".join(map(str, listeners))}
 {phones}
-  Dial       1001 or 1002: the other phone; 600: an echo test, you hear yourself
+  Dial       1001 or 1002: the other phone; 600: an echo test, you hear yourself; 601: a menu; 602: a memo
   Look       {os.path.relpath(PROGRAMS)}/pbx --config {CONFIG} registrations, in another terminal: who is there
   Change     {FOLDER}/dialplan.py decides what a call does, {CONFIG} the rest; {ACCOUNTS} keeps the passwords
   Stop       Ctrl-C

@@ -28,6 +28,7 @@ from pbx.testing.names import Zone
 from pbx.testing.network import Network, SimulatedSocket
 from pbx.testing.phone import Phone
 from pbx.testing.proxy import Proxy
+from pbx.testing.sound import Reciter
 from pbx.wiring import THRESHOLDS, Exchange
 
 REALM = "pbx"
@@ -125,7 +126,7 @@ class SimulatedExchange:
     :param qualify: seconds after which phones are asked whether they are there; 0 asks nobody.
     :param beside: another exchange, whose clock and network it shares.
     :param advertise: the host that peers outside 10.0.0.0/8 are told; "" for none.
-    :param library: the sounds that there are; None for ours, with nowhere to record.
+    :param library: the sounds that there are; None for ours, with one who recites texts, and nowhere to record.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
     :ivar zone: the DNS, without records.
@@ -158,7 +159,7 @@ class SimulatedExchange:
         self.exchanges.append(self)
         self.store = MemoryStore()
         self.bans = MemoryBans()
-        self.library = library or Library(recordings=Path(os.devnull))
+        self.library = library or Library(recordings=Path(os.devnull), synthesiser=Reciter())
         self.host = host
         self.phones: list[Phone] = []
         self.proxies: list[Proxy] = []

@@ -17,6 +17,7 @@ from pbx.media.tones import tone as tone_of
 from pbx.sip.headers import REQUIRE, SUPPORTED
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
+from pbx.testing.sound import recited
 from tests.flows.lawful import assert_lawful
 from tests.flows.office import ACCOUNTS
 from tests.media.test_wav import amplitude
@@ -197,6 +198,14 @@ def test_say_without_a_synthesiser_is_one_clear_error(sim: SimulatedExchange, lo
     sim.until(lambda: alice.idle)
     [event] = logged_errors()
     assert "install espeak-ng" in str(event["log_failure"].value)
+
+
+def test_a_text_is_said_and_heard() -> None:
+    sim = SimulatedExchange(plan, ACCOUNTS)
+    alice = calls(sim, "711")
+    assert alice.hears(recited("Hello."))
+    sim.until(lambda: alice.idle)
+    sim.assert_idle()
 
 
 # ask

@@ -106,6 +106,7 @@ def test_file_whose_writer_was_killed_is_read_to_its_end(size: int) -> None:
         (made(form(1), TONE)[:40], "no sound"),
         (made(form(1)[:10], TONE), "cut off"),
         (made(form(1), b""), "no sound"),
+        (made(form(1), TONE, before=b"junk\0\0\0\0" * 200), "no sound"),
         (made(form(3, bits=32), TONE), "format is 3 with 32 bits"),
         (made(form(1, bits=24), TONE), "24 bits"),
         (made(form(1, channels=0), TONE), "0 channels"),
