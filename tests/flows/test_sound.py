@@ -185,6 +185,32 @@ def test_hang_up_reaches_what_is_played(sim: SimulatedExchange) -> None:
     assert seen == ["left"]
 
 
+@pytest.mark.parametrize("number", ["700", "701", "702", "703", "704", "705", "706", "707", "708"])
+@pytest.mark.parametrize("seconds", [0.25, 1.5])
+def test_hang_up_reaches_every_verb_and_leaves_nothing(sim: SimulatedExchange, number: str, seconds: float) -> None:
+    bob = sim.phone("1002")
+    alice = calls(sim, number)
+    sim.advance(seconds)
+    alice.hangs_up()
+    sim.advance(1)
+    assert bob.idle
+    assert sim.exchange.figures()["calls"] == 0
+    assert len(sim.exchange.relay.beat) == 0
+
+
+def test_a_caller_that_holds_and_comes_back_is_still_asked(sim: SimulatedExchange) -> None:
+    alice = calls(sim, "703")
+    sim.until(lambda: alice.talking)
+    sim.advance(0.5)
+    alice.holds()
+    sim.advance(1)
+    alice.resumes()
+    sim.advance(1)
+    alice.presses("1234")
+    sim.advance(0.5)
+    assert seen == ["1234"]
+
+
 def test_a_prompt_that_is_not_there_is_one_clear_error(sim: SimulatedExchange, logged_errors) -> None:
     alice = calls(sim, "709")
     sim.until(lambda: alice.idle)
