@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from pbx.media.library import Library
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
+from tests.flows import test_sound
 from tests.flows.office import ACCOUNTS, plan
 
 LONGEST_TIMER = 64.0  # seconds
@@ -65,3 +68,24 @@ def test_finished_call_leaves_no_garbage(ended: Callable[[Phone, Phone], None], 
         one_call()
     # The phones' own calls and sounds are scripts of this test, not parts of the exchange.
     assert not set(left) & {"Bridge", "Fork", "Branch", "Driver", "Call", "Side", "Port", "Answer", "Dialog"}, left
+
+
+@pytest.mark.parametrize("number", ["700", "702", "704", "705", "706", "707"])
+@pytest.mark.parametrize("seconds", [1.0, 30.0])
+def test_finished_call_with_sound_of_ours_leaves_no_garbage(number: str, seconds: float, tmp_path: Path) -> None:
+    sim = SimulatedExchange(test_sound.plan, ACCOUNTS, library=Library(recordings=tmp_path))
+    alice = sim.phone("1001")
+
+    def one_call() -> None:
+        alice.invites(number)
+        sim.advance(seconds)
+        if not alice.idle:
+            alice.hangs_up()
+        sim.advance(LONGEST_TIMER)
+        alice.call = None
+        test_sound.seen.clear()
+
+    one_call()
+    with garbage() as left:
+        one_call()
+    assert not set(left) & {"Bridge", "Driver", "Call", "Side", "Port", "Speaking", "Voice", "Player", "Recorder"}, left
