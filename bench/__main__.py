@@ -7,10 +7,10 @@ import os
 import shutil
 import sys
 
-from bench import calls, doors, machine, messages, relay, secure, sound
+from bench import calls, doors, machine, messages, registrations, relay, secure, sound
 from tests.programs import PACKAGES
 
-PARTS = ("messages", "calls", "tcp", "tls", "relay", "sound", "memory", "idle", "flood", "refusals")
+PARTS = ("messages", "calls", "tcp", "tls", "relay", "sound", "memory", "idle", "registrations", "flood", "refusals")
 WITHOUT_SIPP = ("messages", "tls", "idle", "flood", "refusals")
 
 
@@ -26,6 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keys", action="store_true", help="as keys (RFC 4733), ten a second, and no other sound")
     parser.add_argument("--held", type=int, default=1000, help="calls that take memory (default: %(default)s)")
     parser.add_argument("--idle", type=int, default=1000, help="silent TLS connections (default: %(default)s)")
+    parser.add_argument("--phones", type=int, default=10_000, help="that register (default: %(default)s)")
     parser.add_argument("--flood-seconds", type=float, default=10, help="of it (default: %(default)s)")
     parser.add_argument("--refusals", type=int, default=3000, help="of each kind of user (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, help="of parsing (default: %(default)s)")
@@ -38,9 +39,9 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given = arguments()
     parts = given.parts or list(PARTS)
-    print(f"machine   {machine.describe()}", flush=True)
+    print(f"machine       {machine.describe()}", flush=True)
     if shutil.which("sipp") is None and not set(parts) <= set(WITHOUT_SIPP):
-        print(f"missing   sipp (Debian package {PACKAGES['sipp']}): without it there is less", flush=True)
+        print(f"missing       sipp (Debian package {PACKAGES['sipp']}): without it there is less", flush=True)
         parts = [part for part in parts if part in WITHOUT_SIPP]
     if machine.LOAD_CPU is not None:
         os.sched_setaffinity(0, {machine.LOAD_CPU})
@@ -53,6 +54,7 @@ def main() -> int:
         "sound": lambda: sound.run(given.relayed, given.relay_seconds),
         "memory": lambda: calls.run_held(given.held, 50),
         "idle": lambda: secure.run_idle(given.idle),
+        "registrations": lambda: registrations.run(given.phones, 2 * given.rate),
         "flood": lambda: doors.run_flood(given.flood_seconds),
         "refusals": lambda: doors.run_refusals(given.refusals),
     }
@@ -63,7 +65,7 @@ def main() -> int:
         except AssertionError as failure:
             failed = True
             figure = f"FAILED: {failure}"
-        print(f"{part:<9} {figure}", flush=True)
+        print(f"{part:<13} {figure}", flush=True)
     return int(failed or parts != (given.parts or list(PARTS)))
 
 
