@@ -392,6 +392,24 @@ def test_after_a_call_in_another_codec_the_caller_is_offered_ours(sim: Simulated
     assert alice.hears("not-available")
 
 
+@pytest.mark.parametrize(("status", "heard"), [(488, False), (491, False), (0, True)])
+def test_a_caller_that_refuses_ours_is_hung_up_and_one_whose_offer_crosses_is_asked_again(
+    sim: SimulatedExchange, status: int, heard: bool
+) -> None:
+    bob = sim.phone("1002", payload_types=(9,))
+    alice = calls(sim, "708", payload_types=(9, 0))
+    assert alice.hears("please-wait")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.advance(2)
+    alice.refuses = status or 491
+    bob.hangs_up()
+    sim.advance(2)
+    alice.refuses = status
+    assert alice.hears("not-available", within=24) is heard
+    sim.until(lambda: alice.idle)
+
+
 def test_loss_of_packets_leaves_the_call_as_it_is(sim: SimulatedExchange) -> None:
     alice = calls(sim, "702")
     sim.until(lambda: alice.talking)
