@@ -16,7 +16,7 @@ from pbx.media.formats import EVENTS, Formats, formats
 from pbx.media.rtp import Address
 from pbx.sip import sdp
 from pbx.sip.errors import Malformed
-from pbx.sip.sdp import INACTIVE, RECVONLY, Codec, Media, SessionDescription
+from pbx.sip.sdp import INACTIVE, RECVONLY, SENDONLY, Codec, Media, SessionDescription
 
 _KINDS = frozenset({"audio", "video"})
 _PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
@@ -51,6 +51,7 @@ class Stream:
     :param known: the encodings of its payload types, of those that the line explains.
     :param mux: whether it can take RTCP where its RTP goes (RFC 5761).
     :param sends: whether it is to send, as far as this side says.
+    :param hears: whether it is to be sent anything, as far as this side says: not while it holds.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Stream:
     known: tuple[tuple[str, Codec], ...] = ()
     mux: bool = False
     sends: bool = True
+    hears: bool = True
 
     def formats_with(self, other: Stream) -> Formats:
         """What may come from either end when this one and that one agree."""
@@ -181,8 +183,9 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
     rtcp_host, rtcp_port = media.rtcp or ("", media.port + 1)
     rtp, rtcp = _address(host, media.port), _address(rtcp_host or host, rtcp_port)
     known, mux = _known(media.formats, media.lines), _MUX in media.lines
-    sends = description.direction(media) not in {RECVONLY, INACTIVE}
-    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends)
+    direction = description.direction(media)
+    sends, hears = direction not in {RECVONLY, INACTIVE}, direction not in {SENDONLY, INACTIVE}
+    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends, hears)
 
 
 def _keep(stream: Stream, allowed: frozenset[str] | tuple[str, ...]) -> None:

@@ -71,8 +71,8 @@ class Player:
         """The next 20 ms."""
         self._timestamp = self._timestamp + FRAME * (skipped + 1) & 0xFFFFFFFF
         speech = self._port.speech
-        if speech is None:
-            return
+        if speech is None or not self._port.hears:
+            return  # on hold (RFC 3264 section 8.4): what is left to say waits
         frame: bytes | None = b""
         while self._source is not None:
             frame = self._source.frame(speech.law)

@@ -134,6 +134,7 @@ class Port:
     :ivar formats: what may come.
     :ivar mux: whether RTCP shares RTP's port (RFC 5761).
     :ivar sends: whether the phone is to send RTP.
+    :ivar hears: whether it is to be sent any: not while it holds. Other phones know that, our voices ask.
     :ivar heard_at: when its last RTP came, or the first was due, in the clock's seconds.
     :ivar silent: whether `user` was told that none comes.
     :ivar reception: how well RTP came in.
@@ -149,9 +150,9 @@ class Port:
     """
 
     __slots__ = (
-        "_clock", "_path", "_peer", "_sink", "_tap", "agreed", "events", "formats", "garbage", "heard_at", "kind",
-        "latch", "mux", "names", "number", "octets_in", "octets_out", "packets_in", "packets_out", "pair", "reception",
-        "rtcp_signalled", "rtcp_source", "sends", "silent", "speech", "strange", "user",
+        "_clock", "_path", "_peer", "_sink", "_tap", "agreed", "events", "formats", "garbage", "heard_at", "hears",
+        "kind", "latch", "mux", "names", "number", "octets_in", "octets_out", "packets_in", "packets_out", "pair",
+        "reception", "rtcp_signalled", "rtcp_source", "sends", "silent", "speech", "strange", "user",
     )  # fmt: skip
 
     def __init__(self, kind: str, sockets: Sockets, host: str, clock: Clock, signalling_host: str) -> None:
@@ -163,6 +164,7 @@ class Port:
         self.speech: Speech | None = None
         self.names: tuple[tuple[str, str], ...] = ()
         self.mux = self.sends = self.silent = False
+        self.hears = True
         self.heard_at = 0.0
         self.reception = Reception()
         self.events = Events()
@@ -213,6 +215,7 @@ class Port:
         names: tuple[tuple[str, str], ...] = (),
         mux: bool = False,
         sends: bool = True,
+        hears: bool = True,
     ) -> None:
         """Offer and answer agree on this stream.
 
@@ -223,6 +226,7 @@ class Port:
         :param names: payload type and codec of all that it has named.
         :param mux: whether RTCP shares RTP's port (RFC 5761).
         :param sends: whether it is to send RTP.
+        :param hears: whether it is to be sent any.
         """
         self.recall()
         self.agreed = True
@@ -233,6 +237,7 @@ class Port:
         if sends and not self.sends:
             self.heard_at = self._clock.seconds()
         self.sends = sends
+        self.hears = hears
         if rtp is not None:
             self.latch.signal(rtp)
         if rtcp is not None and rtcp != self.rtcp_signalled:

@@ -179,6 +179,7 @@ class Side:
                     names=tuple(zip(mine.formats, mine.codecs, strict=False)),
                     mux=mine.mux,
                     sends=mine.sends,
+                    hears=mine.hears,
                 )
             else:
                 port.agreed = False

@@ -211,6 +211,21 @@ def test_a_caller_that_holds_and_comes_back_is_still_asked(sim: SimulatedExchang
     assert seen == ["1234"]
 
 
+def test_what_is_said_waits_while_the_caller_holds(sim: SimulatedExchange) -> None:
+    alice = calls(sim, "702")
+    sim.until(lambda: alice.talking)
+    sim.advance(1)
+    alice.holds()
+    sim.advance(0.25)
+    assert alice.call is not None
+    before = list(alice.call.sound.payloads)
+    sim.advance(10)
+    assert alice.call.sound.payloads == before
+    alice.resumes()
+    assert alice.hears("main-menu")
+    assert seen == []
+
+
 def test_a_prompt_that_is_not_there_is_one_clear_error(sim: SimulatedExchange, logged_errors) -> None:
     alice = calls(sim, "709")
     sim.until(lambda: alice.idle)
