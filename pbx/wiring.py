@@ -24,6 +24,9 @@ from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.exchange.thresholds import Thresholds
+from pbx.features.conference.conference_state import ConferencePackage
+from pbx.features.conference.conferences import Conferences
+from pbx.features.features import Features
 from pbx.media.library import Library
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
@@ -150,6 +153,9 @@ class Exchange:
         events = self.switchboard.events
         domain = domains[0] if domains else realm
         events.offer(RegistrationPackage(events, self.directory, self.location, gruus, domain, clock.seconds))
+        self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
+        events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
+        self.switchboard.features = Features(self.conferences)
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)
         self._limits = limits
@@ -209,6 +215,7 @@ class Exchange:
         """How much of everything there is now; all but registrations and counts return to what they were."""
         return {
             "calls": len(self.switchboard.calls),
+            "conferences": len(self.conferences),
             "sessions": len(self.agent.sessions),
             "dialogs": self.agent.dialogs,
             "transactions": len(self.layer),

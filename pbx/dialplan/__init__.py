@@ -6,9 +6,10 @@ from pbx.dialplan.call import Call
 from pbx.dialplan.driver import HungUp
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.routes import redirect
-from pbx.dialplan.sounds import Recording, clock_time, date, digits, number, prompt, tone
 from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
 from pbx.exchange.target import ext, uri
+from pbx.features.conference.room import Room, room
+from pbx.media.sounds import Recording, clock_time, date, digits, number, prompt, tone
 
 __all__ = [
     "Answered",
@@ -21,6 +22,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Recording",
+    "Room",
     "Unreachable",
     "clock_time",
     "date",
@@ -29,6 +31,7 @@ __all__ = [
     "number",
     "prompt",
     "redirect",
+    "room",
     "tone",
     "uri",
 ]

@@ -20,6 +20,9 @@ from pbx.exchange.bridge import CallUser
 from pbx.exchange.caller import Caller
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import ExtensionTarget, Target, UriTarget, uri
+from pbx.features.conference.attending import attend
+from pbx.features.conference.conferences import Conferences
+from pbx.features.conference.room import Room, checked_pin
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -36,11 +39,20 @@ RING_LIMIT = 60.0  # seconds that `dial` rings
 log = Logger(namespace="dialplan")
 
 
+class Features(Protocol):
+    """What the features keep for all calls of an exchange."""
+
+    @property
+    def conferences(self) -> Conferences: ...
+
+
 class Bridge(DrivenCall, Protocol):
     """The exchange's side of a call."""
 
     user: CallUser | None
 
+    @property
+    def features(self) -> Features: ...
     @property
     def caller(self) -> Caller: ...
     @property
@@ -163,6 +175,22 @@ class Call(SoundVerbs, Generic[State]):
         if self._bridge.answered:
             raise RuntimeError("redirect() is for calls that are not answered")
         self._bridge.redirect(uris, status)
+
+    async def conference(self, room: Room, pin: str | None = None, leader: bool = False) -> str:
+        """Answer, and let the caller talk to all others who are in a room, until it leaves or has to.
+
+        :param room: `room("sales")`.
+        :param pin: the digits that let this caller in; "" asks it for none, None for those that the room itself has.
+        :param leader: whether it may lock, record and end the conference, and remove others, by keys.
+        :returns: how it ended: "left" (by key), "removed", "ended", "deaf" (its sound was taken away by a new offer);
+            or why it did not get in: "full", "locked", "refused" (three wrong PINs).
+        """
+        if not isinstance(room, Room):
+            raise TypeError(f'conference() takes a room such as room("sales"), not {room!r}')
+        wanted = checked_pin("conference", pin)
+        await self._begin("conference")
+        wanted = room.pin if wanted is None else wanted
+        return await attend(self, self._bridge.speaking, self._bridge.features.conferences, room, wanted, leader)
 
     async def hang_up(self) -> None:
         """End the call. Without effect after `reject` and `redirect`."""

@@ -261,11 +261,11 @@ def _is_over(coroutine: Any) -> bool:
 
 
 def _place(coroutine: Any) -> str:
-    """Where a coroutine waits: the innermost line that is not one of our verbs'."""
+    """Where a coroutine waits: the innermost line that is not one of our verbs' or features'."""
     place = "?"
     while getattr(coroutine, "cr_frame", None) is not None:
         frame = coroutine.cr_frame
-        if not frame.f_globals["__name__"].startswith("pbx.dialplan."):
+        if not frame.f_globals["__name__"].startswith(("pbx.dialplan.", "pbx.features.")):
             place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         coroutine = coroutine.cr_await
     return place

@@ -14,7 +14,6 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 
 from pbx.dialplan.checks import check_count, check_seconds
-from pbx.dialplan.sounds import Playable, Recording, clips
 from pbx.media.beat import Beat
 from pbx.media.collector import Collector
 from pbx.media.g711 import ULAW
@@ -22,6 +21,7 @@ from pbx.media.hearing import Hearing
 from pbx.media.library import Library, NoSound
 from pbx.media.port import Tap
 from pbx.media.recorder import Recorder
+from pbx.media.sounds import Playable, Recording, clips
 from pbx.media.sources import Live, Loop, Sequel
 from pbx.media.take import Take
 from pbx.media.voice import Voice
@@ -49,6 +49,9 @@ class Speaking(Protocol):
 
     def listen_in(self, tap: Tap | None) -> None:
         """Let somebody listen in on what the caller says and hears; None ends that."""
+
+    def act_as_focus(self, conference: str) -> None:
+        """Tell the caller's phone that we are the focus of a conference; "" for none any more."""
 
 
 class SoundingCall(Protocol):

@@ -62,6 +62,8 @@ class Board(Protocol):
     def relay(self) -> Relay: ...
     @property
     def library(self) -> Library: ...
+    @property
+    def features(self) -> Any: ...
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
@@ -94,32 +96,10 @@ class Bridge:
     """
 
     __slots__ = (
-        "_board",
-        "_crossing",
-        "_dialled",
-        "_early",
-        "_flow",
-        "_fork",
-        "_forwards",
-        "_instance",
-        "_offer",
-        "_outcome",
-        "_progress",
-        "_renegotiation",
-        "_secure",
-        "_session",
-        "_side",
-        "_sides",
-        "answered",
-        "caller",
-        "ended",
-        "host",
-        "id",
-        "last_outcome",
-        "number",
-        "speaking",
-        "user",
-    )
+        "_board", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer", "_outcome",
+        "_progress", "_renegotiation", "_secure", "_session", "_side", "_sides", "answered", "caller", "ended", "host",
+        "id", "last_outcome", "number", "speaking", "user",
+    )  # fmt: skip
 
     def __init__(
         self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str, instance: str = ""
@@ -158,6 +138,11 @@ class Bridge:
     def clock(self) -> Clock:
         """The exchange's time."""
         return self._board.agent.clock
+
+    @property
+    def features(self) -> Any:
+        """What the dialplan's verbs work with."""
+        return self._board.features
 
     def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""

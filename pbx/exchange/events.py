@@ -138,6 +138,17 @@ class Events:
         """Whether anybody watches a resource."""
         return (package, resource) in self._watches
 
+    def end(self, package: str, resource: str, reason: str, sender: str | None = None) -> None:
+        """A resource may be watched no longer: by nobody, or not by one extension.
+
+        :param reason: as RFC 6665 4.1.3 has them.
+        :param sender: its number; None for everybody.
+        """
+        for watch in list(self._watches.get((package, resource), ())):
+            if sender in {None, watch.sender}:
+                self.ended(watch)
+                watch.notifier.end(reason)
+
     def expel(self, number: str) -> None:
         """An extension was removed or disabled: it watches and publishes nothing any more."""
         for watch in [watch for here in self._watches.values() for watch in here if watch.sender == number]:

@@ -136,6 +136,14 @@ class Speaking:
         """Let somebody listen in on what the caller says and hears, whatever it is connected to; None ends that."""
         self._side.listen_in(tap)
 
+    def act_as_focus(self, conference: str) -> None:
+        """Tell the caller's phone from the next message on that we are the focus of a conference (RFC 4579 3.1).
+
+        :param conference: the user part of its address; "" for none any more.
+        """
+        if self._session.dialog is not None:
+            self._session.dialog.conference = conference
+
     def agreed(self) -> None:
         """The caller has agreed upon something with us."""
         if self._wanted:

@@ -6,7 +6,7 @@ let in by the same rule.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.bridge import Bridge
@@ -66,6 +66,7 @@ class Switchboard:
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
     :ivar calls: the calls that are not over, by id.
     :ivar events: what can be subscribed to, and published.
+    :ivar features: what the dialplan's verbs are given to work with; nothing here knows what that is.
     :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
     """
 
@@ -92,6 +93,7 @@ class Switchboard:
         self.calls: dict[str, Bridge] = {}
         self.draining: int | None = None
         self.events = Events(agent)
+        self.features: Any = None
         self._messages = Messages(agent, self.locate)
         self._directory = directory
         self._phones = phones

@@ -1,6 +1,6 @@
 """Hearing: what a phone says, as even frames of 20 ms, one at each beat, for whoever works on sound as it comes.
 
-It is 60 ms late, so that packets which the network delays or reorders find their place; what is missing is silence.
+What is missing is silence.
 """
 
 from __future__ import annotations
@@ -9,34 +9,29 @@ from collections import deque
 
 from twisted.internet.defer import Deferred, succeed
 
-from pbx.media import rtp
 from pbx.media.beat import Beat
-from pbx.media.clip import FRAME, FRAME_TIME
-from pbx.media.g711 import ULAW, Law
-from pbx.media.track import Track
+from pbx.media.playout import Playout
 from pbx.media.voice import Voice
 
-DELAY = 3  # frames
 MOST = 50  # frames that are kept for one who does not fetch them: a second
 
 
 class Hearing:
-    """What one phone says (`pbx.media.voice.Ear`), from now on until it is closed.
+    """What one phone says, from now on until it is closed.
 
     :param voice: our end of its sound.
     :param beat: when a frame is made.
     """
 
-    __slots__ = ("_beat", "_frames", "_now", "_track", "_voice", "_waiting")
+    __slots__ = ("_beat", "_frames", "_playout", "_voice", "_waiting")
 
     def __init__(self, voice: Voice, beat: Beat) -> None:
         self._voice = voice
         self._beat = beat
-        self._track = Track((DELAY - 1) * FRAME_TIME)  # what is later still would be cut
-        self._now = DELAY * FRAME
+        self._playout = Playout()
         self._frames: deque[bytes] = deque(maxlen=MOST)
         self._waiting: Deferred[bytes] | None = None
-        voice.listen(self)
+        voice.listen(self._playout)
         beat.join(self)
 
     def next(self) -> Deferred[bytes]:
@@ -50,12 +45,8 @@ class Hearing:
 
     def close(self) -> None:
         """Hear no more."""
-        self._voice.ignore(self)
+        self._voice.ignore(self._playout)
         self._beat.leave(self)
-
-    def heard(self, law: Law, sound: bytes, header: rtp.Header) -> None:
-        """A packet came."""
-        self._track.add(header, law.translate(sound, ULAW), self._now)
 
     def beat(self, skipped: int) -> None:
         """The next 20 ms."""
@@ -64,8 +55,7 @@ class Hearing:
             self._deliver(b"")
             return
         for _ in range(min(skipped, MOST) + 1):
-            self._now += FRAME
-            self._deliver(self._track.take(self._now - DELAY * FRAME))
+            self._deliver(self._playout.next())
 
     def _deliver(self, frame: bytes) -> None:
         waiting, self._waiting = self._waiting, None

@@ -40,6 +40,9 @@ def _pulses(frequencies: tuple[int, ...], *seconds: float) -> Cadence:
 # The three rising tones before an announcement that a call cannot be completed; the same everywhere (E.180).
 _SPECIAL = (Part((950,), 0.33), Part((1400,), 0.33), Part((1800,), 0.33), Part((), 1.0))
 _BEEP = (Part((1000,), 0.3),)
+# Somebody comes into a conference, or leaves it.
+_JOIN = (Part((500,), 0.1), Part((750,), 0.15))
+_LEAVE = (Part((750,), 0.1), Part((500,), 0.15))
 
 # ringback, busy, congestion; dial tone
 _EUROPE = (_pulses((425,), 1, 4), _pulses((425,), 0.5, 0.5), _pulses((425,), 0.25, 0.25), _pulses((425,), 1))
@@ -69,7 +72,7 @@ _COUNTRIES: dict[str, tuple[Cadence, Cadence, Cadence, Cadence]] = {
 }  # fmt: skip
 
 _NAMES = ("ringback", "busy", "congestion", "dial")
-TONES = (*_NAMES, "special", "beep")
+TONES = (*_NAMES, "special", "beep", "join", "leave")
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +85,7 @@ def tone(name: str, country: str = "") -> Clip:
     """
     if name in _NAMES:
         return clip(_COUNTRIES.get(country, _EUROPE)[_NAMES.index(name)])
-    return clip({"special": _SPECIAL, "beep": _BEEP}[name])
+    return clip({"special": _SPECIAL, "beep": _BEEP, "join": _JOIN, "leave": _LEAVE}[name])
 
 
 def clip(cadence: Cadence) -> Clip:

@@ -50,10 +50,12 @@ class Dialog:
         requests go where its own come from, whatever its Contact says (it may be behind a NAT).
     :ivar secure: whether it was asked for by a SIPS URI over TLS: it stays there, and our Contact is a SIPS URI, too.
     :ivar prover: the credentials of our requests; None where nobody wants any.
+    :ivar conference: the conference whose focus the peer has reached, as the user part of its address; "" for none.
     """
 
     __slots__ = (
         "call_id",
+        "conference",
         "flow",
         "local",
         "local_cseq",
@@ -82,6 +84,7 @@ class Dialog:
         self.neighbour = False
         self.secure = False
         self.prover: Prover | None = None
+        self.conference = ""
 
     @classmethod
     def as_uas(cls, request: Request, local_tag: str, flow: Flow) -> Dialog:
@@ -138,8 +141,11 @@ class Dialog:
 
     @property
     def contact(self) -> Field:
-        """Where the peer reaches us."""
-        return CONTACT.field(contact_of(self.flow, self.secure))
+        """Where the peer reaches us; in a conference with its address, as its focus (RFC 4579 3.1)."""
+        value = contact_of(self.flow, self.secure)
+        if self.conference:
+            value = f"{value.replace(':', f':{self.conference}@', 1)};isfocus"
+        return CONTACT.field(value)
 
     @property
     def has_gruu(self) -> bool:

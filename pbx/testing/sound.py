@@ -21,7 +21,7 @@ LONGEST_HEARD = 500  # frames kept: 10 s
 LAWS = {0: ULAW, 8: ALAW}
 PAYLOAD_TYPES = {law: payload_type for payload_type, law in LAWS.items()}
 EVENTS = 101
-_AMPLITUDE = 9000
+AMPLITUDE = 9000  # of a tone, unless it is said otherwise
 _ENOUGH = 0.8  # share of the power that a tone must have
 
 
@@ -48,13 +48,14 @@ class Sound:
         self._timestamp = 0
         self._open = True
 
-    def says(self, frequency: float, seconds: float) -> None:
+    def says(self, frequency: float, seconds: float, amplitude: int = AMPLITUDE) -> None:
         """Say a tone from now on.
 
         :param frequency: Hz.
         :param seconds: how long, in steps of 20 ms.
+        :param amplitude: of its samples, up to 32767.
         """
-        self.says_all([_frame(frequency, number % 50) for number in range(round(seconds * 50))])
+        self.says_all([_frame(frequency, number % 50, amplitude) for number in range(round(seconds * 50))])
 
     def says_all(self, frames: Sequence[bytes]) -> None:
         """Say something from now on.
@@ -63,6 +64,16 @@ class Sound:
         """
         for number, frame in enumerate(frames):
             self._clock.callLater(number * 0.02, self._say, frame)
+
+    def says_later(self, payload: bytes, place: int, late: float = 0.0) -> None:
+        """Say one frame of something that begins now.
+
+        :param payload: mu-law, 20 ms.
+        :param place: its number, which is also its sequence number's and its timestamp's.
+        :param late: seconds by which the network delays it.
+        """
+        packet = rtp.build(payload, PAYLOAD_TYPES[ULAW], place, place * FRAME, self._ssrc)
+        self._clock.callLater(place * 0.02 + late, self._send_packet, packet)
 
     def presses(self, key: str) -> None:
         """Press a key from now on, for 100 ms (RFC 4733)."""
@@ -82,10 +93,11 @@ class Sound:
 
     def hears(self, frequency: float) -> bool:
         """Whether what came last (at most 10 s) is that tone, for the most part."""
-        if not self.payloads:
-            return False
-        samples = struct.unpack(f"<{FRAME * len(self.payloads)}h", ULAW.decode(b"".join(self.payloads)))
-        return _share(samples, frequency) >= _ENOUGH
+        return self.share_of(frequency) >= _ENOUGH
+
+    def share_of(self, frequency: float) -> float:
+        """The share that a tone has of the power of what came last (at most 10 s), 0.0 to 1.0."""
+        return share(ULAW.decode(b"".join(self.payloads)), frequency)
 
     def forgets(self) -> None:
         """Forget what was heard."""
@@ -102,9 +114,11 @@ class Sound:
         self._send(ULAW.translate(payload, self.law), PAYLOAD_TYPES[self.law], self._timestamp)
 
     def _send(self, payload: bytes, payload_type: int, timestamp: int, marker: bool = False) -> None:
+        self._sequence += 1
+        self._send_packet(rtp.build(payload, payload_type, self._sequence, timestamp, self._ssrc, marker))
+
+    def _send_packet(self, packet: bytes) -> None:
         if self._open and self.target is not None:
-            self._sequence += 1
-            packet = rtp.build(payload, payload_type, self._sequence, timestamp, self._ssrc, marker)
             self._socket.sendto(packet, self.target)
 
     def _received(self, packet: bytes, source: Address) -> None:
@@ -130,14 +144,18 @@ def recited(text: str) -> Clip:
 
 
 @cache
-def _frame(frequency: float, number: int) -> bytes:
+def _frame(frequency: float, number: int, amplitude: int) -> bytes:
     first = number * FRAME
-    wave = [round(_AMPLITUDE * math.sin(2 * math.pi * frequency * at / RATE)) for at in range(first, first + FRAME)]
+    wave = [round(amplitude * math.sin(2 * math.pi * frequency * at / RATE)) for at in range(first, first + FRAME)]
     return ULAW.encode(struct.pack(f"<{FRAME}h", *wave))
 
 
-def _share(samples: tuple[int, ...], frequency: float) -> float:
-    """The share of the power that one frequency has (Goertzel's algorithm), 0.0 to 1.0."""
+def share(pcm: bytes, frequency: float) -> float:
+    """The share of the power that one frequency has (Goertzel's algorithm), 0.0 to 1.0.
+
+    :param pcm: 8000 samples a second.
+    """
+    samples = memoryview(pcm).cast("h")
     factor = 2 * math.cos(2 * math.pi * frequency / RATE)
     before, last = 0.0, 0.0
     for sample in samples:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pbx.media.clip import FRAME
 from pbx.media.g711 import ALAW, ULAW
-from pbx.media.hearing import DELAY, MOST, Hearing
+from pbx.media.hearing import MOST, Hearing
+from pbx.media.playout import DELAY
 from tests.media.network import result
 from tests.media.speaking import Speaking
 

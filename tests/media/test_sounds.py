@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pbx.dialplan.sounds import clips, clock_time, date, digits, number, prompt, tone
 from pbx.media.library import Library
+from pbx.media.sounds import clips, clock_time, date, digits, number, prompt, tone
 
 NOW = datetime(2026, 3, 10, 10, 0)
 
