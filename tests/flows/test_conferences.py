@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -42,13 +42,6 @@ async def closed_room(call: Call) -> None:
 @plan.internal("802")
 async def recorded_room(call: Call) -> None:
     await call.conference(room("court", recording=True))
-
-
-@plan.internal("803")
-async def small_room(call: Call) -> None:
-    ended.append(
-        (call.caller.number, await call.conference(room("closet", max=2), leader=call.caller.number == "1001"))
-    )
 
 
 @plan.internal("804")
@@ -416,19 +409,23 @@ def test_leader_begins_and_ends_a_recording(sim: SimulatedExchange) -> None:
     assert conference(sim).recording is None and wav.load(path)
 
 
-def test_recording_that_cannot_be_made_does_not_end_the_conference(sim: SimulatedExchange, tmp_path: Path) -> None:
+def test_recording_that_cannot_be_made_does_not_end_the_conference(
+    sim: SimulatedExchange, tmp_path: Path, logged_errors: Callable[[], list[Any]]
+) -> None:
     (tmp_path / "recordings").write_text("no folder")
     alice, _ = enter(sim, "1001", "1002")
     alice.presses("*5")
     assert alice.hears("sorry")
     assert conference(sim).recording is None and parties(sim) == 2
+    (error,) = logged_errors()
+    assert error["name"] == "sales"
 
 
 # Who talks
 
 
 def test_list_knows_who_talks(sim: SimulatedExchange) -> None:
-    alice, bob = enter(sim, "1001", "1002")
+    alice, _ = enter(sim, "1001", "1002")
     silence(sim)
     alice.says(0.5)
     one, two = conference(sim).parties.values()

@@ -1,1 +1,1 @@
-"""Conferences: rooms in which many talk to each other (RFC 4353 calls us the focus and the mixer)."""
+"""Conferences: rooms in which many talk to each other. We are what SIP calls the focus, and the mixer besides."""

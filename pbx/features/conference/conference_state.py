@@ -104,7 +104,7 @@ class ConferencePackage:
         return f"sip:{caller.number}@{caller.domain or self._domain}"
 
     def _add_user(self, users: Element, entity: str, parties: list[Party]) -> None:
-        """One user (RFC 4575 5.6), with an endpoint for each phone (5.7)."""
+        """One user (RFC 4575 5.6), with an endpoint for each phone (RFC 4575 5.7)."""
         user = SubElement(users, "user", {"entity": _text(entity), "state": "full"})
         caller = parties[0].caller
         if caller.name and not caller.is_private:

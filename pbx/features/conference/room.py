@@ -1,4 +1,4 @@
-"""A room, as a dialplan names it: `room("sales", pin="4711")`. A conference takes place in it while somebody is there."""
+"""A room, as a dialplan names it: `room("sales", pin="4711")`. A conference takes place in it."""
 
 from __future__ import annotations
 
