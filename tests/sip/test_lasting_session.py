@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pbx.sip.errors import InvalidState
 from tests.sip.endpoint import OFFER, Endpoint, names
-from tests.sip.wire import SDP, request, response
+from tests.sip.wire import SDP, received, request, response
 
 ALLOW = ("allow", "Allow", "INVITE, ACK, BYE, UPDATE")
 TIMER = ("supported", "Supported", "timer")
@@ -73,7 +73,7 @@ def test_answer_that_cannot_be_read_is_missing(up):
     update = up.wire.last
     answer = response(update, 200, sdp=OFFER)
     answer.fields = [(key, name, "sdp" if key == "content-type" else value) for key, name, value in answer.fields]
-    up.receive(answer)
+    up.receive(received(answer))
     assert up.told == [("answered", b"")]
     assert up.session.may_offer
 
