@@ -38,6 +38,7 @@ from pbx.log import Output
 from pbx.media.library import Library
 from pbx.options import Listener
 from pbx.privileges import acting_as
+from pbx.rooms import Rooms
 from pbx.shutters import Shutters
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.parser import Limits
@@ -179,6 +180,7 @@ class PBX(Service):
             "bans": self.bans,
             "lift": self.lift,
             "last_register": self.last_register,
+            **Rooms(self.exchange.conferences).commands,
         }
         self._control.serve(self.reactor, Control(commands, self.reactor))
         self._ending = Ending(self.reactor, self, self.config.sip.drain, self._stop_reactor)

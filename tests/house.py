@@ -97,6 +97,7 @@ TABLE = {
     "pbx.log": SHELL,
     "pbx.options": SHELL,
     "pbx.relaying": SHELL,
+    "pbx.rooms": SHELL,
     "pbx.rows": SHELL,
     "pbx.privileges": SHELL,
     "pbx.service": SHELL,

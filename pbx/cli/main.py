@@ -14,6 +14,7 @@ from pbx import __version__
 from pbx.cli.alias import alias
 from pbx.cli.bans import bans
 from pbx.cli.client import Refused
+from pbx.cli.conference import conference, conferences
 from pbx.cli.database import db
 from pbx.cli.extension import extension
 from pbx.cli.live import registrations, status
@@ -38,7 +39,7 @@ def pbx(context: click.Context, config: str | None) -> None:
     context.obj = Settings(config)
 
 
-for _command in (alias, bans, db, extension, permission, registrations, status):
+for _command in (alias, bans, conference, conferences, db, extension, permission, registrations, status):
     pbx.add_command(_command)
 
 
