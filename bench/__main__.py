@@ -7,11 +7,24 @@ import os
 import shutil
 import sys
 
-from bench import calls, doors, machine, messages, registrations, relay, secure, sound
+from bench import calls, doors, machine, messages, registrations, relay, secure, sound, srtp
 from tests.programs import PACKAGES
 
-PARTS = ("messages", "calls", "tcp", "tls", "relay", "sound", "memory", "idle", "registrations", "flood", "refusals")
-WITHOUT_SIPP = ("messages", "tls", "idle", "flood", "refusals")
+PARTS = (
+    "messages",
+    "calls",
+    "tcp",
+    "tls",
+    "relay",
+    "srtp",
+    "sound",
+    "memory",
+    "idle",
+    "registrations",
+    "flood",
+    "refusals",
+)
+WITHOUT_SIPP = ("messages", "tls", "idle", "flood", "refusals", "srtp")
 
 
 def arguments() -> argparse.Namespace:
@@ -51,6 +64,7 @@ def main() -> int:
         "tcp": lambda: calls.run(given.rate, given.seconds, given.warm, "tcp"),
         "tls": lambda: secure.run(given.rate, given.seconds, given.warm),
         "relay": lambda: relay.run(given.relayed, given.relay_seconds, given.engine, given.keys),
+        "srtp": lambda: srtp.run(100_000),
         "sound": lambda: sound.run(given.relayed, given.relay_seconds),
         "memory": lambda: calls.run_held(given.held, 50),
         "idle": lambda: secure.run_idle(given.idle),

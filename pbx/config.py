@@ -19,6 +19,7 @@ from pbx import options
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.thresholds import Thresholds
 from pbx.faults import Fault
+from pbx.media.keying import MODES
 from pbx.options import Listener, Network, Wrong, nearest, shown
 from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS
 from pbx.sip.parser import LIMITS
@@ -101,7 +102,8 @@ class Database:
 class Media:
     """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs, sounds.
 
-    `threads` is how many native ones there are, 0 for one on each processor; `silence` is in seconds. `prompts` is the
+    `threads` is how many native ones there are, 0 for one on each processor; `silence` is in seconds; `srtp` is one of
+    `pbx.media.keying.MODES`. `prompts` is the
     folder whose prompts count before ours; `recordings` the one for what is recorded.
     """
 
@@ -110,6 +112,7 @@ class Media:
     engine: str = "auto"
     threads: int = 0
     silence: float = 10
+    srtp: str = "accept"
     codecs: tuple[str, ...] = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
     prompts: Path | None = None
     recordings: Path = Path("recordings")
@@ -258,6 +261,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "engine": options.one_of("auto", "native", "python"),
             "threads": options.whole(0, 64),
             "silence": options.whole(1, 3600),
+            "srtp": options.one_of(*MODES),
             "codecs": options.codecs,
             "prompts": options.optional_file,
             "recordings": options.file,

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from pbx.config import Config
 from pbx.faults import Fault
-from pbx.media import native
+from pbx.media import native, srtp
 from pbx.media.native import NativeThreads
 from pbx.media.sockets import MediaSockets
 
@@ -18,13 +18,16 @@ _log = Logger()
 
 
 def require(config: Config) -> None:
-    """See that the relay can be had that the administrator wants.
+    """See that the relay and the SRTP can be had that the administrator wants.
 
-    :raises Fault: it was not built.
+    :raises Fault: one was not built, or is not installed.
     """
     if config.media.engine == "native" and not native.is_there():
         what = f'[media] engine is "native", and {_NOT_BUILT}'
         raise Fault("", 0, what, 'install one and then pbx again, or write "auto"')
+    if config.media.srtp in ("offer", "require", "pass") and not srtp.is_there():
+        what = f'[media] srtp is "{config.media.srtp}", and the library for it is not installed'
+        raise Fault("", 0, what, "install it with: pip install txpbx[srtp]")
 
 
 def sockets(config: Config, reactor: Any) -> MediaSockets:

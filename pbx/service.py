@@ -207,6 +207,7 @@ class PBX(Service):
             advertise=sip.advertise,
             digest=sip.digest,
             media_address=self.config.media.address,
+            srtp=self.config.media.srtp,
             terms=Terms(
                 registrar.min_expires,
                 registrar.max_expires,

@@ -67,6 +67,7 @@ class Exchange:
     :param advertise: the host that peers outside them are told; "" for none.
     :param library: the sounds that callers may hear; None for ours.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
+    :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
     :param digest: the digest algorithms to offer, the preferred one first.
     :param terms: what the registrar grants.
     :param qualify: seconds after which a registered phone is asked again whether it is there; 0 asks nobody.
@@ -99,6 +100,7 @@ class Exchange:
         advertise: str = "",
         library: Library | None = None,
         media_address: str = "",
+        srtp: str = "accept",
         digest: tuple[str, ...] = ("MD5",),
         connections: tuple[int, int] = CONNECTIONS,
         calls: tuple[int, int] = CALLS,
@@ -123,7 +125,7 @@ class Exchange:
         self.agent = UserAgent(clock, identifiers, self.layer, self.transports, locator)
         if server:
             self.agent.server = SERVER.field(server)
-        self.relay = Relay(sockets, clock, codecs, identifiers)
+        self.relay = Relay(sockets, clock, codecs, identifiers, srtp)
         self.directory = Directory()
         self.authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest, self.doors)
         self.location = Location(clock, self._registered)

@@ -186,7 +186,7 @@ class Switchboard:
             # A peer that is told another host than our address in SIP (`advertise`) is told the same in SDP.
             shown = shown if shown.strip("[]") != host else self._media_address
             host = self._media_address
-        return self.relay.side(host, shown, flow.remote[0])
+        return self.relay.side(host, shown, flow.remote[0], flow.transport == "TLS")
 
     def call_ended(self, bridge: Bridge) -> None:
         """A call is over."""

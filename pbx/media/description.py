@@ -8,18 +8,21 @@ Audio is filtered by the configured codecs, in the order of whoever wrote it; vi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
-from pbx.media.formats import EVENTS, Formats, formats
+from pbx.media import keying
+from pbx.media.formats import EVENTS
+from pbx.media.keying import NO_SRTP, SEALED, Terms
 from pbx.media.rtp import Address
+from pbx.media.sdes import CRYPTO
+from pbx.media.stream import Stream
 from pbx.sip import sdp
 from pbx.sip.errors import Malformed
 from pbx.sip.sdp import INACTIVE, RECVONLY, SENDONLY, Codec, Media, SessionDescription
 
 _KINDS = frozenset({"audio", "video"})
-_PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
+_PROFILES = frozenset({"RTP/AVP", "RTP/AVPF", *SEALED})
 # Lines that may cross: with the payload type that they are about, and those about the stream as a whole.
 _PAYLOAD_LINES = frozenset({"a=rtpmap", "a=fmtp", "a=rtcp-fb"})
 _STREAM_LINES = frozenset({"a=ptime", "a=maxptime", "a=framerate", "a=label", "a=content", "b=AS", "b=TIAS"})
@@ -37,44 +40,14 @@ _MUX = "a=rtcp-mux"
 _MOST_STREAMS = 4  # each costs four sockets: an offer must not be able to take the whole range
 
 
-@dataclass(slots=True)
-class Stream:
-    """One m-line, as far as the relay must remember it.
-
-    :param kind: "audio", "video", or whatever a refused one was.
-    :param profile: "RTP/AVP", for instance.
-    :param formats: its payload types; of an audio stream those that were let through.
-    :param codecs: the encodings let through, names in lower case; empty for video, where all are.
-    :param active: False when the stream is refused or removed.
-    :param rtp: where this side wants its RTP; None when it does not say (hold) or names no unicast IP address.
-    :param rtcp: where it wants its RTCP.
-    :param known: the encodings of its payload types, of those that the line explains.
-    :param mux: whether it can take RTCP where its RTP goes (RFC 5761).
-    :param sends: whether it is to send, as far as this side says.
-    :param hears: whether it is to be sent anything, as far as this side says: not while it holds.
-    """
-
-    kind: str
-    profile: str
-    formats: tuple[str, ...]
-    codecs: tuple[str, ...] = ()
-    active: bool = False
-    rtp: Address | None = None
-    rtcp: Address | None = None
-    known: tuple[tuple[str, Codec], ...] = ()
-    mux: bool = False
-    sends: bool = True
-    hears: bool = True
-
-    def formats_with(self, other: Stream) -> Formats:
-        """What may come from either end when this one and that one agree."""
-        return formats(self.formats + other.formats, self.known + other.known)
-
-
-def read_offer(body: bytes, allowed: frozenset[str]) -> tuple[list[Stream], list[Media]]:
-    """Judge an offer. Returns its streams and the m-lines that the answerer may see, with ports still to be set.
+def read_offer(
+    body: bytes, allowed: frozenset[str], srtp: Terms = NO_SRTP, passes: bool = False
+) -> tuple[list[Stream], list[Media]]:
+    """Judge an offer. Returns its streams and the m-lines that the answerer may see, ports and keys still to be set.
 
     :param allowed: the configured codecs' names in lower case.
+    :param srtp: what of SRTP there may be with the offerer.
+    :param passes: whether its keys go to the answerer.
     :raises Malformed: 400 when it is no description, 488 when nothing of it can be relayed.
     """
     description = sdp.parse(body)
@@ -82,6 +55,8 @@ def read_offer(body: bytes, allowed: frozenset[str]) -> tuple[list[Stream], list
     lines: list[Media] = []
     for media in description.media:
         stream = _stream(description, media)
+        if stream.active:
+            keying.read_offer(stream, srtp, passes)
         if stream.active and media.kind == "audio":
             _keep(stream, allowed)
         if stream.active and sum(other.active for other in streams) == _MOST_STREAMS:
@@ -114,6 +89,8 @@ def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], lis
             _keep(stream, offered.codecs)
             if not stream.active:
                 raise Malformed(488, "Answer has no codec in common with the offer")
+        if stream.active:
+            keying.read_answer(stream, offered)
         if media.port and offered.active and not stream.active:
             raise Malformed(488, "Answer has another profile than the offer")
         stream.mux = stream.mux and offered.mux  # RFC 5761 section 5.1.1: an answer only accepts it
@@ -125,9 +102,10 @@ def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], lis
     return streams, lines
 
 
-def own_answer(body: bytes) -> tuple[list[Stream], list[Media]]:
+def own_answer(body: bytes, srtp: Terms = NO_SRTP) -> tuple[list[Stream], list[Media]]:
     """Answer an offer with media that we end ourselves: the first audio stream that has G.711, and keys if it has them.
 
+    :param srtp: what of SRTP there may be with the offerer.
     :raises Malformed: 400 when it is no description, 488 when it offers no G.711.
     """
     description = sdp.parse(body)
@@ -136,6 +114,8 @@ def own_answer(body: bytes) -> tuple[list[Stream], list[Media]]:
     for media in description.media:
         stream = _stream(description, media)
         own: list[str] = []
+        if stream.active:
+            keying.read_offer(stream, srtp, passes=False)
         if stream.active and media.kind == "audio" and not any(other.active for other in streams):
             own = _own_choice(stream, media)
         stream.active = bool(own)
@@ -182,10 +162,13 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
     host = description.host(media)
     rtcp_host, rtcp_port = media.rtcp or ("", media.port + 1)
     rtp, rtcp = _address(host, media.port), _address(rtcp_host or host, rtcp_port)
+    keys = tuple([line for line in media.lines if line.startswith(CRYPTO)])
+    if keys:  # they are nobody else's, and of no use to what is read once and kept
+        media.lines = tuple([line for line in media.lines if not line.startswith(CRYPTO)])
     known, mux = _known(media.formats, media.lines), _MUX in media.lines
     direction = description.direction(media)
     sends, hears = direction not in {RECVONLY, INACTIVE}, direction not in {SENDONLY, INACTIVE}
-    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends, hears)
+    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends, hears, keys)
 
 
 def _keep(stream: Stream, allowed: frozenset[str] | tuple[str, ...]) -> None:
@@ -244,7 +227,7 @@ def _line(description: SessionDescription, media: Media, stream: Stream, mux: bo
     lines = (*_crossing(media.lines, stream.formats), *own, f"a={description.direction(media)}")
     host = description.host(media)
     connection = f"IN {'IP6' if ':' in host else 'IP4'} {host}" if host in _HELD else ""
-    return Media(media.kind, media.port, media.profile, stream.formats, 1, connection, lines)
+    return Media(media.kind, media.port, keying.plain(media.profile), stream.formats, 1, connection, lines)
 
 
 @lru_cache(maxsize=256)

@@ -25,6 +25,11 @@ class Formats:
     rates: Mapping[int, int] = field(default_factory=dict)
     keys: frozenset[int] = frozenset()
 
+    @property
+    def unread(self) -> Formats:
+        """The same where nobody here can read what packets carry."""
+        return Formats(self.rates)
+
 
 NOTHING = Formats()
 

@@ -1,6 +1,7 @@
 """A port: one m-line's RTP and RTCP sockets, facing one phone. What is valid and from that phone goes to the sink.
 
-Checks come in the order of their price: form, then source. RTCP follows RTP: only the host that RTP goes to may
+Checks come in the order of their price: form, then source; where packets are sealed (SRTP), what the key does not open
+is nobody's, and teaches us no source. RTCP follows RTP: only the host that RTP goes to may
 send it, and that host is believed about the port; where the two share a port (RFC 5761), so do their sources.
 
 Of two ports that do nothing but pass their packets to each other, a native thread may take care: they are lent to it
@@ -17,6 +18,8 @@ from pbx.media.g711 import Law
 from pbx.media.latch import Latch
 from pbx.media.reception import Reception
 from pbx.media.rtp import LARGEST, SMALLEST_RTP, Address, Header, Packet, header, is_rtcp
+from pbx.media.sdes import SUITES, Crypto
+from pbx.media.srtp import Seal
 from pbx.media.telephone_event import NAMES, NONE, Events
 from pbx.sip.timers import Clock
 
@@ -147,12 +150,15 @@ class Port:
     :ivar strange: valid RTP and RTCP from addresses that are not the phone's.
     :ivar rtcp_signalled: where the phone wants RTCP.
     :ivar rtcp_source: where its RTCP comes from.
+    :ivar seal: its SRTP with us; None where packets are as they are, or the keys are known to the two phones alone.
+    :ivar is_srtp: whether it is SRTP, with us or with the other phone.
     """
 
     __slots__ = (
-        "_clock", "_path", "_peer", "_sink", "_tap", "agreed", "events", "formats", "garbage", "heard_at", "hears",
-        "kind", "latch", "mux", "names", "number", "octets_in", "octets_out", "packets_in", "packets_out", "pair",
-        "reception", "rtcp_signalled", "rtcp_source", "sends", "silent", "speech", "strange", "user",
+        "_clock", "_keys", "_path", "_peer", "_sink", "_tap", "agreed", "events", "formats", "garbage", "heard_at",
+        "hears", "is_srtp", "kind", "latch", "mux", "names", "number", "octets_in", "octets_out", "packets_in",
+        "packets_out", "pair", "reception", "rtcp_signalled", "rtcp_source", "seal", "sends", "silent", "speech",
+        "strange", "user",
     )  # fmt: skip
 
     def __init__(self, kind: str, sockets: Sockets, host: str, clock: Clock, signalling_host: str) -> None:
@@ -172,6 +178,9 @@ class Port:
         self.garbage = self.strange = 0
         self.rtcp_signalled: Address | None = None
         self.rtcp_source: Address | None = None
+        self.seal: Seal | None = None
+        self.is_srtp = False
+        self._keys: dict[str, bytes] = {}
         self._clock = clock
         self._sink: Sink | None = None
         self._tap: Tap | None = None
@@ -243,6 +252,33 @@ class Port:
         if rtcp is not None and rtcp != self.rtcp_signalled:
             self.rtcp_signalled, self.rtcp_source = rtcp, None
 
+    def key(self, suite: str, random: Callable[[int], bytes]) -> bytes:
+        """Our key of a suite: the same until it is given up.
+
+        :param random: makes so many octets.
+        """
+        if suite not in self._keys:
+            self._keys[suite] = random(SUITES[suite])
+        return self._keys[suite]
+
+    def agree_keys(self, keys: tuple[Crypto, Crypto] | None, is_srtp: bool) -> None:
+        """Offer and answer agree on how packets are sealed.
+
+        :param keys: by which we send, and by which the phone does; None for no SRTP that is ours.
+        :param is_srtp: whether it is SRTP at all.
+        """
+        self.recall()
+        self.is_srtp = is_srtp
+        if self.seal is not None and (keys is None or keys[0].key != self.seal.ours.key):
+            # Its indices are lost with it: used again, it would seal two packets alike (RFC 3711 section 9.1).
+            self._keys.pop(self.seal.ours.suite, None)
+        if keys is None:
+            self.seal = None
+        elif self.seal is None:
+            self.seal = Seal(*keys)
+        else:
+            self.seal.rekey(*keys)
+
     def recall(self) -> None:
         """Take care of the packets here. No harm if that is so already."""
         if self._path is not None:
@@ -254,7 +290,7 @@ class Port:
 
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
-        self.sink = self.tap = self.user = None
+        self.sink = self.tap = self.user = self.seal = None
         self.agreed = False
         self.pair.close()
 
@@ -263,6 +299,12 @@ class Port:
         size = len(packet)
         is_rtp = SMALLEST_RTP <= size <= LARGEST and packet[0] & 0xC0 == _PLAIN
         rate = self.formats.rates.get(packet[1]) if is_rtp else None
+        if rate is not None and self.seal is not None:
+            opened = self.seal.open_rtp(packet)
+            if opened is None:
+                self.garbage += 1
+                return
+            packet = opened
         if rate is None or (packet[0] != _PLAIN and header(packet) is None):
             self._other_received(packet, source)
             return
@@ -293,6 +335,8 @@ class Port:
         if not (self.agreed and is_rtcp(packet) and len(packet) <= LARGEST):
             self.garbage += 1
             return
+        if (opened := self._opened_rtcp(packet)) is None:
+            return
         if source != self.rtcp_source:
             target = self.latch.target
             if source[:2] != self.rtcp_signalled and (target is None or source[0] != target[0]):
@@ -300,7 +344,7 @@ class Port:
                 return
             self.rtcp_source = source
         if self._sink is not None:
-            self._sink.send_rtcp(packet)
+            self._sink.send_rtcp(opened)
 
     def send_rtp(self, packet: Packet) -> None:
         """Send RTP to the phone. What the kernel refuses is lost: sound is not repeated."""
@@ -308,8 +352,11 @@ class Port:
         target = self.latch.source or self.latch.signalled
         if target is None:
             return
+        sealed = packet if self.seal is None else self.seal.seal_rtp(packet)
+        if sealed is None:
+            return
         try:
-            self.pair.rtp.sendto(packet, target)
+            self.pair.rtp.sendto(sealed, target)
         except OSError:
             return
         self.packets_out += 1
@@ -321,10 +368,11 @@ class Port:
         """Send RTCP to the phone: where its own comes from, else where it belongs to the RTP."""
         self.recall()
         target = self._rtcp_target()
-        if target is None:
+        sealed = packet if self.seal is None else self.seal.seal_rtcp(packet)
+        if target is None or sealed is None:
             return
         try:
-            (self.pair.rtp if self.mux else self.pair.rtcp).sendto(packet, target)
+            (self.pair.rtp if self.mux else self.pair.rtcp).sendto(sealed, target)
         except OSError:
             return
 
@@ -345,8 +393,15 @@ class Port:
             self.garbage += 1
         elif (target := self.latch.target) is None or source[:2] != target[:2]:
             self.strange += 1
-        elif self._sink is not None:
-            self._sink.send_rtcp(packet)
+        elif self._sink is not None and (opened := self._opened_rtcp(packet)) is not None:
+            self._sink.send_rtcp(opened)
+
+    def _opened_rtcp(self, packet: Packet) -> Packet | None:
+        if self.seal is None:
+            return packet
+        opened = self.seal.open_rtcp(packet)
+        self.garbage += opened is None
+        return opened
 
     def _overhear(self, tell: Callable[[Law, bytes, Header], None], packet: Packet) -> None:
         head = header(packet)
@@ -362,7 +417,9 @@ class Port:
         return self.events.heard(packet[head.start : head.end], timestamp, head.marker, now)
 
     def _lend(self, peer: Port) -> None:
-        if peer._peer is self and peer.agreed and self._path is None and self._tap is None and peer._tap is None:
+        sealed = self.seal is not None or peer.seal is not None
+        tapped = self._tap is not None or peer._tap is not None
+        if peer._peer is self and peer.agreed and self._path is None and not (sealed or tapped):
             path = self.pair.lend(self, peer)
             if path is None:
                 self._peer = None

@@ -8,17 +8,17 @@ Results are Deferreds because another engine may be another process; here they h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from pbx.media import description
+from pbx.media import description, keying, srtp
 from pbx.media.beat import Beat
-from pbx.media.description import Stream
 from pbx.media.errors import NoPorts
 from pbx.media.port import Sockets
 from pbx.media.side import Offer, Side, StreamFacts
+from pbx.media.stream import Stream
 from pbx.media.voice import Voice
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.identifiers import Identifiers
@@ -37,15 +37,19 @@ class Relay:
     :param sockets: where ports come from.
     :param clock: the time.
     :param codecs: the names of the audio codecs that may pass, in any case: "PCMA", "telephone-event", ...
-    :param identifiers: where session ids come from.
+    :param identifiers: where session ids and keys come from.
+    :param srtp: what of SRTP there is: one of `pbx.media.keying.MODES`.
     :ivar beat: when our own voices speak.
     """
 
-    def __init__(self, sockets: Sockets, clock: Clock, codecs: Iterable[str], identifiers: Identifiers) -> None:
+    def __init__(
+        self, sockets: Sockets, clock: Clock, codecs: Iterable[str], identifiers: Identifiers, srtp: str = "accept"
+    ) -> None:
         self._sockets = sockets
         self._clock = clock
         self._codecs = frozenset(map(str.lower, codecs))
         self._identifiers = identifiers
+        self._srtp = srtp
         self.beat = Beat(clock)
 
     @property
@@ -53,15 +57,17 @@ class Relay:
         """UDP ports bound at present; a call with sound alone has four."""
         return self._sockets.in_use
 
-    def side(self, host: str, shown_host: str, signalling_host: str = "") -> Side:
+    def side(self, host: str, shown_host: str, signalling_host: str = "", encrypted: bool = False) -> Side:
         """The media of a new session, without any port yet.
 
         :param host: the local address to bind, IPv6 without brackets.
         :param shown_host: what the phone is told to send to: the same, or what `advertise` says.
         :param signalling_host: the host from which the phone's SIP comes. Behind a NAT its sound comes from there too.
+        :param encrypted: whether that comes over TLS.
         """
         session = int(self._identifiers.token()[:8], 16) & 0x7FFFFFFF  # some phones keep it in 32 bits
-        return Side(self._sockets, self._clock, host, shown_host.strip("[]"), signalling_host, session)
+        terms = keying.terms(self._srtp, encrypted and srtp.is_there())
+        return Side(self._sockets, self._clock, host, shown_host.strip("[]"), signalling_host, session, terms)
 
     def offer(self, offerer: Side, answerer: Side, sdp: bytes) -> Deferred[bytes]:
         """Pass an offer on: the first of a call, or a later one from either side. Returns what the answerer is to see.
@@ -129,26 +135,44 @@ class Relay:
     def _offer(self, offerer: Side, answerer: Side, sdp: bytes) -> bytes:
         if offerer.closed or answerer.closed or offerer is answerer:
             raise InvalidState(f"offer from {offerer} to {answerer}")
-        streams, lines = self._read_offer(sdp, offerer.tap is not None or answerer.tap is not None)
+        streams, lines = self._read_offer(sdp, offerer, answerer)
         self.withdraw(answerer)
         offerer.reserve(streams)
         try:
             answerer.reserve(streams)
-        except NoPorts:
+            self._offer_keys(answerer, streams, lines)
+        except (Malformed, NoPorts):
             offerer.trim()
+            answerer.trim()
             raise
         answerer.offer = Offer(offerer, streams, sdp)
         offerer.open_offers += 1
         answerer.open_offers += 1
         return answerer.show(lines)
 
-    def _read_offer(self, sdp: bytes, plain: bool) -> tuple[list[Stream], list[Media]]:
-        if plain:
+    def _read_offer(self, sdp: bytes, offerer: Side, answerer: Side) -> tuple[list[Stream], list[Media]]:
+        if offerer.tap is not None or answerer.tap is not None:
             try:
-                return description.read_offer(sdp, self._codecs & description.PLAIN)
+                return description.read_offer(sdp, self._codecs & description.PLAIN, offerer.srtp)
             except Malformed:
                 pass  # somebody listens in and will hear nothing, but the two will talk
-        return description.read_offer(sdp, self._codecs)
+        passes = offerer.srtp.passes and answerer.srtp.passes
+        return description.read_offer(sdp, self._codecs, offerer.srtp, passes)
+
+    def _offer_keys(self, answerer: Side, streams: Sequence[Stream], lines: Sequence[Media]) -> None:
+        for place, (stream, line) in enumerate(zip(streams, lines, strict=True)):
+            if stream.active:
+                make = answerer.maker(place, self._random)
+                keying.write_offer(stream, line, answerer.srtp, answerer.is_srtp(place), make)
+
+    def _answer_keys(
+        self, offerer: Side, offered: Sequence[Stream], answered: Sequence[Stream], lines: Sequence[Media]
+    ) -> None:
+        for place, (asked, given, line) in enumerate(zip(offered, answered, lines, strict=True)):
+            keying.write_answer(asked, given, line, offerer.maker(place, self._random))
+
+    def _random(self, octets: int) -> bytes:
+        return bytes.fromhex("".join([self._identifiers.token() for _ in range(-(-octets // 8))]))[:octets]
 
     def _answer(self, answerer: Side, offerer: Side, sdp: bytes) -> bytes:
         offer = answerer.offer
@@ -161,6 +185,7 @@ class Relay:
         if earlier is not None and earlier.offerer is answerer:
             # A call that we had answered before: the answer to its offer went on as an offer, so this settles both.
             self._settle(offerer, earlier)
+        self._answer_keys(offerer, offer.streams, streams, lines)
         offerer.agree(offer.streams, streams)
         answerer.agree(streams, offer.streams)
         for asked, given in zip(offer.streams, streams, strict=True):
@@ -177,6 +202,11 @@ class Relay:
         self.withdraw(side)
         streams, lines = description.own_offer(side.shown)
         side.reserve(streams)
+        try:
+            self._offer_keys(side, streams, lines)
+        except Malformed:
+            side.trim()
+            raise
         side.offer = Offer(None, streams)
         side.open_offers += 1
         return side.show(lines)
@@ -184,8 +214,9 @@ class Relay:
     def _own_answer(self, side: Side, sdp: bytes) -> bytes:
         if side.closed:
             raise InvalidState(f"end of {side}")
-        streams, lines = description.own_answer(sdp)
+        streams, lines = description.own_answer(sdp, side.srtp)
         side.reserve(streams)
+        self._answer_keys(side, streams, streams, lines)
         side.agree(streams, streams)
         side.rejoin()
         side.trim()

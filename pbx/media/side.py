@@ -6,20 +6,21 @@ connected to meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from pbx.media import description
 from pbx.media.beat import Beat
-from pbx.media.description import Stream
 from pbx.media.errors import NoPorts
 from pbx.media.formats import EVENTS
 from pbx.media.g711 import LAWS
+from pbx.media.keying import NO_SRTP, Maker, Terms
 from pbx.media.port import Port, Sockets, Speech, Tap
 from pbx.media.renumbering import sink_to
 from pbx.media.rtp import Address, Packet
+from pbx.media.stream import Stream
 from pbx.media.voice import Voice
 from pbx.sip.sdp import Media
 from pbx.sip.timers import Clock
@@ -101,6 +102,7 @@ class Side:
     :param shown_host: the address of ours that this phone sends to.
     :param signalling_host: the host from which this phone's SIP comes, "" when not known.
     :param session: the session id for o= (RFC 8866 section 5.2).
+    :param srtp: what of SRTP there may be with this phone.
     :ivar ports: by the m-line's position; None where a stream is refused.
     :ivar other: the side that it is connected to: itself for an echo, None for nobody.
     :ivar offer: the last offer made to it.
@@ -114,12 +116,20 @@ class Side:
 
     __slots__ = (
         "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
-        "open_offers", "other", "ports", "said", "shown", "tap", "user", "voice",
+        "open_offers", "other", "ports", "said", "shown", "srtp", "tap", "user", "voice",
     )  # fmt: skip
 
     def __init__(
-        self, sockets: Sockets, clock: Clock, host: str, shown_host: str, signalling_host: str, session: int
+        self,
+        sockets: Sockets,
+        clock: Clock,
+        host: str,
+        shown_host: str,
+        signalling_host: str,
+        session: int,
+        srtp: Terms = NO_SRTP,
     ) -> None:
+        self.srtp = srtp
         self.ports: list[Port | None] = []
         self.other: Side | None = None
         self.offer: Offer | None = None
@@ -171,12 +181,15 @@ class Side:
             if port is None:
                 continue
             if mine.active and other.active:
+                formats = mine.formats_with(other)
+                speech = speech_of(mine.codecs, mine.formats, other.codecs, other.formats)
+                port.agree_keys(mine.sealed, mine.passes or mine.sealed is not None)
                 port.agree(
                     self._reachable(mine.rtp),
                     self._reachable(mine.rtcp),
-                    mine.formats_with(other),
-                    speech=speech_of(mine.codecs, mine.formats, other.codecs, other.formats),
-                    names=tuple(zip(mine.formats, mine.codecs, strict=False)),
+                    formats.unread if mine.passes else formats,
+                    speech=None if mine.passes else speech,
+                    names=() if mine.passes else tuple(zip(mine.formats, mine.codecs, strict=False)),
                     mux=mine.mux,
                     sends=mine.sends,
                     hears=mine.hears,
@@ -187,6 +200,19 @@ class Side:
             self.voice.keys.forget()
             if not self.voice.port.agreed:
                 self.silence()
+
+    def maker(self, place: int, random: Callable[[int], bytes]) -> Maker:
+        """Who makes our keys for the stream at this place.
+
+        :param random: makes so many octets.
+        """
+        port = self.ports[place]
+        return lambda suite: port.key(suite, random) if port is not None else b""
+
+    def is_srtp(self, place: int) -> bool:
+        """Whether the stream at this place is SRTP already."""
+        port = self.ports[place] if place < len(self.ports) else None
+        return port is not None and port.agreed and port.is_srtp
 
     def trim(self) -> None:
         """Release the ports of streams that are not agreed upon, unless a pending offer may still want them."""

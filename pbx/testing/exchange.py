@@ -126,6 +126,7 @@ class SimulatedExchange:
     :param qualify: seconds after which phones are asked whether they are there; 0 asks nobody.
     :param beside: another exchange, whose clock and network it shares.
     :param advertise: the host that peers outside 10.0.0.0/8 are told; "" for none.
+    :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
     :param library: the sounds that there are; None for ours, with one who recites texts, and nowhere to record.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
@@ -149,6 +150,7 @@ class SimulatedExchange:
         beside: SimulatedExchange | None = None,
         library: Library | None = None,
         advertise: str = "",
+        srtp: str = "accept",
         **faults: Any,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
@@ -183,6 +185,7 @@ class SimulatedExchange:
             library=self.library,
             local_networks=[ip_network("10.0.0.0/8")],
             advertise=advertise,
+            srtp=srtp,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received

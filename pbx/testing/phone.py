@@ -52,6 +52,7 @@ class Phone:
         its packets come from `host` and from other ports; "" without a NAT.
     :param outside: what that NAT adds to the phone's ports; each phone behind it has others.
     :param has_events: whether it tells of keys in RTP (RFC 4733).
+    :param srtp: whether its sound is SRTP: "required", "optional", or "" for never.
     :param library: the prompts that its user knows.
     :param transport: "UDP", "TCP" or "TLS". A phone that loses its connection registers again.
     :ivar address: where the network reaches its SIP.
@@ -80,6 +81,7 @@ class Phone:
         transport: str = "UDP",
         outside: int = BEHIND,
         has_events: bool = True,
+        srtp: str = "",
         library: Library | None = None,
     ) -> None:
         source = random.Random(f"{number} {host}")
@@ -89,6 +91,7 @@ class Phone:
         self.inside = behind_nat or host
         self.payload_types = payload_types
         self.has_events = has_events
+        self.srtp = srtp
         self.password = password
         self.registered = False
         self.register_status = 0
@@ -190,6 +193,12 @@ class Phone:
     def resumes(self) -> None:
         """Take it back."""
         self._offers(self._current().describe())
+
+    def rekeys(self) -> None:
+        """Tell the other side another key for its SRTP."""
+        call = self._current()
+        call.rekey()
+        self._offers(call.describe())
 
     def asks_for_an_offer(self) -> None:
         """Send a re-INVITE without a session description, as some phones do to resume."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pbx.media.sdes import CRYPTO, Crypto, cryptos
 from pbx.sip import sdp
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
@@ -11,6 +12,8 @@ from pbx.sip.refer import Referral
 from pbx.sip.session import CONFIRMED, Session
 from pbx.testing.sound import LAWS, Sound
 
+_SEALED = "RTP/SAVP"
+_SUITE = "AES_CM_128_HMAC_SHA1_80"
 _EVENTS = " 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15"
 
 
@@ -20,6 +23,7 @@ class Owner(Protocol):
     inside: str
     payload_types: tuple[int, ...]
     has_events: bool
+    srtp: str
     refuses: int
     told: list[tuple[str, bytes]]
     takes: int
@@ -38,6 +42,8 @@ class PhoneCall:
     :ivar forwards: Max-Forwards of the INVITE that came.
     :ivar referral: the last REFER that came, for a test to accept or refuse; None before.
     :ivar held: whether the other side has put us on hold.
+    :ivar profile: the RTP profile that it writes.
+    :ivar crypto: the key that it writes (RFC 4568); None for none.
     :ivar ended_by: "us", "them", or "" while it goes on.
     :ivar why: the words that came with the end: of its Reason field, where there was one.
     """
@@ -54,6 +60,8 @@ class PhoneCall:
         self.forwards = 0
         self.referral: Referral | None = None
         self.held = False
+        self.profile = _SEALED if phone.srtp == "required" else "RTP/AVP"
+        self.crypto = Crypto(1, _SUITE, sound.new_key(_SUITE)) if phone.srtp else None
         self._phone = phone
         self._version = 0
         self.offered = True
@@ -64,10 +72,11 @@ class PhoneCall:
         self._version += 1
         host = self._phone.inside
         where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
+        key = f"{self.crypto.line}\r\n" if self.crypto else ""
         return (
             f"v=0\r\no=- 1 {self._version} {where}\r\ns=-\r\nc={where}\r\nt=0 0\r\n"
-            f"m=audio {self.sound.port} RTP/AVP {' '.join(map(str, self._phone.payload_types))}"
-            f"{_EVENTS if self._phone.has_events else ''}\r\na={direction}\r\n"
+            f"m=audio {self.sound.port} {self.profile} {' '.join(map(str, self._phone.payload_types))}"
+            f"{_EVENTS if self._phone.has_events else ''}\r\n{key}a={direction}\r\n"
         ).encode()
 
     def take(self, description: bytes) -> None:
@@ -79,6 +88,23 @@ class PhoneCall:
             self.held = session.direction(line) in ("sendonly", "inactive")
             spoken = [number for number in map(int, line.formats) if number in self._phone.payload_types]
             self.sound.law = next((LAWS[number] for number in spoken if number in LAWS), self.sound.law)
+            self._take_key(line)
+
+    def rekey(self) -> None:
+        """Take another key; it is told with the next description."""
+        assert self.crypto is not None
+        self.crypto = Crypto(self.crypto.tag, self.crypto.suite, self.sound.new_key(self.crypto.suite))
+
+    def _take_key(self, line: sdp.Media) -> None:
+        """Seal packets by the first key that the other side names, and by ours; or leave them as they are."""
+        theirs = next(iter(cryptos([row for row in line.lines if row.startswith(CRYPTO)])), None)
+        if theirs is None or not self._phone.srtp:
+            self.crypto = None
+        else:
+            if self.crypto is None or (self.crypto.tag, self.crypto.suite) != (theirs.tag, theirs.suite):
+                self.crypto = Crypto(theirs.tag, theirs.suite, self.sound.new_key(theirs.suite))
+            self.profile = line.profile
+        self.sound.seal_by(self.crypto, theirs)
 
     # What the session tells (pbx.sip.session.SessionUser)
 

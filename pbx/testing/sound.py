@@ -13,6 +13,8 @@ from twisted.internet.defer import Deferred, succeed
 from pbx.media import rtp, telephone_event
 from pbx.media.clip import Clip
 from pbx.media.g711 import ALAW, RATE, ULAW, Law
+from pbx.media.sdes import SUITES, Crypto
+from pbx.media.srtp import Seal
 from pbx.testing.clock import VirtualClock
 from pbx.testing.network import Address, Network
 
@@ -32,6 +34,8 @@ class Sound:
     :param port: the same as the phone knows it; another one behind a NAT.
     :ivar payloads: what came, one entry a packet of mu-law, the latest last.
     :ivar law: in which it speaks: as the other side does.
+    :ivar seal: its SRTP; None for none.
+    :ivar unopened: packets that came and were nothing to its SRTP.
     """
 
     def __init__(self, network: Network, clock: VirtualClock, host: str, bound: int, port: int, ssrc: int) -> None:
@@ -39,11 +43,14 @@ class Sound:
         self.payloads: list[bytes] = []
         self.law: Law = ULAW
         self.target: Address | None = None
+        self.seal: Seal | None = None
+        self.unopened = 0
         self._clock = clock
         self._socket = network.bind(host, bound)
         self._control = network.bind(host, bound + 1)
         self._socket.receiver = self._received
         self._ssrc = ssrc
+        self._random = random.Random(ssrc)
         self._sequence = 0
         self._timestamp = 0
         self._open = True
@@ -103,6 +110,19 @@ class Sound:
         """Forget what was heard."""
         self.payloads.clear()
 
+    def new_key(self, suite: str) -> bytes:
+        """Another key for a suite of SRTP."""
+        return self._random.randbytes(SUITES[suite])
+
+    def seal_by(self, ours: Crypto | None, theirs: Crypto | None) -> None:
+        """Seal packets from now on, or leave them as they are."""
+        if ours is None or theirs is None:
+            self.seal = None
+        elif self.seal is None:
+            self.seal = Seal(ours, theirs)
+        else:
+            self.seal.rekey(ours, theirs)
+
     def close(self) -> None:
         """Give the ports back."""
         self._open = False
@@ -119,9 +139,16 @@ class Sound:
 
     def _send_packet(self, packet: bytes) -> None:
         if self._open and self.target is not None:
-            self._socket.sendto(packet, self.target)
+            sealed = packet if self.seal is None else self.seal.seal_rtp(packet)
+            assert sealed is not None
+            self._socket.sendto(sealed, self.target)
 
     def _received(self, packet: bytes, source: Address) -> None:
+        opened = packet if self.seal is None else self.seal.open_rtp(packet)
+        if opened is None:
+            self.unopened += 1
+            return
+        packet = opened
         head = rtp.header(packet)
         law = LAWS.get(head.payload_type) if head is not None else None
         if law is not None:

@@ -42,6 +42,7 @@ url = "{database}"
 
 [media]
 engine = "{engine}"
+{media}
 
 [dialplan]
 file = "dialplan.py"
@@ -77,6 +78,7 @@ class Site:
     :param qualify: seconds after which phones are asked whether they are there; 0: never, so that nothing but the test
         itself makes transactions.
     :param engine: what forwards RTP.
+    :param media: more lines of `[media]`.
     :param security: the text of `[security]`; "" for the defaults.
     :param database: the URL of its database.
     """
@@ -91,6 +93,7 @@ class Site:
         drain: float = 30,
         qualify: float = 0,
         engine: str = "auto",
+        media: str = "",
         security: str = "",
         database: str = "sqlite:///pbx.db",
     ) -> None:
@@ -99,7 +102,13 @@ class Site:
         self.config = folder / "pbx.toml"
         listen = [f"udp:{address}", *streams]
         text = _CONFIG.format(
-            realm=REALM, listen=json.dumps(listen), drain=drain, qualify=qualify, engine=engine, database=database
+            realm=REALM,
+            listen=json.dumps(listen),
+            drain=drain,
+            qualify=qualify,
+            engine=engine,
+            media=media,
+            database=database,
         )
         if any(listener.startswith("tls:") for listener in listen):
             write_certificate(folder, address.rpartition(":")[0])
@@ -153,6 +162,7 @@ class Exchange(Site):
     :param cpu: the only processor it may use; None: any.
     :param qualify: seconds after which phones are asked whether they are there; 0: never.
     :param engine: what forwards RTP.
+    :param media: more lines of `[media]`.
     :param security: the text of `[security]`; "" for the defaults.
     :param database: the URL of its database.
     :ivar address: "address:port" at which it listens over UDP.
@@ -169,6 +179,7 @@ class Exchange(Site):
         cpu: int | None = None,
         qualify: float = 0,
         engine: str = "auto",
+        media: str = "",
         security: str = "",
         database: str = "sqlite:///pbx.db",
     ) -> None:
@@ -188,6 +199,7 @@ class Exchange(Site):
             drain=drain,
             qualify=qualify,
             engine=engine,
+            media=media,
             security=security,
             database=database,
         )

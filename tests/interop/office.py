@@ -16,18 +16,21 @@ Phones = tuple[Baresip, Baresip]
 
 
 @contextmanager
-def two_phones(exchange: Exchange, transport: str = "udp", outbound: str = "") -> Iterator[Phones]:
+def two_phones(
+    exchange: Exchange, transport: str = "udp", outbound: str = "", srtp: tuple[str, str] = ("", "")
+) -> Iterator[Phones]:
     """1001, which sends `FIRST_TONE`, and 1002, which sends `SECOND_TONE`, both registered.
 
     :param transport: how they reach the exchange.
+    :param srtp: what either does of SRTP (`Baresip`).
     :param outbound: "address:port" of a proxy on the way; "": there is none.
     """
-    at, folder = exchange.addresses[transport], exchange.folder / f"{transport}{outbound}"
+    at, folder = exchange.addresses[transport], exchange.folder / f"{transport}{outbound}{'-'.join(srtp)}"
     with (
         Baresip("1001", password("1001"), at, folder / "1001", tone=FIRST_TONE, transport=transport,
-                outbound=outbound) as first,
+                outbound=outbound, srtp=srtp[0]) as first,
         Baresip("1002", password("1002"), at, folder / "1002", tone=SECOND_TONE, transport=transport,
-                outbound=outbound) as second,
+                outbound=outbound, srtp=srtp[1]) as second,
     ):  # fmt: skip
         eventually(lambda: first.registered and second.registered, within=5)
         yield first, second

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.media import description
-from pbx.media.description import Stream, own_answer, own_offer, read_answer, read_offer, write
+from pbx.media.description import own_answer, own_offer, read_answer, read_offer, write
 from pbx.media.formats import formats
+from pbx.media.stream import Stream
 from pbx.sip import sdp
 from pbx.sip.errors import Malformed
 from pbx.sip.sdp import Media

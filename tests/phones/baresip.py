@@ -43,6 +43,7 @@ jitter_buffer_delay 1-5
 snd_path {folder}/calls
 module_path {modules}
 module g711.so
+module srtp.so
 module aufile.so
 module aubridge.so
 module sndfile.so
@@ -54,7 +55,7 @@ ctrl_tcp_listen 127.0.0.1:{control_port}
 """
 _ACCOUNT = (
     "<sip:{number}@{server};transport={transport}>{outbound};auth_user={number};auth_pass={password};regint={interval};"
-    "audio_codecs=PCMU,PCMA;answermode=manual\n"
+    "audio_codecs=PCMU,PCMA;answermode=manual{srtp}\n"
 )
 
 
@@ -75,6 +76,7 @@ class Baresip:
     :param interval: seconds for which it registers; 0: it does not register.
     :param transport: "udp", "tcp" or "tls".
     :param outbound: "address:port" of the proxy through which it sends all that it sends, over UDP; "": there is none.
+    :param srtp: "srtp-mand" where its sound is SRTP, "srtp" where it is that with those who can; "": never.
     :param flows: URIs of outbound proxies, through each of which it registers one flow; (): it manages none.
     """
 
@@ -90,6 +92,7 @@ class Baresip:
         transport: str = "udp",
         outbound: str = "",
         flows: tuple[str, ...] = (),
+        srtp: str = "",
     ) -> None:
         self.number = number
         self.server = server
@@ -113,6 +116,7 @@ class Baresip:
                 password=password,
                 interval=interval,
                 transport=transport,
+                srtp=f";mediaenc={srtp}" if srtp else "",
                 outbound=f";outbound=sip:{outbound}" if outbound else _flows(flows),
             )
         )
