@@ -31,12 +31,17 @@ from pbx.clock import ReactorClock
 from pbx.config import Config
 from pbx.control import Control, ControlSocket
 from pbx.dialplan import loading
+from pbx.dialplan.holidays import HolidayTable
+from pbx.dialplan.surroundings import Surroundings
+from pbx.dialplan.switches import Switches
 from pbx.exchange.registrar import Terms
+from pbx.exchange.switch import Switch
 from pbx.faults import Fault
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.media.library import Library
 from pbx.options import Listener
+from pbx.outside import Outside
 from pbx.privileges import acting_as
 from pbx.rooms import Rooms
 from pbx.shutters import Shutters
@@ -47,7 +52,9 @@ from pbx.sip.timers import Clock, Timer
 from pbx.store import opening
 from pbx.store.bans import BanTable
 from pbx.store.database import open_database
+from pbx.store.holidays import read_holidays
 from pbx.store.store import Store, StoreThread
+from pbx.store.switches import read_switches, write_switch
 from pbx.wiring import Exchange
 
 COLLECTIONS = (50_000, 20, 100)  # calls leave no cycles behind (tests/flows/test_memory.py): seldom is enough
@@ -147,6 +154,12 @@ class PBX(Service):
                 self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds())
                 self._secret = opening.secret(config.database.url, "gruu")
                 self._bans = opening.bans(config.database.url, reactor.seconds())
+                switches, holidays = opening.calendar(config.database.url)
+            self._outside = Outside(reactor, lambda: open_database(config.database.url))
+            self.surroundings = Surroundings(
+                Switches(switches, self._keep_switch), HolidayTable(holidays), self._outside
+            )
+            self._plan.surroundings = self.surroundings
             self._opened = opened.pop_all()
 
     def setServiceParent(self, parent: Any) -> None:
@@ -162,7 +175,8 @@ class PBX(Service):
         self._warn_of_descriptors(raise_descriptor_limit())
         self._thread = StoreThread(self.reactor)
         self._thread.start()
-        database = open_database(self.config.database.url, patience=1)
+        self._outside.start()
+        database = self._database = open_database(self.config.database.url, patience=1)
         self.store = Store(database, self.reactor, self._thread)
         self._ban_table = BanTable(database, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
@@ -173,7 +187,7 @@ class PBX(Service):
             self._listening.start(listener, bound)
         self._shutters = Shutters(self.exchange.doors.bans, self._sockets, self._clock)
         self._certificates.watch(self._clock)
-        self.store.watch(self._accounts_changed)
+        self.store.watch(lambda: Deferred.fromCoroutine(self._accounts_changed()))
         commands: dict[str, Callable[..., object]] = {
             "status": self.status,
             "registrations": self.registrations,
@@ -251,8 +265,16 @@ class PBX(Service):
         directory = self.exchange.directory
         return directory.find(directory.number_of(number)) is not None
 
-    def _accounts_changed(self) -> Deferred[None]:
-        return self.store.accounts().addCallback(self.exchange.replace_accounts)
+    async def _accounts_changed(self) -> None:
+        self.exchange.replace_accounts(await self.store.accounts())
+        self.surroundings.switches.replace(await self._thread.run(read_switches, self._database))
+        self.surroundings.holidays.replace(await self._thread.run(read_holidays, self._database))
+
+    def _keep_switch(self, switch: Switch) -> None:
+        """A phone has turned a switch over: write it down."""
+        kept = self._thread.run(write_switch, self._database, switch)
+        kept.addCallback(lambda _: self.surroundings.switches.kept(switch))
+        kept.addErrback(lambda failure: self.log.failure("the switch {name} cannot be kept", failure, name=switch.name))
 
     @property
     def listeners(self) -> list[str]:
@@ -337,6 +359,7 @@ class PBX(Service):
         except Fault as fault:
             self.log.error("nothing reloaded: {fault}", fault=str(fault))
             return
+        plan.surroundings = self.surroundings
         self.exchange.switchboard.dialplan = plan
         self.library.country = new.dialplan.country
         self._certificates.use(new, contexts)
@@ -364,6 +387,7 @@ class PBX(Service):
 
     async def _closed(self) -> None:
         self._listening.stop()
+        self._outside.stop()
         self._shutters.stop()
         self._certificates.stop()
         self.exchange.qualification.stop()

@@ -17,9 +17,11 @@ from pbx.cli.client import Refused
 from pbx.cli.conference import conference, conferences
 from pbx.cli.database import db
 from pbx.cli.extension import extension
+from pbx.cli.holiday import holiday
 from pbx.cli.live import registrations, status
 from pbx.cli.permission import permission
 from pbx.cli.settings import Settings
+from pbx.cli.switch import switch
 from pbx.faults import Fault
 
 
@@ -39,7 +41,9 @@ def pbx(context: click.Context, config: str | None) -> None:
     context.obj = Settings(config)
 
 
-for _command in (alias, bans, conference, conferences, db, extension, permission, registrations, status):
+for _command in (
+    *(alias, bans, conference, conferences, db, extension, holiday, permission, registrations, status, switch),
+):
     pbx.add_command(_command)
 
 

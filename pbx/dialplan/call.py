@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from random import Random
 from typing import TYPE_CHECKING, Generic, Protocol
 
 from twisted.internet.defer import Deferred
@@ -15,14 +16,18 @@ from twisted.logger import Logger
 
 from pbx.dialplan.checks import check_seconds, check_status
 from pbx.dialplan.driver import DrivenCall, Driver
+from pbx.dialplan.holidays import Moment
 from pbx.dialplan.sound_verbs import SoundVerbs, Speaking
+from pbx.dialplan.surroundings import Surroundings
+from pbx.dialplan.work_verbs import WorkVerbs
 from pbx.exchange.bridge import CallUser
-from pbx.exchange.caller import Caller
+from pbx.exchange.caller import Caller, Source
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import ExtensionTarget, Target, UriTarget, uri
 from pbx.features.conference.attending import attend
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
+from pbx.sip.headers import Field
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -61,6 +66,8 @@ class Bridge(DrivenCall, Protocol):
     def answered(self) -> bool: ...
     @property
     def speaking(self) -> Speaking: ...
+    @property
+    def fields(self) -> Sequence[Field]: ...
 
     def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
         """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
@@ -75,22 +82,27 @@ class Bridge(DrivenCall, Protocol):
         """End the call, not yet answered, with 403, and with a line in the security log."""
 
 
-class Call(SoundVerbs, Generic[State]):
+class Call(SoundVerbs, WorkVerbs, Generic[State]):
     """One call.
 
     :param bridge: the exchange's side of it.
     :param driver: steps the coroutine that this call is given to.
     :param new_state: makes the plan's own state of a call, at its first use.
+    :param surroundings: what the plan finds around it.
     """
 
-    __slots__ = ("_bridge", "_driver", "_new_state", "_state")
+    __slots__ = ("_bridge", "_driver", "_new_state", "_random", "_state", "_surroundings")
 
     _state: State
 
-    def __init__(self, bridge: Bridge, driver: Driver, new_state: Callable[[], State]) -> None:
+    def __init__(
+        self, bridge: Bridge, driver: Driver, new_state: Callable[[], State], surroundings: Surroundings
+    ) -> None:
         super().__init__(bridge)
         self._bridge = bridge
         self._driver = driver
+        self._surroundings = surroundings
+        self._random: Random | None = None
         self._new_state = new_state
 
     @property
@@ -104,14 +116,61 @@ class Call(SoundVerbs, Generic[State]):
         return self._bridge.caller
 
     @property
+    def user(self) -> Caller:
+        """The extension that calls: `number`, `name`, `did`, `may("international")`.
+
+        :raises RuntimeError: when it is none of ours that calls.
+        """
+        caller = self._bridge.caller
+        if caller.source is not Source.INTERNAL:
+            raise RuntimeError(
+                f"call.user: no extension of ours makes this {caller.source.value} call; see call.caller"
+            )
+        return caller
+
+    @property
     def number(self) -> str:
         """The number that the caller dialled."""
         return self._bridge.number
 
     @property
-    def now(self) -> datetime:
-        """The time by the exchange's clock, with the machine's time zone."""
-        return datetime.fromtimestamp(self._bridge.clock.seconds(), UTC).astimezone()
+    def answered(self) -> bool:
+        """Whether the caller has been answered."""
+        return self._bridge.answered
+
+    def field(self, name: str) -> str | None:
+        """A header field of the caller's INVITE: `call.field("User-Agent")`.
+
+        What a stranger writes there is not to be believed.
+
+        :param name: whatever its capitals.
+        :returns: its value, the first of several; None when there is none.
+        """
+        key = name.lower()
+        return next((value for other, _, value in self._bridge.fields if other == key), None)
+
+    @property
+    def subject(self) -> str:
+        """What the caller says that it is about (RFC 3261 20.36); "" for nothing."""
+        return self.field("subject") or ""
+
+    @property
+    def priority(self) -> str:
+        """How urgent the caller says it is (RFC 3261 20.26): "emergency", "urgent", "normal", "non-urgent" or other."""
+        return (self.field("priority") or "normal").lower()
+
+    @property
+    def random(self) -> Random:
+        """Chance: `call.random.choice(...)`. In a test it is the same in every run; it is no source of secrets."""
+        if self._random is None:
+            self._random = Random(self.id)
+        return self._random
+
+    @property
+    def now(self) -> Moment:
+        """The time by the exchange's clock, with the machine's time zone; it knows the holidays."""
+        time = datetime.fromtimestamp(self._bridge.clock.seconds(), UTC).astimezone()
+        return Moment.of(time, self._surroundings.holidays)
 
     @property
     def state(self) -> State:

@@ -1,7 +1,8 @@
 """Steps one call's coroutine, and throws `HungUp` into it, at its innermost await, when the caller leaves.
 
 It waits for Deferreds. One that is waited for when the caller leaves is left alone, since it may belong to somebody
-else: what it brings later is ignored. Whatever the coroutine raises ends this call and no other.
+else: what it brings later is ignored. Whatever the coroutine raises ends this call and no other. Work that is left for
+after the call is driven in the same way, on a call of its own that nobody has made.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from twisted.python.failure import Failure
 from pbx.sip.timers import Clock, Timer
 
 CALL_LIMIT = 4 * 3600.0  # seconds that a call may last
+MOST_AFTERWARDS = 20  # coroutines that one call may leave behind
+AFTERWARDS_LIMIT = 60.0  # seconds that work after the call may take
 GRACE = 10.0  # seconds that a coroutine may go on after the caller has left
 LOOPS = 50  # how often a coroutine may come back to its verbs after the caller has left
 TURNS = 1000  # verbs that a coroutine may call without ever waiting for anything
@@ -58,19 +61,48 @@ class DrivenCall(Protocol):
         """The coroutine raised an exception, which is logged."""
 
 
+class _Afterwards:
+    """What work after a call has in the place of the call (`DrivenCall`)."""
+
+    __slots__ = ("clock", "ended", "id")
+
+    def __init__(self, call: DrivenCall) -> None:
+        self.id = call.id
+        self.clock = call.clock
+        self.ended = True
+
+    def hang_up(self) -> None:
+        """There is nobody."""
+
+    def plan_ended(self) -> None:
+        """There is nothing to end."""
+
+    def plan_failed(self) -> None:
+        """There is nobody to tell."""
+
+
 class Driver:
     """Drives one coroutine to its end.
 
+    :param limit: seconds that the call may last.
     :ivar left: why the caller left, or None while it is there.
+    :ivar apologise: makes the coroutine that goes on with the call when its own has raised; None for none.
+    :ivar overstayed: makes a coroutine for after a call that has lasted too long; None for none.
     """
 
     __slots__ = (
-        "_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_next", "_refusals", "_run", "_running", "_turns",
-        "left",
+        "_afterwards", "_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_faulty", "_left_behind", "_limit",
+        "_next", "_refusals", "_run", "_running", "_turns", "apologise", "left", "overstayed",
     )  # fmt: skip
 
-    def __init__(self, call: DrivenCall) -> None:
-        self._call = call
+    def __init__(self, call: DrivenCall, limit: float = CALL_LIMIT) -> None:
+        self._call: DrivenCall = call
+        self._limit = limit
+        self._faulty = False
+        self._afterwards: list[Coroutine[Any, Any, object]] = []
+        self._left_behind = 0
+        self.apologise: Callable[[Exception], Coroutine[Any, Any, object]] | None = None
+        self.overstayed: Callable[[], Coroutine[Any, Any, object]] | None = None
         self._coroutine: Coroutine[Any, Any, object] | None = None
         self._awaited = 0  # the number of the await that is to go on; 0 for none
         self._awaits = 0
@@ -86,7 +118,7 @@ class Driver:
     def start(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine until it waits for the first time. Only once."""
         self._coroutine = coroutine
-        self._expiry = self._call.clock.callLater(CALL_LIMIT, self._overdue)
+        self._expiry = self._call.clock.callLater(self._limit, self._overdue)
         self._advance(coroutine.send, None)
 
     def caller_left(self, reason: str) -> None:
@@ -96,6 +128,19 @@ class Driver:
         self._enter_left(reason)
         if not self._running:
             self._throw()
+
+    def leave(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run a coroutine when the call is over.
+
+        :raises RuntimeError: there are too many.
+        """
+        self._left_behind += 1
+        if self._left_behind > MOST_AFTERWARDS:
+            coroutine.close()
+            raise RuntimeError(
+                f"after_hangup() was called {MOST_AFTERWARDS} times for this call already; is it a loop?"
+            )
+        self._afterwards.append(coroutine)
 
     async def take_turn(self) -> None:
         """A verb begins.
@@ -135,12 +180,16 @@ class Driver:
                 awaited = self._run(step, value)
             except (StopIteration, HungUp):
                 value = None  # the HungUp that was thrown knows this frame: without the cycle the call is gone at once
-                self._finish(self._call.plan_ended)
+                self._finish(self._call.plan_failed if self._faulty else self._call.plan_ended)
                 return
-            except BaseException:
+            except BaseException as error:
                 log.failure(FAILED, call=self._call.id)
-                self._finish(self._call.plan_failed)
-                return
+                apology = self._apology(error)
+                if apology is None:
+                    self._finish(self._call.plan_failed)
+                    return
+                self._coroutine, step, value = apology, apology.send, None
+                continue
             assert self._coroutine is not None
             if self.left is not None and not self._refusals:
                 # The caller left during the step, and the coroutine has not yet heard of it.
@@ -161,6 +210,14 @@ class Driver:
         self._turns = 0
         if self.left is not None and self._expiry is None:
             self._expiry = self._call.clock.callLater(GRACE, self._outstays)
+
+    def _apology(self, error: BaseException) -> Coroutine[Any, Any, object] | None:
+        """What goes on with the call, once, when its coroutine has raised this; None when nothing can."""
+        apologise, self.apologise = self.apologise, None
+        self._faulty = True
+        if apologise is None or self.left is not None or self._call.ended or not isinstance(error, Exception):
+            return None
+        return apologise(error)
 
     def _await(self, awaited: Deferred[Any]) -> bool:
         """Wait for a Deferred; return whether it had fired already, and `_next` says how to go on."""
@@ -191,7 +248,15 @@ class Driver:
     def _overdue(self) -> None:
         """The call lasts longer than any call may."""
         self._expiry = None
-        log.warn("call {call}: ended after {hours} h, the longest that a call may last", call=self._call.id, hours=4)
+        what = "work after the call" if isinstance(self._call, _Afterwards) else "a call"
+        log.warn(
+            "call {call}: ended after {hours:.3g} h, the longest that {what} may last",
+            call=self._call.id,
+            hours=self._limit / 3600,
+            what=what,
+        )
+        if self.overstayed is not None:
+            self._afterwards.append(self.overstayed())
         self._enter_left("time limit")
         if not self._call.ended:
             self._call.hang_up()
@@ -244,11 +309,35 @@ class Driver:
         self._next = None
         self._cancel_expiry()
         tell()
+        if self._afterwards:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The call is over: do what was left for now."""
+        coroutines, self._afterwards = self._afterwards, []
+        self._call = _Afterwards(self._call)
+        self._limit = AFTERWARDS_LIMIT
+        self.left = self.apologise = self.overstayed = None
+        self._refusals = self._turns = 0
+        self.start(_in_turn(self._call.id, coroutines))
 
     def _cancel_expiry(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
+
+
+async def _in_turn(call: str, coroutines: list[Coroutine[Any, Any, object]]) -> None:
+    """Run coroutines one after the other; one that raises does not stop the next."""
+    try:
+        while coroutines:
+            try:
+                await coroutines.pop(0)
+            except Exception:
+                log.failure("call {call}: work after the call failed", call=call)
+    finally:
+        for coroutine in coroutines:
+            coroutine.close()
 
 
 def _foreign(awaited: object) -> str:

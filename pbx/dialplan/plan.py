@@ -10,11 +10,16 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 from pbx.dialplan.call import Bridge, Call, State
-from pbx.dialplan.driver import Driver
+from pbx.dialplan.checks import check_seconds
+from pbx.dialplan.defaults import apologise, turn_over
+from pbx.dialplan.driver import CALL_LIMIT, Driver
 from pbx.dialplan.pattern import Pattern
+from pbx.dialplan.surroundings import Surroundings
+from pbx.dialplan.switches import Switches
 from pbx.exchange.caller import Source
 from pbx.faults import Fault
 
@@ -32,6 +37,10 @@ class Declaration(Protocol[Own]):
         self, function: Callable[Concatenate[Call[Own], Values], Coroutine[Any, Any, Result]], /
     ) -> Callable[Concatenate[Call[Own], Values], Coroutine[Any, Any, Result]]:
         """Take calls with a function of the call and of what the pattern's converters give."""
+
+
+Fallback = Callable[[Call[Any]], Coroutine[Any, Any, object]]
+Apology = Callable[[Call[Any], Exception], Coroutine[Any, Any, object]]
 
 
 class Route(NamedTuple):
@@ -98,15 +107,23 @@ class Plan(Generic[State]):
     """A dialplan: `plan = Plan()` in the file that the configuration names.
 
     :param state: makes what the plan wants to keep about each call (`call.state`): a class without arguments, say.
+    :param limit: seconds that a call may last.
+    :ivar surroundings: what it finds around it; given by whoever runs it.
     """
 
     @overload
-    def __init__(self: Plan[None]) -> None: ...
+    def __init__(self: Plan[None], *, limit: float = ...) -> None: ...
     @overload
-    def __init__(self, state: Callable[[], State]) -> None: ...
-    def __init__(self, state: Callable[[], Any] = lambda: None) -> None:
+    def __init__(self, state: Callable[[], State], *, limit: float = ...) -> None: ...
+    def __init__(self, state: Callable[[], Any] = lambda: None, *, limit: float = CALL_LIMIT) -> None:
+        check_seconds("Plan", "limit", limit)
         self._new_state = state
+        self._limit = limit
         self._routes = {source: Routes() for source in Source}
+        self._unknown: Fallback | None = None
+        self._failed: Apology = apologise
+        self._overstayed: Fallback | None = None
+        self.surroundings = Surroundings()
 
     def internal(self, pattern: str) -> Declaration[State]:
         """Declare the route of calls from our own extensions.
@@ -135,24 +152,76 @@ class Plan(Generic[State]):
         """
         return self._declare(Source.ANONYMOUS, pattern)
 
+    def on_unknown(self, function: Fallback) -> Fallback:
+        """Declare what is done with a number that no route knows, in the place of 404; for a stranger it stays 403.
+
+        :param function: a coroutine function of the call.
+        :raises Fault: at load, when it is none.
+        """
+        self._unknown = _checked("on_unknown", function, "call")
+        return function
+
+    def on_exception(self, function: Apology) -> Apology:
+        """Declare what a caller hears when the plan has raised an exception, which is logged; then the call ends.
+
+        By default one that is answered hears that something went wrong, and one that is not gets 500.
+
+        :param function: a coroutine function of the call and the exception.
+        :raises Fault: at load, when it is none.
+        """
+        self._failed = _checked("on_exception", function, "call", "error")
+        return function
+
+    def on_limit(self, function: Fallback) -> Fallback:
+        """Declare what is done when a call has lasted too long and was hung up for that (`Plan(limit=...)`).
+
+        :param function: a coroutine function of the call, which is over.
+        :raises Fault: at load, when it is none.
+        """
+        self._overstayed = _checked("on_limit", function, "call")
+        return function
+
+    def switch(self, name: str) -> PlanSwitch:
+        """Something that is on or off for everybody: `if plan.switch("night"): ...`.
+
+        It is a row of the table `switches`, which `pbx switch`, SQL, and a code that phones dial turn over.
+        """
+        if not isinstance(name, str) or not name:
+            raise TypeError(f'switch() takes the name of a switch such as "night", not {name!r}')
+        return PlanSwitch(self, name)
+
     def serves(self, source: Source, number: str) -> bool:
         """Whether a route takes calls to a number from such callers."""
         return self._routes[source].find(number) is not None
 
     def run(self, bridge: Bridge) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
-        source = bridge.caller.source
-        found = self._routes[source].find(bridge.number)
-        if found is None:
-            bridge.reject(403 if source is Source.ANONYMOUS else 404, None)
-            return
-        route, values = found
-        if route.allow and not bridge.caller.may(route.allow):
+        source, number = bridge.caller.source, bridge.number
+        found = self._routes[source].find(number)
+        switch = self.surroundings.switches.by_code(number) if source is Source.INTERNAL else None
+        if switch is not None and (found is None or not found[0].pattern.is_literal):
+            if switch.allow and not bridge.caller.may(switch.allow):
+                bridge.forbid("class-of-service")
+            else:
+                self._start(bridge, partial(turn_over, switches=self.surroundings.switches, switch=switch), {})
+        elif found is None:
+            if self._unknown is None or source is Source.ANONYMOUS:
+                bridge.reject(403 if source is Source.ANONYMOUS else 404, None)
+            else:
+                self._start(bridge, self._unknown, {})
+        elif found[0].allow and not bridge.caller.may(found[0].allow):
             bridge.forbid("class-of-service")
-            return
-        driver = Driver(bridge)
+        else:
+            self._start(bridge, found[0].function, found[1])
+
+    def _start(self, bridge: Bridge, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
+        driver = Driver(bridge, self._limit)
         bridge.user = driver
-        driver.start(route.function(Call(bridge, driver, self._new_state), **values))
+        call = Call(bridge, driver, self._new_state, self.surroundings)
+        driver.apologise = partial(self._failed, call)
+        if self._overstayed is not None:
+            driver.overstayed = partial(self._overstayed, call)
+        driver.start(function(call, **values))
 
     def _declare(self, source: Source, text: str, words: tuple[str, ...] = ()) -> Declaration[State]:
         frame = sys._getframe(2)
@@ -175,6 +244,52 @@ class Plan(Generic[State]):
             return function
 
         return declare
+
+
+class PlanSwitch:
+    """A switch, as a plan has it: true while it is on.
+
+    :ivar name: its row's.
+    """
+
+    __slots__ = ("_plan", "name")
+
+    def __init__(self, plan: Plan[Any], name: str) -> None:
+        self._plan = plan
+        self.name = name
+
+    @property
+    def _switches(self) -> Switches:
+        return self._plan.surroundings.switches
+
+    def __bool__(self) -> bool:
+        return self._switches.is_on(self.name)
+
+    def turn(self, is_on: bool) -> None:
+        """Turn it on or off, for everybody and for good."""
+        self._switches.turn(self.name, is_on)
+
+    def __repr__(self) -> str:
+        return f"<switch {self.name}: {'on' if self else 'off'}>"
+
+
+def _checked(decorator: str, function: Any, *wanted: str) -> Any:
+    """Check a function that has no pattern.
+
+    :raises Fault: it is none that can be called so.
+    """
+    frame = sys._getframe(2)
+    code = getattr(function, "__code__", frame.f_code)
+    path, line = code.co_filename, getattr(code, "co_firstlineno", frame.f_lineno)
+    name = getattr(function, "__name__", repr(function))
+    remedy = f"write `async def {name}({', '.join(wanted)})`"
+    if not inspect.iscoroutinefunction(function):
+        raise Fault(path, line, f"{decorator}: {name} is not a coroutine function", remedy)
+    try:
+        inspect.signature(function).bind(*wanted)
+    except TypeError as error:
+        raise Fault(path, line, f"{decorator}: {name}: {error}", remedy) from None
+    return function
 
 
 def _is_word(word: object) -> bool:

@@ -88,6 +88,7 @@ class Bridge:
     :raises Malformed: when the INVITE cannot make a session.
     :ivar id: how logs and records name this call.
     :ivar host: the address that it came from.
+    :ivar fields: the header fields of the caller's INVITE.
     :ivar user: whom it tells; set by him.
     :ivar answered: whether the caller has a 2xx.
     :ivar speaking: our own end of the caller's sound.
@@ -97,8 +98,8 @@ class Bridge:
 
     __slots__ = (
         "_board", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer", "_outcome",
-        "_progress", "_renegotiation", "_secure", "_session", "_side", "_sides", "answered", "caller", "ended", "host",
-        "id", "last_outcome", "number", "speaking", "user",
+        "_progress", "_renegotiation", "_secure", "_session", "_side", "_sides", "answered", "caller", "ended",
+        "fields", "host", "id", "last_outcome", "number", "speaking", "user",
     )  # fmt: skip
 
     def __init__(
@@ -113,7 +114,8 @@ class Bridge:
         self._renegotiation = Renegotiation(board.relay, self._session, self._side, self)
         self.speaking = Speaking(board, self._session, self._side, self._renegotiation, self)
         self._offer, self._session.sdp = self._session.sdp, b""
-        fields = crossing(self._session.take_fields(), INVITES)
+        self.fields = self._session.take_fields()
+        fields = crossing(self.fields, INVITES)
         self._crossing = withheld(fields) if caller.is_private else fields
         self._board = board
         self._fork: Fork | None = None

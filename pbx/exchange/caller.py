@@ -27,6 +27,7 @@ class Caller:
     :param class_of_service: the words of what an extension may do beyond calling its colleagues.
     :param domain: where a stranger says it is from; "" for those that are ours.
     :param is_private: whether it is to be named to nobody.
+    :param did: the number that an extension shows to those it calls outside; "" for none of its own.
     """
 
     number: str
@@ -35,6 +36,7 @@ class Caller:
     class_of_service: frozenset[str] = frozenset()
     domain: str = ""
     is_private: bool = False
+    did: str = ""
 
     def may(self, word: str) -> bool:
         """Whether its class of service has this word: `call.caller.may("international")`."""

@@ -226,7 +226,11 @@ class Switchboard:
             if not isinstance(found, Extension):
                 raise Refused(401, *found)
             # RFC 3325 section 8: the phone is not trusted; it is who it has authenticated as, whatever it asserts.
-            caller = Caller(found.number, found.name, Source.INTERNAL, found.class_of_service, is_private=withheld)
+            caller = Caller(
+                *(found.number, found.name, Source.INTERNAL, found.class_of_service),
+                is_private=withheld,
+                did=found.caller_id,
+            )
         else:
             self._doors.came_anonymously(flow)
             name = _printable(sender.display)

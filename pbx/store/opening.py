@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from hashlib import sha256
 from secrets import token_hex
 
@@ -10,11 +11,14 @@ import sqlalchemy as sa
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding
+from pbx.exchange.switch import Switch
 from pbx.store import accounts, migration
 from pbx.store.bans import read_bans
 from pbx.store.database import explained, file_of, open_database, reading, require_current, revision_of
+from pbx.store.holidays import read_holidays
 from pbx.store.schema import aliases, extensions, secrets
 from pbx.store.store import read_accounts, read_bindings
+from pbx.store.switches import read_switches
 
 
 def numbers(url: str) -> frozenset[str]:
@@ -86,5 +90,18 @@ def bans(url: str, now: float) -> list[Ban]:
     try:
         with explained(url):
             return read_bans(database, now)
+    finally:
+        database.dispose()
+
+
+def calendar(url: str) -> tuple[list[Switch], dict[str, list[date]]]:
+    """Return the switches, and the holidays of each calendar, of a database that `contents` has found good.
+
+    :raises Fault: it cannot be opened any more.
+    """
+    database = open_database(url)
+    try:
+        with explained(url):
+            return read_switches(database), read_holidays(database)
     finally:
         database.dispose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0004"
+REVISION = "0005"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -63,6 +63,23 @@ aliases = sa.Table(
 )
 
 permissions = sa.Table("permissions", metadata, _extension("number"), _extension("may_register"))
+
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    _switch("is_on", sa.false()),
+    _text("code"),
+    _text("allow"),
+)
+
+holidays = sa.Table(
+    "holidays",
+    metadata,
+    sa.Column("calendar", sa.String, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    _text("name"),
+)
 
 # The server's own table: the fields of `pbx.exchange.binding.Binding`, by their names.
 bindings = sa.Table(

@@ -17,6 +17,7 @@ from pbx.media.beat import Beat
 from pbx.media.library import Library
 from pbx.media.port import Tap
 from pbx.media.voice import Voice
+from pbx.sip.headers import Field
 
 
 class ScriptedBridge:
@@ -34,11 +35,13 @@ class ScriptedBridge:
         id: str = "c1",
         *,
         may: str = "",
+        fields: Sequence[Field] = (),
     ) -> None:
         self.id = id
         self.clock = Clock() if clock is None else clock
         self.caller = Caller("1001", "Alice", source, frozenset(may.split()))
         self.number = number
+        self.fields = fields
         self.answered = False
         self.ended = False
         self.last_outcome: Outcome | None = None
