@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pbx.dialplan.call import Call
-from pbx.dialplan.sounds import prompt, tone
 from pbx.dialplan.switches import Switches
 from pbx.exchange.switch import Switch
+from pbx.media.sounds import prompt, tone
 
 
 async def apologise(call: Call[Any], error: Exception) -> None:
