@@ -41,7 +41,7 @@ def status_of(exchange: Exchange, number: str) -> int:
         fields = [
             f"INVITE sip:{number}@{REALM} SIP/2.0",
             f"Via: SIP/2.0/UDP {me};branch=z9hG4bK{number}",
-            f"From: <sip:guest@elsewhere.test>;tag=1",
+            "From: <sip:guest@elsewhere.test>;tag=1",
             f"To: <sip:{number}@{REALM}>",
             f"Call-ID: {number}@{me}",
             "CSeq: 1 INVITE",
