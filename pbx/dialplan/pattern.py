@@ -1,8 +1,8 @@
 """Patterns of dialled numbers: literal characters and `<name:converter>`, as web frameworks write their routes.
 
 A pattern matches a whole number or nothing. Of two patterns that match the same number, the more specific one has the
-smaller `rank`: one of fixed length before one with `int` or `any`, then the longer one, then the one that leaves less
-choice in its places. A pattern whose numbers are all matched by another one never ranks behind it.
+smaller `rank`: one of fixed length before one with `int`, `e164` or `any`, then the longer one, then the one that
+leaves less choice in its places. A pattern whose numbers are all matched by another one never ranks behind it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ class _Element(NamedTuple):
 
     :ivar characters: what may stand there; None for any character.
     :ivar open: whether it may stand there several times.
+    :ivar form: the regular expression, where it says more than these two; "" where it does not.
     """
 
     characters: frozenset[str] | None
     open: bool
+    form: str = ""
 
     def regex(self) -> str:
+        if self.form:
+            return self.form
         if self.characters is None:
             one = "."
         elif len(self.characters) == 1:
@@ -46,17 +50,19 @@ class Pattern:
     :raises ValueError: when it is none; the text says why.
 
     :ivar names: the names of its converters, in order.
+    :ivar telephone_numbers: those of them that are `e164`: what the number means depends on the country.
     :ivar rank: sorts the more specific one first.
     :ivar regex: the same as a regular expression without groups; to be used with DOTALL.
     """
 
-    __slots__ = ("_converters", "_elements", "_match", "names", "rank", "regex", "text")
+    __slots__ = ("_converters", "_elements", "_match", "names", "rank", "regex", "telephone_numbers", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._elements: list[_Element] = []
         self._converters: list[Callable[[str], object]] = []
         names: list[str] = []
+        telephone_numbers: list[str] = []
         grouped = ""
         position = 0
         while position < len(text):
@@ -73,12 +79,15 @@ class Pattern:
                 elements = _elements_of(converter)
                 grouped += f"({_regex(elements)})"
                 self._converters.append(int if converter == "int" else str)
+                if converter == "e164":
+                    telephone_numbers.append(name)
             if self._elements and self._elements[-1].open and elements[0].open:
                 raise ValueError("two converters of open length side by side: nobody knows where the first one ends")
             self._elements += elements
         if not self._elements:
             raise ValueError("a pattern is never empty")
         self.names = tuple(names)
+        self.telephone_numbers = tuple(telephone_numbers)
         self.regex = _regex(self._elements)
         self.rank = self._rank()
         self._match = re.compile(grouped, re.DOTALL).fullmatch
@@ -149,6 +158,8 @@ def _elements_of(converter: str) -> list[_Element]:
         return [_Element(None, True)]
     if converter == "int":
         return [_Element(_DIGITS, True)]
+    if converter == "e164":
+        return [_Element(_DIGITS | {"+"}, True, r"\+?[0-9]{3,21}")]
     elements = []
     position = 0
     while position < len(converter):
@@ -164,7 +175,7 @@ def _elements_of(converter: str) -> list[_Element]:
         elif character.isalpha():
             # Taken literally it would be a misspelt converter that never matches.
             raise ValueError(
-                f"there is no converter {converter!r}; there are any, int, and digits with X, Z, N and [13-5]"
+                f"there is no converter {converter!r}; there are any, e164, int, and digits with X, Z, N and [13-5]"
             )
         else:
             elements.append(_Element(frozenset(_printable(character)), False))

@@ -21,6 +21,7 @@ from pbx.dialplan.pattern import Pattern
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
 from pbx.exchange.caller import Source
+from pbx.exchange.numbering import Numbering
 from pbx.faults import Fault
 
 LONGEST_NUMBER = 255  # characters; what is longer has no route
@@ -120,6 +121,7 @@ class Plan(Generic[State]):
         self._new_state = state
         self._limit = limit
         self._routes = {source: Routes() for source in Source}
+        self._numbering = Numbering()
         self._unknown: Fallback | None = None
         self._failed: Apology = apologise
         self._overstayed: Fallback | None = None
@@ -192,12 +194,12 @@ class Plan(Generic[State]):
 
     def serves(self, source: Source, number: str) -> bool:
         """Whether a route takes calls to a number from such callers."""
-        return self._routes[source].find(number) is not None
+        return self._found(source, number) is not None
 
     def run(self, bridge: Bridge) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
         source, number = bridge.caller.source, bridge.number
-        found = self._routes[source].find(number)
+        found = self._found(source, number)
         switch = self.surroundings.switches.by_code(number) if source is Source.INTERNAL else None
         if switch is not None and (found is None or not found[0].pattern.is_literal):
             if switch.allow and not bridge.caller.may(switch.allow):
@@ -213,6 +215,16 @@ class Plan(Generic[State]):
             bridge.forbid("class-of-service")
         else:
             self._start(bridge, found[0].function, found[1])
+
+    def _found(self, source: Source, number: str) -> tuple[Route, dict[str, object]] | None:
+        """The route for a number; also where it is no telephone number, though the pattern asks for one: None."""
+        found = self._routes[source].find(number)
+        if found is None or not found[0].pattern.telephone_numbers:
+            return found
+        route, values = found
+        for name in route.pattern.telephone_numbers:
+            values[name] = self._numbering.e164(str(values[name]))
+        return None if None in values.values() else (route, values)
 
     def _start(self, bridge: Bridge, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
         driver = Driver(bridge, self._limit)

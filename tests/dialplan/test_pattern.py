@@ -60,7 +60,6 @@ def test_what_matches_and_what_the_converters_give(text: str, number: str, value
         ("<class:1XX>", "'class' cannot be the name"),
         ("<a:X><a:X>", "'a' comes twice"),
         ("<number:>", "converter is missing"),
-        ("<number:e164>", "no converter 'e164'"),
         ("<number:anny>", "no converter 'anny'"),
         ("<number:1Y>", "no converter '1Y'"),
         ("<number:[12>", "in brackets"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pbx.dialplan.call import Call
 from pbx.dialplan.plan import Plan
 from pbx.exchange.caller import Source
+from pbx.exchange.numbering import Numbering
 from pbx.faults import Fault
 from tests.dialplan.scripted import ScriptedBridge
 
@@ -282,3 +283,81 @@ def test_outbound_route_without_a_word_is_a_fault_at_load(allow):
     plan = Plan()
     with pytest.raises(Fault, match="allow"):
         plan.outbound("0<number:any>", allow=allow)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "number"),
+    [
+        ("00142255501", "+33142255501"),
+        ("0004930123456", "+4930123456"),
+        ("0+4930123456", "+4930123456"),
+        ("00033142255501", "+33142255501"),
+        ("0000", None),
+        ("0+49", None),
+        ("0+0142255501", None),
+        ("0" + "1" * 20, None),
+        ("0014225550a", None),
+    ],
+)
+def test_a_telephone_number_is_made_international(dialled: str, number: str | None) -> None:
+    plan = Plan()
+    taken: list[Any] = []
+    plan._numbering = Numbering("33")
+    plan.internal("0<number:e164>")(noting("outbound", taken))
+    done = taken_by(plan, dialled)
+    if number is None:
+        assert done == [("reject", 404, None)]
+    else:
+        assert taken == [("outbound", {"number": number})]
+    assert plan.serves(Source.INTERNAL, dialled) is (number is not None)
+
+
+def test_an_e164_route_stands_behind_a_fixed_one_and_before_any() -> None:
+    plan = Plan()
+    taken: list[Any] = []
+    for pattern in ("<n:any>", "<n:e164>", "<n:int>", "<n:1XX>"):
+        plan.internal(pattern)(noting(pattern, taken))
+    for number in ("112", "33", "+33142255501", "bob"):
+        taken_by(plan, number)
+    assert [name for name, _ in taken] == ["<n:1XX>", "<n:int>", "<n:e164>", "<n:any>"]
+
+
+def test_unknown_numbers_and_exceptions_have_one_default_each_that_can_be_overridden(logged_errors: Any) -> None:
+    plan = Plan()
+    seen: list[object] = []
+
+    @plan.on_unknown
+    async def unknown(call: Call) -> None:
+        seen.append(call.number)
+        await call.reject(410)
+
+    @plan.on_exception
+    async def failed(call: Call, error: Exception) -> None:
+        seen.append(type(error))
+        if call.number == "666":
+            raise error
+        await call.reject(480)
+
+    @plan.internal("<number:6XX>")
+    async def buggy(call: Call, number: str) -> None:
+        raise LookupError(number)
+
+    assert taken_by(plan, "700") == [("reject", 410, None), ("plan_ended",)]
+    assert taken_by(plan, "700", Source.ANONYMOUS) == [("reject", 403, None)]
+    assert taken_by(plan, "600") == [("reject", 480, None), ("plan_failed",)]
+    assert taken_by(plan, "666") == [("plan_failed",)]
+    assert seen == ["700", LookupError, LookupError]
+    assert len(logged_errors()) == 3
+
+
+@pytest.mark.parametrize("decorator", ["on_unknown", "on_exception", "on_limit"])
+def test_a_default_that_cannot_be_called_is_found_at_load(decorator: str) -> None:
+    def plain(call: Call) -> None: ...
+
+    async def wrong() -> None: ...
+
+    for function in (plain, wrong):
+        with pytest.raises(Fault) as caught:
+            getattr(Plan(), decorator)(function)
+        assert f"async def {function.__name__}(call" in caught.value.remedy
+        assert caught.value.path == __file__
