@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 FOR ?= 600
 NATIVE := setup.py $(wildcard native/*.py native/*.c native/*.h)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make run       start an exchange in run/ with two accounts; Ctrl-C stops it"
-	@echo "make test      run the tests; as root on Debian it installs the phone programs first"
+	@echo "make test      run the tests, JOBS=2 at a time; as root on Debian it installs the phone programs first"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format the code"
 	@echo "make docs      write docs/rfc.md anew, from docs/rfc.toml"
@@ -28,7 +29,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.programs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

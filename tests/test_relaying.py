@@ -63,7 +63,7 @@ def test_without_descriptors_for_the_threads_python_is_taken() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken: list[int] = []
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, before[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 8, before[1]))
         with pytest.raises(OSError, match="Too many open files"):
             while True:
                 taken.append(os.dup(0))
