@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from bench import calls, doors, machine, messages, registrations, relay, secure, sound, srtp
+from bench import calls, conference, doors, machine, messages, registrations, relay, secure, sound, srtp
 from tests.programs import PACKAGES
 
 PARTS = (
@@ -18,13 +18,14 @@ PARTS = (
     "relay",
     "srtp",
     "sound",
+    "conference",
     "memory",
     "idle",
     "registrations",
     "flood",
     "refusals",
 )
-WITHOUT_SIPP = ("messages", "tls", "idle", "flood", "refusals", "srtp")
+WITHOUT_SIPP = ("messages", "conference", "tls", "idle", "flood", "refusals", "srtp")
 
 
 def arguments() -> argparse.Namespace:
@@ -37,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--relay-seconds", type=float, default=10, help="of audio (default: %(default)s)")
     parser.add_argument("--engine", default="auto", help="what forwards it: native, python (default: %(default)s)")
     parser.add_argument("--keys", action="store_true", help="as keys (RFC 4733), ten a second, and no other sound")
+    parser.add_argument("--parties", type=int, default=16, help="of a conference (default: %(default)s)")
     parser.add_argument("--held", type=int, default=1000, help="calls that take memory (default: %(default)s)")
     parser.add_argument("--idle", type=int, default=1000, help="silent TLS connections (default: %(default)s)")
     parser.add_argument("--phones", type=int, default=10_000, help="that register (default: %(default)s)")
@@ -66,6 +68,7 @@ def main() -> int:
         "relay": lambda: relay.run(given.relayed, given.relay_seconds, given.engine, given.keys),
         "srtp": lambda: srtp.run(100_000),
         "sound": lambda: sound.run(given.relayed, given.relay_seconds),
+        "conference": lambda: conference.run(given.parties),
         "memory": lambda: calls.run_held(given.held, 50),
         "idle": lambda: secure.run_idle(given.idle),
         "registrations": lambda: registrations.run(given.phones, 2 * given.rate),

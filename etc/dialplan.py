@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pbx.dialplan import Call, Plan, clock_time, ext, prompt
+from pbx.dialplan import Call, Plan, clock_time, ext, prompt, room
 
 plan = Plan()
 
@@ -37,3 +37,9 @@ async def memo(call: Call) -> None:
     await call.play(prompt("after-the-tone"))
     recording = await call.record(max=30, silence=3)
     await call.play(prompt("at"), clock_time(call.now), recording)
+
+
+@plan.internal("603")
+async def meeting(call: Call) -> None:
+    """Let all who dial this talk to each other; 1001 may lock the room, record, remove others and end it by keys."""
+    await call.conference(room("meeting"), leader=call.caller.number == "1001")

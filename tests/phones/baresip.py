@@ -202,6 +202,10 @@ class Baresip:
         """Seconds of a tone that it heard, call by call."""
         return [tone_seconds(path, frequency) for path in self.recordings]
 
+    def heard_among(self, frequency: int, others: int) -> float:
+        """Seconds of its last call in which it heard a tone together with so many others, each as loud."""
+        return tone_seconds(self.recordings[-1], frequency, 0.7 / (1 + others))
+
     # How it is told.
 
     def order(self, command: str, words: str = "") -> str:

@@ -23,12 +23,12 @@ def write_tone(path: Path, frequency: int, seconds: int, amplitude: int = 9000) 
     path.write_bytes(head + samples)
 
 
-def tone_seconds(path: Path, frequency: int) -> float:
-    """Seconds of the recording, in blocks of 100 ms, in which this tone carries most of the energy."""
+def tone_seconds(path: Path, frequency: int, share: float = _CLEAR) -> float:
+    """Seconds of the recording, in blocks of 100 ms, in which this tone carries a share of the energy: most of it."""
     rate, samples = _read(path)
     size = int(rate * _BLOCK)
     blocks = (samples[start : start + size] for start in range(0, len(samples) - size + 1, size))
-    return round(_BLOCK * sum(_share(block, frequency / rate) > _CLEAR for block in blocks), 1)
+    return round(_BLOCK * sum(_share(block, frequency / rate) > share for block in blocks), 1)
 
 
 def _read(path: Path) -> tuple[int, array.array[int]]:

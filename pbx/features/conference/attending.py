@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pbx.exchange.caller import Caller
-from pbx.features.conference.conference import ENDED, FULL, LEFT, LOCKED, REMOVED
+from pbx.features.conference.conference import ENDED, FULL, LOCKED, REMOVED
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.key_commands import KeyCommands
 from pbx.features.conference.room import LONGEST_PIN, Room
@@ -101,4 +101,4 @@ async def _take_part(call: Conversation, speaking: Speaking, conferences: Confer
         return await party.left
     finally:
         voice.want_keys(None)
-        conference.leave(party, LEFT)
+        conference.leave(party)

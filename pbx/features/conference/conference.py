@@ -103,8 +103,11 @@ class Conference:
         self._place.changed(self)
         return party
 
-    def leave(self, party: Party, how: str = LEFT) -> None:
-        """Somebody leaves, or is made to. No harm if it is gone."""
+    def leave(self, party: Party, how: str = "") -> None:
+        """Somebody leaves, or is made to. No harm if it is gone.
+
+        :param how: why it has to; "" when it leaves by itself.
+        """
         if self.parties.pop(party.id, None) is None:
             return
         if self.parties:

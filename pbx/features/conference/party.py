@@ -67,11 +67,14 @@ class Party:
         self.voice.play(self)
 
     def leave(self, how: str) -> None:
-        """Hear and be heard no more."""
+        """Hear and be heard no more.
+
+        :param how: why it has to; "" when it leaves by itself.
+        """
         self.voice.ignore(self._playout)
         if self.voice.source is self:
             self.voice.stop()
-        if not self.left.called:
+        if how:
             self.left.callback(how)
 
     def tell(self, clips: Sequence[Clip]) -> None:
