@@ -17,6 +17,7 @@ from typing import Any
 from pbx.clock import ReactorClock
 from pbx.dialplan import Call, Plan, uri
 from pbx.sip.identifiers import Identifiers
+from pbx.testing.exchange import MemoryMessages, at_once
 from pbx.wiring import Exchange
 
 CALLER, CALLEE = ("192.0.2.4", 5060), ("192.0.2.9", 5060)
@@ -145,6 +146,8 @@ class Loop:
             sockets,
             NoStore(),
             plan,
+            messages=MemoryMessages(),
+            aside=at_once,
             realm="pbx",
             secret=source.randbytes(32),
         )

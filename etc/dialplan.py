@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from pbx.dialplan import Call, Plan, clock_time, ext, prompt, room
+from pbx.dialplan import Busy, Call, Plan, clock_time, ext, mailbox, prompt, room, voicemail, voicemail_menu
 
 plan = Plan()
 
 
 @plan.internal("<number:1XXX>")
 async def extension(call: Call, number: str) -> None:
-    """Ring all phones of an extension for twenty seconds; without an answer the caller is told why: busy, say."""
-    await call.dial(ext(number), timeout=20)
+    """Ring all phones of an extension for twenty seconds; without an answer, take a message."""
+    outcome = await call.dial(ext(number), timeout=20)
+    if not outcome:
+        await call.voicemail(mailbox(number), "busy" if isinstance(outcome, Busy) else "unavailable")
+
+
+# Leave a message without ringing, and hear one's own.
+plan.internal("*8<number:1XXX>")(voicemail())
+plan.internal("*97")(voicemail_menu())
 
 
 @plan.internal("600")

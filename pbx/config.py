@@ -19,6 +19,7 @@ from pbx import options
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.thresholds import Thresholds
 from pbx.faults import Fault
+from pbx.features.voicemail import mailbox
 from pbx.media.keying import MODES
 from pbx.options import Listener, Network, Wrong, nearest, shown
 from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS
@@ -138,6 +139,25 @@ class Dialplan:
 
 
 @dataclass(frozen=True, slots=True)
+class Voicemail:
+    """`[voicemail]`: where messages are kept, what a mailbox may hold unless its row says otherwise, what phones are
+    told to dial for it, and how messages are sent by e-mail.
+
+    `silence` is in seconds. `smtp` is host and port of a relay, None for no e-mail; where there is one, `sender` is an
+    address.
+    """
+
+    folder: Path = Path("voicemail")
+    max_messages: int = mailbox.LIMITS.max_messages
+    max_seconds: int = mailbox.LIMITS.max_seconds
+    silence: int = mailbox.LIMITS.silence
+    number: str = "*97"
+    smtp: tuple[str, int] | None = None
+    smtp_tls: bool = False
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """`[control]`: the unix socket through which the `pbx` command asks the running server."""
 
@@ -169,6 +189,7 @@ class Config:
     database: Database
     media: Media
     dialplan: Dialplan
+    voicemail: Voicemail
     control: Control
     log: Log
     _text: str = field(repr=False, compare=False)
@@ -276,6 +297,19 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "emergency": options.dialled_numbers,
         },
     ),
+    "voicemail": (
+        Voicemail,
+        {
+            "folder": options.file,
+            "max_messages": options.whole(1, 10**4),
+            "max_seconds": options.whole(1, 3600),
+            "silence": options.whole(1, 60),
+            "number": options.text,
+            "smtp": options.server,
+            "smtp_tls": options.boolean,
+            "sender": options.text,
+        },
+    ),
     "control": (Control, {"socket": options.file}),
     "log": (
         Log,
@@ -351,6 +385,7 @@ def parse(text: str, path: str) -> Config:
         database=Database(_absolute(sections["database"].url, folder)),
         media=replace(media, prompts=media.prompts and folder / media.prompts, recordings=folder / media.recordings),
         dialplan=replace(sections["dialplan"], file=folder / sections["dialplan"].file),
+        voicemail=replace(sections["voicemail"], folder=folder / sections["voicemail"].folder),
         control=Control(folder / sections["control"].socket),
         log=sections["log"],
         _text=text,
@@ -404,6 +439,10 @@ def _read(tree: dict[str, Any], at: list[str]) -> tuple[tuple[str, ...], dict[st
         what = f"[registrar] min_expires, default_expires and max_expires are {figures}"
         raise Wrong(what, "put them in rising order")
     _check_tls(sections["sip"], sections["tls"], at)
+    if sections["voicemail"].smtp is not None and "@" not in sections["voicemail"].sender:
+        at[:] = ["voicemail", "smtp"]
+        what = "[voicemail] smtp is set, and there is no sender for the e-mails"
+        raise Wrong(what, 'write sender = "pbx@example.com" in [voicemail]')
     return domains, sections
 
 

@@ -148,6 +148,17 @@ def host(label: str, value: object) -> str:
     return bare.lower()
 
 
+def server(label: str, value: object) -> tuple[str, int] | None:
+    """Read "", or "HOST:PORT", IPv6 in brackets; return them apart, None for ""."""
+    written = text(label, value)
+    if not written:
+        return None
+    name, _, port = written.rpartition(":")
+    if not name or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise Wrong(f"{label} is {shown(written)}", 'write a host and a port, such as "localhost:25"')
+    return host(label, name), int(port)
+
+
 def address(label: str, value: object) -> str:
     """Read "" or an IP address, and not the one that means all of them: no phone could send there."""
     written = text(label, value)

@@ -1,9 +1,10 @@
-"""Rows: what the running server tells the `pbx` command of registrations. Keys are the names of columns."""
+"""Rows: what the running server tells the `pbx` command of registrations and bans. Keys are the names of columns."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pbx.features.voicemail.emails import Emails
 from pbx.wiring import Exchange
 
 Row = dict[str, object]
@@ -55,6 +56,36 @@ def last_register(exchange: Exchange, number: str) -> list[Row]:
             "user_agent": register.user_agent,
         }
     ]
+
+
+def bans(exchange: Exchange, now: float) -> list[Row]:
+    """Return a row for each ban.
+
+    :param now: seconds since 1970.
+    """
+    return [
+        {
+            "address": ban.address,
+            "reason": ban.reason,
+            "since": moment(ban.since),
+            "until": moment(ban.until),
+            "ends_in": int(ban.until - now),
+            "times": ban.times,
+        }
+        for ban in exchange.doors.bans.listed()
+    ]
+
+
+def voicemail(exchange: Exchange, backlog: int, emails: Emails | None) -> Row:
+    """Return how much of voicemail there is.
+
+    :param backlog: messages that are not in the database yet.
+    """
+    return {
+        "messages": len(exchange.voicemail.all()),
+        "backlog": backlog,
+        "e-mails": 0 if emails is None else len(emails),
+    }
 
 
 def moment(seconds: float) -> str:

@@ -15,12 +15,13 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ParamSpec, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
@@ -34,9 +35,11 @@ from pbx.dialplan import loading
 from pbx.dialplan.holidays import HolidayTable
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
+from pbx.ending import Ending
 from pbx.exchange.registrar import Terms
 from pbx.exchange.switch import Switch
 from pbx.faults import Fault
+from pbx.features.voicemail.mailbox import Limits
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.media.library import Library
@@ -46,21 +49,24 @@ from pbx.privileges import acting_as
 from pbx.rooms import Rooms
 from pbx.shutters import Shutters
 from pbx.sip.identifiers import Identifiers
-from pbx.sip.parser import Limits
+from pbx.sip.parser import Limits as MessageLimits
 from pbx.sip.resolver import Resolver, connected
-from pbx.sip.timers import Clock, Timer
+from pbx.smtp import emailing
 from pbx.store import opening
 from pbx.store.bans import BanTable
 from pbx.store.database import open_database
 from pbx.store.holidays import read_holidays
+from pbx.store.message_files import MessageFiles
+from pbx.store.messages import MessageTable
 from pbx.store.store import Store, StoreThread
 from pbx.store.switches import read_switches, write_switch
 from pbx.wiring import Exchange
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 COLLECTIONS = (50_000, 20, 100)  # calls leave no cycles behind (tests/flows/test_memory.py): seldom is enough
-HANG_UP = 1.0  # seconds for BYE and its answer
 LAST_WRITE = 0.5  # seconds for what the database has not got yet
-LOOK = 0.0625  # seconds between two looks whether the calls have ended
 
 
 class Options(usage.Options):
@@ -144,9 +150,10 @@ class PBX(Service):
                 relaying.require(config)
             with config.blaming("database.url"):
                 numbers = opening.numbers(config.database.url)
+                mailboxes = opening.mailbox_names(config.database.url)
             media = config.media
             self.library = Library(media.prompts, config.dialplan.country, media.recordings, espeak.found(reactor))
-            self._plan = loading.load(config.dialplan.file, numbers.__contains__, self.library)
+            self._plan = loading.load(config.dialplan.file, numbers.__contains__, self.library, mailboxes.__contains__)
             with config.blaming("control.socket"), acting_as(*owner):
                 self._control = ControlSocket(config.control.socket)
                 opened.callback(self._control.close)
@@ -160,6 +167,9 @@ class PBX(Service):
                 Switches(switches, self._keep_switch), HolidayTable(holidays), self._outside
             )
             self._plan.surroundings = self.surroundings
+            self._files = MessageFiles(config.voicemail.folder)
+            with config.blaming("voicemail.folder"), acting_as(*owner):
+                self._messages = opening.messages(config.database.url, self._files)
             self._opened = opened.pop_all()
 
     def setServiceParent(self, parent: Any) -> None:
@@ -179,8 +189,10 @@ class PBX(Service):
         database = self._database = open_database(self.config.database.url, patience=1)
         self.store = Store(database, self.reactor, self._thread)
         self._ban_table = BanTable(database, self.reactor, self._thread)
+        self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
+        self._emails = emailing(self.config.voicemail, self.exchange.voicemail, self.reactor, self._clock, self._aside)
         spare_the_collector()
         self._listening = Listening(self.exchange, self.reactor, self._certificates.security)
         for listener, bound in zip(self.config.sip.listen, self._sockets, strict=True):
@@ -195,6 +207,7 @@ class PBX(Service):
             "lift": self.lift,
             "last_register": self.last_register,
             **Rooms(self.exchange.conferences).commands,
+            "remove_messages": self.remove_messages,
         }
         self._control.serve(self.reactor, Control(commands, self.reactor))
         self._ending = Ending(self.reactor, self, self.config.sip.drain, self._stop_reactor)
@@ -202,7 +215,7 @@ class PBX(Service):
 
     def _wired(self) -> Exchange:
         """Return the exchange with all that the database holds."""
-        sip, registrar = self.config.sip, self.config.registrar
+        sip, registrar, voicemail = self.config.sip, self.config.registrar, self.config.voicemail
         self._media = relaying.sockets(self.config, self.reactor)
         names = Resolver(self._clock, lambda: connected(self.reactor))
         exchange = Exchange(
@@ -211,6 +224,8 @@ class PBX(Service):
             self._media,
             self.store,
             self._plan,
+            messages=self._message_table,
+            aside=self._aside,
             bans=self._ban_table,
             realm=sip.realm,
             secret=os.urandom(32),
@@ -233,20 +248,26 @@ class PBX(Service):
             qualify=registrar.qualify,
             end_calls=registrar.end_calls,
             gruu_secret=self._secret,
-            limits=Limits(sip.max_head, sip.max_fields, sip.max_body),
+            limits=MessageLimits(sip.max_head, sip.max_fields, sip.max_body),
             connections=(sip.max_connections, sip.max_per_address),
             calls=(sip.max_calls, sip.max_calls_per_address),
             transactions=(sip.max_transactions, sip.max_transactions_per_address),
             names=names,
             thresholds=self.config.security,
             server=sip.server,
+            mailbox_limits=Limits(voicemail.max_messages, voicemail.max_seconds, voicemail.silence),
+            mailbox_number=voicemail.number,
+            mails=voicemail.smtp is not None,
         )
         names.counts = exchange.counts
         accounts, bindings = self._contents
         exchange.replace_accounts(accounts)
-        exchange.restore(bindings, self._bans)
+        exchange.restore(bindings, self._bans, *self._messages)
         exchange.qualification.start()
         return exchange
+
+    def _aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), work, *args, **kwargs)
 
     def _running(self) -> None:
         # Twisted has just set its own, which exit with 143 and log a traceback at the second signal.
@@ -267,6 +288,7 @@ class PBX(Service):
 
     async def _accounts_changed(self) -> None:
         self.exchange.replace_accounts(await self.store.accounts())
+        self.exchange.voicemail.replace(await self._message_table.mailboxes())
         self.surroundings.switches.replace(await self._thread.run(read_switches, self._database))
         self.surroundings.holidays.replace(await self._thread.run(read_holidays, self._database))
 
@@ -311,6 +333,7 @@ class PBX(Service):
                 "timers": len(self._clock),
                 "backlog": self.store.backlog,
                 "database": self.store.trouble or "ok",
+                "voicemail": rows.voicemail(self.exchange, self._message_table.backlog, self._emails),
                 "bans": len(self.exchange.doors.bans.listed()),
                 "drops": {**self.exchange.counts, **self._shutters.counts},
                 "security": dict(self.exchange.doors.log.counts),
@@ -325,20 +348,9 @@ class PBX(Service):
         """Return a row for the last REGISTER of a number: what `pbx registrations NUMBER` shows besides."""
         return rows.last_register(self.exchange, number)
 
-    def bans(self) -> list[dict[str, object]]:
+    def bans(self) -> list[rows.Row]:
         """Return a row for each ban: what `pbx bans` shows."""
-        now = self.reactor.seconds()
-        return [
-            {
-                "address": ban.address,
-                "reason": ban.reason,
-                "since": rows.moment(ban.since),
-                "until": rows.moment(ban.until),
-                "ends_in": int(ban.until - now),
-                "times": ban.times,
-            }
-            for ban in self.exchange.doors.bans.listed()
-        ]
+        return rows.bans(self.exchange, self.reactor.seconds())
 
     def lift(self, address: str) -> list[dict[str, object]]:
         """End a ban: what `pbx bans remove` does.
@@ -349,13 +361,19 @@ class PBX(Service):
             raise Fault("", 0, f"{address} is not banned", "`pbx bans` shows who is")
         return [{"address": address}]
 
+    def remove_messages(self, ids: list[str]) -> list[dict[str, object]]:
+        """Delete voice messages: what `pbx voicemail remove` does. Those that are gone already are no fault."""
+        for message in filter(None, map(self.exchange.voicemail.message, ids)):
+            self.exchange.voicemail.remove(message)
+        return [{"id": id} for id in ids]
+
     def reload(self) -> None:
         """Take dialplan, certificates and log level anew; if anything is wrong with them, say so and keep all."""
         try:
             new = config.load(self._file)
             contexts = certificates.read(new)
             self.library.forget()
-            plan = loading.load(new.dialplan.file, self._is_known, self.library)
+            plan = loading.load(new.dialplan.file, self._is_known, self.library, self.exchange.voicemail.has)
         except Fault as fault:
             self.log.error("nothing reloaded: {fault}", fault=str(fault))
             return
@@ -364,7 +382,7 @@ class PBX(Service):
         self.library.country = new.dialplan.country
         self._certificates.use(new, contexts)
         self._output.level = new.log.level
-        parts = ("domains", "sip", "security", "registrar", "database", "media", "control")
+        parts = ("domains", "sip", "security", "registrar", "database", "media", "voicemail", "control")
         waiting = [part for part in parts if getattr(new, part) != getattr(self.config, part)]
         self.log.info("reloaded{waiting}", waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "")
 
@@ -392,6 +410,9 @@ class PBX(Service):
         self._certificates.stop()
         self.exchange.qualification.stop()
         self.exchange.location.stop()
+        self.exchange.lamps.stop()
+        if self._emails is not None:
+            self._emails.stop()
         self._opened.close()
         try:
             await Deferred.fromCoroutine(self._stored()).addTimeout(LAST_WRITE, self.reactor)
@@ -402,83 +423,13 @@ class PBX(Service):
 
     async def _stored(self) -> None:
         await self._ban_table.close()
+        await self._message_table.close()
         await self.store.close()
 
     def stopService(self) -> Deferred[None]:
         """Close everything; the reactor waits for that."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._closed())
-
-
-class Calls(Protocol):
-    """What has to end before the process may."""
-
-    @property
-    def busy(self) -> int:
-        """How many calls there are."""
-
-    def refuse_calls(self, seconds: int) -> None:
-        """Take no new ones; callers may try again in so many seconds."""
-
-    def hang_up_all(self) -> None:
-        """End those that there are."""
-
-
-class Ending:
-    """How the exchange ends: it drains, it hangs up, it finishes; each once, and a signal may skip the first two.
-
-    :param drain: seconds that `terminate` waits for calls to end by themselves.
-    :param finish: called at last, once.
-    """
-
-    log = Logger()
-
-    def __init__(self, clock: Clock, calls: Calls, drain: float, finish: Callable[[], object]) -> None:
-        self._clock = clock
-        self._calls = calls
-        self._drain = drain
-        self._finish = finish
-        self._next: Callable[[], None] = self.terminate
-        self._timer: Timer | None = None
-        self._until = 0.0
-
-    def terminate(self) -> None:
-        """SIGTERM: let the calls end by themselves for a while; the second time, as `interrupt`."""
-        if self._next != self.terminate:
-            self.interrupt()
-            return
-        self.log.info("SIGTERM: {busy} calls have {seconds:g} s to end", busy=self._calls.busy, seconds=self._drain)
-        self._calls.refuse_calls(max(1, round(self._drain)))
-        self._wait(self._drain, self.interrupt)
-
-    def interrupt(self) -> None:
-        """SIGINT: end all calls now; the second time, do not wait for the phones to say that they know."""
-        if self._next == self._finished:
-            self._finished()
-            return
-        self._calls.refuse_calls(1)
-        self._calls.hang_up_all()
-        self._wait(HANG_UP, self._finished)
-
-    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
-        """Wait for the last call to end, but not longer than this, before the next step."""
-        self._next = then
-        self._until = self._clock.seconds() + seconds
-        if self._timer is None:
-            self._look()
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._calls.busy and self._clock.seconds() < self._until:
-            self._timer = self._clock.callLater(LOOK, self._look)
-        else:
-            self._next()
-
-    def _finished(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._finish()
 
 
 def spare_the_collector() -> None:

@@ -27,6 +27,12 @@ from pbx.exchange.thresholds import Thresholds
 from pbx.features.conference.conference_state import ConferencePackage
 from pbx.features.conference.conferences import Conferences
 from pbx.features.features import Features
+from pbx.features.voicemail.boxes import Aside, MessageStore, Voicemail
+from pbx.features.voicemail.lamps import Lamps
+from pbx.features.voicemail.mailbox import LIMITS as MAILBOX_LIMITS
+from pbx.features.voicemail.mailbox import Limits as MailboxLimits
+from pbx.features.voicemail.mailbox import Mailbox, Message
+from pbx.features.voicemail.message_summary import MessageSummary
 from pbx.media.library import Library
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
@@ -58,6 +64,8 @@ class Exchange:
     :param sockets: where media ports come from.
     :param store: what is told of bindings.
     :param dialplan: what decides about calls.
+    :param messages: what is told of voice messages.
+    :param aside: does what takes too long for the reactor's thread.
     :param bans: what is told of bans.
     :param realm: the realm of all accounts.
     :param secret: signs nonces; at least 16 random bytes.
@@ -79,6 +87,9 @@ class Exchange:
     :param names: the DNS.
     :param thresholds: what is too much of one source or account.
     :param server: how we call ourselves to who asks for that; "" for not at all.
+    :param mailbox_limits: what a mailbox may hold, where its own row does not say it.
+    :param mailbox_number: what phones are told to dial for their messages; "" for nothing.
+    :param mails: whether voice messages are sent by e-mail, too.
     :ivar end_calls: whether the calls of an extension that is removed or disabled end with it.
     :ivar counts: what was dropped or refused, by kind.
     """
@@ -91,6 +102,8 @@ class Exchange:
         store: BindingStore,
         dialplan: Dialplan,
         *,
+        messages: MessageStore,
+        aside: Aside,
         bans: BanStore = FORGETFUL,
         realm: str,
         secret: bytes,
@@ -113,6 +126,9 @@ class Exchange:
         thresholds: Thresholds = THRESHOLDS,
         server: str = "PBX",
         end_calls: bool = False,
+        mailbox_limits: MailboxLimits = MAILBOX_LIMITS,
+        mailbox_number: str = "",
+        mails: bool = False,
     ) -> None:
         self.end_calls = end_calls
         self.transports = Transports()
@@ -157,7 +173,12 @@ class Exchange:
         events.offer(RegistrationPackage(events, self.directory, self.location, gruus, domain, clock.seconds))
         self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
-        self.switchboard.features = Features(self.conferences)
+        self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
+        account = f"sip:{mailbox_number}@{domain}" if mailbox_number else ""
+        summary = MessageSummary(events, self.voicemail, account)
+        events.offer(summary)
+        self.lamps = Lamps(self.agent, self.voicemail, self.location, phones, events, summary.body)
+        self.switchboard.features = Features(self.conferences, self.voicemail)
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)
         self._limits = limits
@@ -195,8 +216,16 @@ class Exchange:
         self.transports.streams.append(transport)
         return transport
 
-    def restore(self, bindings: Sequence[Binding], bans: Sequence[Ban]) -> None:
+    def restore(
+        self,
+        bindings: Sequence[Binding],
+        bans: Sequence[Ban],
+        mailboxes: Sequence[Mailbox] = (),
+        messages: Sequence[Message] = (),
+    ) -> None:
         """Take over what the store has kept of the last run."""
+        self.voicemail.replace(mailboxes)
+        self.voicemail.restore(messages)
         self._registered.restore(bindings)
         self.registrar.restore(bindings)
         self.doors.bans.restore(bans)

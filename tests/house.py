@@ -90,6 +90,7 @@ TABLE = {
     "pbx.exchange.thresholds": VALUES,
     "pbx.features": FEATURES,
     "pbx.features.conference.room": VALUES,
+    "pbx.features.voicemail.mailbox": VALUES,
     "pbx.dialplan": DIALPLAN,
     "pbx.certificates": SHELL,
     "pbx.cli": SHELL,
@@ -97,6 +98,7 @@ TABLE = {
     "pbx.config": SHELL,
     "pbx.control": SHELL,
     "pbx.espeak": SHELL,
+    "pbx.ending": SHELL,
     "pbx.listening": SHELL,
     "pbx.log": SHELL,
     "pbx.options": SHELL,
@@ -107,6 +109,7 @@ TABLE = {
     "pbx.privileges": SHELL,
     "pbx.service": SHELL,
     "pbx.shutters": SHELL,
+    "pbx.smtp": SHELL,
     "pbx.testing": SHELL,
     "pbx.wiring": SHELL,
 }

@@ -47,6 +47,13 @@ codecs = ["pcma", "Telephone-Event"]
 [dialplan]
 file = "/etc/office.py"
 
+[voicemail]
+folder = "var/messages"
+max_messages = 20
+smtp = "mail.example.com:587"
+smtp_tls = true
+sender = "pbx@example.com"
+
 [control]
 socket = "run/pbx.sock"
 
@@ -82,6 +89,10 @@ def test_empty_file_gives_the_documented_defaults() -> None:
     assert (config.media.ports[0], config.media.ports[-1]) == (10000, 19999)
     assert config.media.codecs == ("opus", "G722", "PCMA", "PCMU", "telephone-event")
     assert config.dialplan.file == Path("/srv/office/dialplan.py")
+    voicemail = config.voicemail
+    assert (voicemail.folder, voicemail.number) == (Path("/srv/office/voicemail"), "*97")
+    assert (voicemail.max_messages, voicemail.max_seconds, voicemail.silence) == (100, 180, 5)
+    assert (voicemail.smtp, voicemail.smtp_tls, voicemail.sender) == (None, False, "")
     assert config.control.socket == Path("/srv/office/pbx.sock")
     assert (config.log.format, config.log.level) == ("text", "info")
 
@@ -99,6 +110,8 @@ def test_every_option_is_read() -> None:
     assert config.media.ports == range(20000, 20100)
     assert config.media.codecs == ("PCMA", "telephone-event")
     assert config.dialplan.file == Path("/etc/office.py")
+    assert (config.voicemail.folder, config.voicemail.max_messages) == (Path("/srv/office/var/messages"), 20)
+    assert (config.voicemail.smtp, config.voicemail.smtp_tls) == (("mail.example.com", 587), True)
     assert config.control.socket == Path("/srv/office/run/pbx.sock")
     assert (config.log.format, config.log.level) == ("json", "debug")
 
@@ -191,6 +204,9 @@ def test_listener_reads_as_it_is_written() -> None:
         ('[media]\naddress = "0.0.0.0"', 2, ["0.0.0.0", "one of this machine's"]),
         ('[media]\nengine = "rtpengine"', 2, ["rtpengine", "auto, native, python"]),
         ('[dialplan]\nfile = ""', 2, ["empty"]),
+        ('[voicemail]\nsmtp = "localhost"\nsender = "a@b"', 2, ["localhost", "a host and a port"]),
+        ('[voicemail]\nsmtp = "localhost:25"', 2, ["no sender", "[voicemail]"]),
+        ("[voicemail]\nmax_seconds = 0", 2, ["max_seconds is 0", "from 1 to 3600"]),
         ('[control]\nsocket = "a\\u0000b"', 2, ["control character"]),
         ('[log]\nlevel = "loud"', 2, ["loud", "debug, info, warn"]),
         ("[log]\nlevel = 1979-05-27", 2, ["1979-05-27", "not a text"]),

@@ -21,8 +21,9 @@ import pytest
 from twisted.internet.task import Clock
 
 from pbx.control import ControlSocket
+from pbx.ending import HANG_UP, Ending
 from pbx.media import native
-from pbx.service import HANG_UP, Ending, Options, makeService
+from pbx.service import Options, makeService
 from pbx.store import migration
 from tests.eventually import eventually
 from tests.phones.process import Process

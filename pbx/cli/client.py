@@ -12,6 +12,10 @@ PATIENCE = 10.0  # seconds, for each step
 _START = "start it with `twistd -n --pidfile= pbx --config FILE`"
 
 
+class NoServer(Fault):
+    """Nobody answers at the control socket."""
+
+
 class Refused(Exception):
     """The server's own sentence why it could not do it."""
 
@@ -33,7 +37,7 @@ def ask(path: Path, command: str, **arguments: object) -> object:
                 line = answers.readline()
         answer = json.loads(line)
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise Fault("", 0, f"no server is running: nobody answers at {path}", _START) from error
+        raise NoServer("", 0, f"no server is running: nobody answers at {path}", _START) from error
     except PermissionError as error:
         remedy = "run this command as the user that runs the server"
         raise Fault("", 0, f"this user may not use the control socket {path}", remedy) from error

@@ -19,9 +19,11 @@ from pbx.cli.database import db
 from pbx.cli.extension import extension
 from pbx.cli.holiday import holiday
 from pbx.cli.live import registrations, status
+from pbx.cli.mailbox import mailbox
 from pbx.cli.permission import permission
 from pbx.cli.settings import Settings
 from pbx.cli.switch import switch
+from pbx.cli.voicemail import voicemail
 from pbx.faults import Fault
 
 
@@ -42,7 +44,8 @@ def pbx(context: click.Context, config: str | None) -> None:
 
 
 for _command in (
-    *(alias, bans, conference, conferences, db, extension, holiday, permission, registrations, status, switch),
+    *(alias, bans, conference, conferences, db, extension, holiday, mailbox, permission, registrations, status, switch),
+    voicemail,
 ):
     pbx.add_command(_command)
 

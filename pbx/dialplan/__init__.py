@@ -5,10 +5,11 @@ from __future__ import annotations
 from pbx.dialplan.call import Call
 from pbx.dialplan.driver import HungUp
 from pbx.dialplan.plan import Plan
-from pbx.dialplan.routes import redirect
+from pbx.dialplan.routes import redirect, voicemail, voicemail_menu
 from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
 from pbx.exchange.target import ext, uri
 from pbx.features.conference.room import Room, room
+from pbx.features.voicemail.mailbox import mailbox
 from pbx.media.sounds import Recording, clock_time, date, digits, number, prompt, tone
 
 __all__ = [
@@ -28,10 +29,13 @@ __all__ = [
     "date",
     "digits",
     "ext",
+    "mailbox",
     "number",
     "prompt",
     "redirect",
     "room",
     "tone",
     "uri",
+    "voicemail",
+    "voicemail_menu",
 ]

@@ -6,10 +6,10 @@ leave the work to the bridge. Once the caller has left, every verb raises `HungU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -27,6 +27,11 @@ from pbx.exchange.target import ExtensionTarget, Target, UriTarget, uri
 from pbx.features.conference.attending import attend
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
+from pbx.features.voicemail.boxes import Voicemail
+from pbx.features.voicemail.leaving import leave
+from pbx.features.voicemail.listening import visit
+from pbx.features.voicemail.mailbox import BUSY, UNAVAILABLE, MailboxTarget
+from pbx.media.library import Library
 from pbx.sip.headers import Field
 
 if TYPE_CHECKING:
@@ -40,6 +45,7 @@ else:
     State = TypeVar("State")
 
 RING_LIMIT = 60.0  # seconds that `dial` rings
+FOLLOW_LIMIT = 20  # numbers that a caller may dial anew within one call
 
 log = Logger(namespace="dialplan")
 
@@ -49,6 +55,8 @@ class Features(Protocol):
 
     @property
     def conferences(self) -> Conferences: ...
+    @property
+    def voicemail(self) -> Voicemail: ...
 
 
 class Bridge(DrivenCall, Protocol):
@@ -82,6 +90,9 @@ class Bridge(DrivenCall, Protocol):
         """End the call, not yet answered, with 403, and with a line in the security log."""
 
 
+Route = Callable[["Call[State]", str], Coroutine[Any, Any, object] | None]
+
+
 class Call(SoundVerbs, WorkVerbs, Generic[State]):
     """One call.
 
@@ -89,16 +100,24 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
     :param driver: steps the coroutine that this call is given to.
     :param new_state: makes the plan's own state of a call, at its first use.
     :param surroundings: what the plan finds around it.
+    :param route: what the plan does with a call and a number; None, or its giving None, is nothing.
     """
 
-    __slots__ = ("_bridge", "_driver", "_new_state", "_random", "_state", "_surroundings")
+    __slots__ = ("_bridge", "_driver", "_followed", "_new_state", "_random", "_route", "_state", "_surroundings")
 
     _state: State
 
     def __init__(
-        self, bridge: Bridge, driver: Driver, new_state: Callable[[], State], surroundings: Surroundings
+        self,
+        bridge: Bridge,
+        driver: Driver,
+        new_state: Callable[[], State],
+        surroundings: Surroundings,
+        route: Route[State] | None = None,
     ) -> None:
         super().__init__(bridge)
+        self._route = route
+        self._followed = 0
         self._bridge = bridge
         self._driver = driver
         self._surroundings = surroundings
@@ -132,6 +151,11 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
     def number(self) -> str:
         """The number that the caller dialled."""
         return self._bridge.number
+
+    @property
+    def library(self) -> Library:
+        """The sounds that there are."""
+        return self._bridge.speaking.library
 
     @property
     def answered(self) -> bool:
@@ -251,6 +275,45 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         wanted = room.pin if wanted is None else wanted
         return await attend(self, self._bridge.speaking, self._bridge.features.conferences, room, wanted, leader)
 
+    async def voicemail(self, mailbox: MailboxTarget, greeting: str = UNAVAILABLE) -> None:
+        """Answer, play the mailbox's greeting, and take a message. Returns when that is done.
+
+        Without effect where there is no such mailbox: an extension that has none is not answered.
+
+        :param mailbox: `mailbox("sales")`.
+        :param greeting: why there is nobody: "unavailable" or "busy".
+        """
+        if not isinstance(mailbox, MailboxTarget):
+            raise TypeError(f'voicemail() takes a mailbox such as mailbox("sales"), not {mailbox!r}')
+        if greeting not in (UNAVAILABLE, BUSY):
+            raise ValueError(f'voicemail(): greeting is "unavailable" or "busy", not {greeting!r}')
+        await self._begin("voicemail")
+        await leave(self, self._voicemail, mailbox.name, greeting)
+
+    async def voicemail_menu(self, mailbox: MailboxTarget | None = None) -> None:
+        """Answer, and let the caller hear the messages in a mailbox; it is asked for the PIN where there is one.
+
+        :param mailbox: None for that of the calling extension; other callers are asked for one.
+        """
+        if mailbox is not None and not isinstance(mailbox, MailboxTarget):
+            raise TypeError(f'voicemail_menu() takes a mailbox such as mailbox("sales"), not {mailbox!r}')
+        await self._begin("voicemail_menu")
+        found = self._voicemail.find(mailbox.name) if mailbox is not None else None
+        await visit(self, self._voicemail, found)
+
+    async def follow(self, number: str) -> bool:
+        """Do what the plan does when this caller dials a number. Returns False when it does nothing.
+
+        :param number: for which there may be a route, that the caller may take.
+        """
+        await self._begin("follow")
+        self._followed += 1
+        coroutine = self._route(self, number) if self._route and self._followed <= FOLLOW_LIMIT else None
+        if coroutine is None:
+            return False
+        await coroutine
+        return True
+
     async def hang_up(self) -> None:
         """End the call. Without effect after `reject` and `redirect`."""
         await self._driver.take_turn()
@@ -280,6 +343,10 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
 
     def __repr__(self) -> str:
         return f"<Call {self.id} {self.caller.number} to {self.number}>"
+
+    @property
+    def _voicemail(self) -> Voicemail:
+        return self._bridge.features.voicemail
 
     async def _begin(self, verb: str) -> None:
         await self._driver.take_turn()

@@ -6,7 +6,7 @@ import ast
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
@@ -21,29 +21,40 @@ from pbx.media.library import Library, NoSound
 # be known: dataclasses, for one, look there for the names in annotations. The last plan that was loaded is there.
 MODULE = "pbx_dialplan"
 
+# What a dialplan names by which word; the `pbx` command calls it the same.
+_KINDS = {"ext": "extension", "mailbox": "mailbox"}
+
 log = Logger()
 
 
-def load(path: str | Path, known: Callable[[str], bool], library: Library | None = None) -> Plan[Any]:
+def load(
+    path: str | Path,
+    known: Callable[[str], bool],
+    library: Library | None = None,
+    has_mailbox: Callable[[str], bool] = lambda name: True,
+) -> Plan[Any]:
     """Execute a dialplan's file and return its global `plan`. What Python warns of in it goes into the log.
 
     :param path: the file.
     :param known: tells whether there is an extension of a number.
     :param library: has the prompts that the plan may name; None for ours.
+    :param has_mailbox: tells whether there is a mailbox of a name.
     :raises Fault: when anything is wrong; nothing of the file stays then.
     """
     with warnings.catch_warnings(record=True) as doubts:
-        plan = _load(str(path), known, library or Library())
+        plan = _load(str(path), {"ext": known, "mailbox": has_mailbox}, library or Library())
     for doubt in doubts:
         log.warn("{file}:{line}: {words}", file=doubt.filename, line=doubt.lineno, words=str(doubt.message))
     return plan
 
 
-def _load(file: str, known: Callable[[str], bool], library: Library) -> Plan[Any]:
+def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Library) -> Plan[Any]:
     tree, code = _compiled(file, _read(file))
-    for line, number in sorted(_named(tree, "ext")):
-        if not known(number):
-            raise Fault(file, line, f"unknown extension {number}", f"add it with `pbx extension add {number}`")
+    named = [(line, word, name) for word in known for line, name in _named(tree, word)]
+    for line, word, name in sorted(named):
+        if not known[word](name):
+            kind = _KINDS[word]
+            raise Fault(file, line, f"unknown {kind} {name}", f"add it with `pbx {kind} add {name}`")
     for line, name in sorted(_named(tree, "prompt")):
         try:
             library.prompt(name)

@@ -229,11 +229,18 @@ class Plan(Generic[State]):
     def _start(self, bridge: Bridge, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
         driver = Driver(bridge, self._limit)
         bridge.user = driver
-        call = Call(bridge, driver, self._new_state, self.surroundings)
+        call = Call(bridge, driver, self._new_state, self.surroundings, self._follow)
         driver.apologise = partial(self._failed, call)
         if self._overstayed is not None:
             driver.overstayed = partial(self._overstayed, call)
         driver.start(function(call, **values))
+
+    def _follow(self, call: Call[State], number: str) -> Coroutine[Any, Any, object] | None:
+        """What is done when a caller dials a number; None when it may not, or no route takes it."""
+        found = self._routes[call.caller.source].find(number)
+        if found is None or (found[0].allow and not call.caller.may(found[0].allow)):
+            return None
+        return found[0].function(call, **found[1])
 
     def _declare(self, source: Source, text: str, words: tuple[str, ...] = ()) -> Declaration[State]:
         frame = sys._getframe(2)

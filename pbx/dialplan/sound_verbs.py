@@ -146,7 +146,9 @@ class SoundVerbs:
                 return keys
         return None
 
-    async def record(self, max: float = 300, silence: float = 5, beep: bool = True) -> Recording:
+    async def record(
+        self, max: float = 300, silence: float = 5, beep: bool = True, path: Path | None = None
+    ) -> Recording:
         """Record what the caller says, until it falls silent or presses a key.
 
         The file stays when the caller hangs up meanwhile: `[media] recordings` is its folder.
@@ -154,6 +156,7 @@ class SoundVerbs:
         :param max: seconds after which it ends.
         :param silence: seconds without a word after which it ends.
         :param beep: whether a beep says when to speak.
+        :param path: the file to make; None for a new one in that folder.
         :raises NoSound: when the file cannot be made.
         """
         check_seconds("record", "max", max)
@@ -166,7 +169,8 @@ class SoundVerbs:
                 await voice.play(Sequel([speaking.library.tone("beep")]))
             finally:
                 voice.stop()
-        path = speaking.library.new_recording(self._sounding.id, self._sounding.clock.seconds())
+        if path is None:
+            path = speaking.library.new_recording(self._sounding.id, self._sounding.clock.seconds())
         with _blaming(path):
             take = Take(voice, self._sounding.clock, path, max, silence)
         recording = Recording(take.recorder)

@@ -149,6 +149,11 @@ class Events:
                 self.ended(watch)
                 watch.notifier.end(reason)
 
+    def is_watched_from(self, package: str, resource: str, host: str, port: int) -> bool:
+        """Whether a phone at this address watches a resource."""
+        watches = self._watches.get((package, resource), ())
+        return any(watch.notifier.dialog.flow.remote[:2] == (host, port) for watch in watches)
+
     def expel(self, number: str) -> None:
         """An extension was removed or disabled: it watches and publishes nothing any more."""
         for watch in [watch for here in self._watches.values() for watch in here if watch.sender == number]:

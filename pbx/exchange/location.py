@@ -34,10 +34,12 @@ class Location:
 
     :param store: told of every change.
     :ivar watchers: each is called with a number whose bindings have come or gone, and what has; not for a mere refresh.
+    :ivar renewals: each is called with a binding that a REGISTER has made or refreshed.
     """
 
     def __init__(self, clock: Clock, store: BindingStore) -> None:
         self.watchers: list[Callable[[str, list[Change]], None]] = []
+        self.renewals: list[Callable[[Binding], None]] = []
         self._clock = clock
         self._store = store
         self._bindings: dict[str, Bindings] = {}
@@ -98,6 +100,10 @@ class Location:
             self._tell(number, replaced, after, now)
         if len(after) != len(replaced) or any(after[key] is not replaced.get(key) for key in after):
             self._tell_store(number)
+        for key, binding in after.items():
+            if binding is not before.get(key):
+                for renewal in self.renewals:
+                    renewal(binding)
 
     def restore(self, bindings: Iterable[Binding], may_register: Callable[[str], bool]) -> None:
         """Take over what the store has kept; what came in meanwhile is newer. What has expired is forgotten.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pbx.features.conference.conferences import Conferences
+from pbx.features.voicemail.boxes import Voicemail
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,8 @@ class Features:
     """One exchange's.
 
     :param conferences: the conferences that go on.
+    :param voicemail: the mailboxes.
     """
 
     conferences: Conferences
+    voicemail: Voicemail

@@ -77,7 +77,7 @@ class Library:
         """
         clip = self._clips.get(name)
         if clip is None:
-            clip = self._clips[name] = _loaded(self._path_of(name))
+            clip = self._clips[name] = loaded(self._path_of(name))
         return clip
 
     def tone(self, name: str) -> Clip:
@@ -140,7 +140,11 @@ class Library:
         return [folder / f"{name}.wav" for folder in self._folders]
 
 
-def _loaded(path: Path) -> Clip:
+def loaded(path: Path) -> Clip:
+    """What a WAV file sounds like.
+
+    :raises NoSound: when it cannot be read, or is none that we understand.
+    """
     try:
         return Clip(wav.load(path))
     except NotWave as error:

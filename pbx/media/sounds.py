@@ -1,4 +1,4 @@
-"""What a dialplan can play: prompts and tones by name, numbers and times as words, and what was recorded.
+"""What a dialplan can play: prompts and tones by name, numbers and times as words, what was recorded, any WAV file.
 
 These are values; what they sound like is looked up when they are played. Prompts that a plan names are checked when it
 is loaded.
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pbx.media import wav
 from pbx.media.clip import Clip
-from pbx.media.library import Library
+from pbx.media.library import Library, loaded
 from pbx.media.recorder import Recorder
 from pbx.media.tones import TONES
 
@@ -87,7 +86,17 @@ class Recording:
         return f"<Recording {self.path}, {self.seconds:.1f} s>"
 
 
-Playable = Prompt | Tone | Phrase | Recording
+@dataclass(frozen=True, slots=True)
+class File:
+    """A WAV file, read when it is played.
+
+    :param path: where it is.
+    """
+
+    path: Path
+
+
+Playable = Prompt | Tone | Phrase | Recording | File
 
 
 def prompt(name: str) -> Prompt:
@@ -200,8 +209,8 @@ def clips(library: Library, sounds: Iterable[Playable]) -> list[Clip]:
                 found.append(library.tone(name))
             case Phrase(names):
                 found.extend(map(library.prompt, names))
-            case Recording():
-                found.append(Clip(wav.load(sound.path)))
+            case Recording() | File():
+                found.append(loaded(sound.path))
             case _:
                 raise TypeError(f'only prompt("..."), tone("...") and the like can be played, not {sound!r}')
     return found

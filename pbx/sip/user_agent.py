@@ -78,6 +78,7 @@ class UserAgent:
     :ivar places: knows the GRUUs of our domains, if there are any.
     :ivar sessions: all sessions that are not over.
     :ivar usages: all other usages of dialogs.
+    :ivar requests: the methods of the requests outside dialogs that the exchange is told of.
     :ivar server: how the exchange calls itself to who asks for that, as a field; None for not at all.
     :ivar allow_events: the event packages that the exchange has, as a field; "refer" is the stack's own.
     """
@@ -101,6 +102,7 @@ class UserAgent:
         self.sessions: set[Session] = set()
         self.usages = Usages()
         self.allow_events = ALLOW_EVENTS.field("refer")
+        self.requests = _REQUESTS
         self.server: Field | None = None
         self._dialogs: dict[Key, Session] = {}
         self._ended: deque[Key] = deque(maxlen=_REMEMBERED)
@@ -135,7 +137,7 @@ class UserAgent:
             self.exchange.invited(transaction, request)
         elif request.method == "REGISTER":
             self.exchange.registering(transaction, request)
-        elif request.method in _REQUESTS:
+        elif request.method in self.requests:
             self.exchange.requested(transaction, request)
         else:
             flow = transaction.flow

@@ -8,14 +8,15 @@ from __future__ import annotations
 import dataclasses
 
 import sqlalchemy as sa
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pbx.exchange.ban import BANS, MEMORY, Ban
+from pbx.store.behind import Behind
 from pbx.store.database import reason
 from pbx.store.schema import bans
-from pbx.store.store import BATCH, RETRY, Worker
+from pbx.store.store import Worker
 
 _COLUMNS = [bans.c[field.name] for field in dataclasses.fields(Ban)]
 _REMOVE = bans.delete().where(bans.c.address == sa.bindparam("_address"))
@@ -34,13 +35,10 @@ class BanTable:
 
     def __init__(self, database: sa.Engine, clock: IReactorTime, worker: Worker) -> None:
         self._database = database
-        self._clock = clock
         self._worker = worker
         self._waiting: Batch = {}
-        self._timer: IDelayedCall | None = None
-        self._writing: Deferred[None] | None = None
+        self._behind = Behind(clock, self._write, lambda: bool(self._waiting))
         self._fails = False
-        self._closed = False
 
     def keep_ban(self, ban: Ban) -> None:
         """Write a ban within half a second."""
@@ -52,37 +50,16 @@ class BanTable:
 
     async def close(self) -> None:
         """Write what waits, once."""
-        self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writing is not None:
-            await self._writing
-        if self._waiting:
-            await self._write()
+        await self._behind.close()
 
     def _change(self, address: str, ban: Ban | None) -> None:
         self._waiting.pop(address, None)
         self._waiting[address] = ban
         if len(self._waiting) > 2 * BANS:
             del self._waiting[next(iter(self._waiting))]
-        self._write_in(BATCH)
+        self._behind.changed()
 
-    def _write_in(self, seconds: float) -> None:
-        if self._timer is None and self._writing is None and not self._closed:
-            self._timer = self._clock.callLater(seconds, self._begin)
-
-    def _begin(self) -> None:
-        self._timer = None
-        self._writing = Deferred.fromCoroutine(self._write())
-        self._writing.addCallback(self._written)
-
-    def _written(self, result: None) -> None:
-        self._writing = None
-        if self._waiting:
-            self._write_in(RETRY if self._fails else BATCH)
-
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
         batch, self._waiting = self._waiting, {}
         try:
             await self._worker.run(write_bans, self._database, batch)
@@ -95,6 +72,7 @@ class BanTable:
             self._fails = True
         else:
             self._fails = False
+        return not self._fails
 
 
 def write_bans(database: sa.Engine, batch: Batch) -> None:

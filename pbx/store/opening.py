@@ -12,11 +12,15 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding
 from pbx.exchange.switch import Switch
+from pbx.faults import Fault
+from pbx.features.voicemail.mailbox import Mailbox, Message
 from pbx.store import accounts, migration
 from pbx.store.bans import read_bans
 from pbx.store.database import explained, file_of, open_database, reading, require_current, revision_of
 from pbx.store.holidays import read_holidays
-from pbx.store.schema import aliases, extensions, secrets
+from pbx.store.message_files import MessageFiles
+from pbx.store.messages import read_mailboxes, read_messages
+from pbx.store.schema import aliases, extensions, mailboxes, secrets
 from pbx.store.store import read_accounts, read_bindings
 from pbx.store.switches import read_switches
 
@@ -40,6 +44,48 @@ def numbers(url: str) -> frozenset[str]:
             if sa.inspect(connection).has_table(aliases.name):  # not yet in the first version's schema
                 found.update(connection.scalars(sa.select(aliases.c.name)))
             return frozenset(found)
+    finally:
+        database.dispose()
+
+
+def mailbox_names(url: str) -> frozenset[str]:
+    """Return all names that mean a mailbox; of a database that is yet to be made or upgraded, those of extensions.
+
+    :raises Fault: the database cannot be read.
+    """
+    path = file_of(url)
+    if path is not None and not path.exists():
+        return frozenset()
+    database = open_database(url)
+    try:
+        with explained(url), reading(database) as connection:
+            tables = sa.inspect(connection)
+            found: set[str] = set()
+            if tables.has_table(aliases.name):  # with it the column `voicemail` came
+                having = sa.select(extensions.c.number).where(extensions.c.voicemail)
+                found.update(connection.scalars(having))
+                found.update(connection.scalars(sa.select(aliases.c.name).where(aliases.c.number.in_(having))))
+            if tables.has_table(mailboxes.name):
+                found.update(connection.scalars(sa.select(mailboxes.c.name)))
+            return frozenset(found)
+    finally:
+        database.dispose()
+
+
+def messages(url: str, files: MessageFiles) -> tuple[list[Mailbox], list[Message]]:
+    """Return all mailboxes and messages, of a database that `contents` has found good; what the last run has left
+    unfinished is finished.
+
+    :raises Fault: it cannot be opened any more, or the messages' folder cannot be used.
+    """
+    database = open_database(url)
+    try:
+        with explained(url):
+            try:
+                return read_mailboxes(database), read_messages(database, files)
+            except OSError as error:
+                what = f"the messages in {files.folder} cannot be read and written: {error.strerror or error}"
+                raise Fault("", 0, what, "give this user the right to, or name another folder") from error
     finally:
         database.dispose()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0005"
+REVISION = "0006"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -79,6 +79,33 @@ holidays = sa.Table(
     sa.Column("calendar", sa.String, primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
     _text("name"),
+)
+
+mailboxes = sa.Table(
+    "mailboxes",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    _text("extension"),
+    _text("pin"),
+    _text("email"),
+    sa.Column("max_messages", sa.Integer),
+    sa.Column("max_seconds", sa.Integer),
+)
+
+# The server's own table: the fields of `pbx.features.voicemail.mailbox.Message`, by their names.
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("mailbox", sa.String, nullable=False),
+    sa.Column("caller", sa.String, nullable=False),
+    sa.Column("caller_name", sa.String, nullable=False),
+    sa.Column("left_at", sa.Double, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("folder", sa.String, nullable=False),
+    sa.Column("urgent", sa.Boolean, nullable=False),
+    sa.Column("forwarded_by", sa.String, nullable=False),
+    sa.Column("email", sa.String, nullable=False),
 )
 
 # The server's own table: the fields of `pbx.exchange.binding.Binding`, by their names.

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from tempfile import mkdtemp
+from typing import Any, ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
 
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.ban import Ban
@@ -16,13 +21,17 @@ from pbx.exchange.extension import Extension
 from pbx.exchange.registrar import TERMS, Terms
 from pbx.exchange.switchboard import Dialplan
 from pbx.exchange.thresholds import Thresholds
+from pbx.features.voicemail.boxes import Voicemail
+from pbx.features.voicemail.mailbox import LIMITS, Limits, Message
 from pbx.media.errors import NoPorts
 from pbx.media.library import Library
 from pbx.media.port import Port
+from pbx.media.wav import load
 from pbx.sip.digest import ha1
 from pbx.sip.flow import SIP_PORT, SIPS_PORT
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.occupancy import CALLS, TRANSACTIONS
+from pbx.store.message_files import MessageFiles
 from pbx.testing.clock import VirtualClock
 from pbx.testing.names import Zone
 from pbx.testing.network import Network, SimulatedSocket
@@ -30,6 +39,9 @@ from pbx.testing.phone import Phone
 from pbx.testing.proxy import Proxy
 from pbx.testing.sound import Reciter
 from pbx.wiring import THRESHOLDS, Exchange
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 REALM = "pbx"
 HOST = "10.0.0.1"
@@ -67,6 +79,67 @@ class MemoryBans:
     def forget_ban(self, address: str) -> None:
         """Nothing is held against it any more."""
         self.rows.pop(address, None)
+
+
+class MemoryMessages:
+    """Keeps voice messages as the database would; their sound is in a folder that goes with it.
+
+    :ivar rows: by id.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Message] = {}
+        self._files: MessageFiles | None = None
+
+    @property
+    def files(self) -> MessageFiles:
+        """The sound; the folder is made when it is asked for first."""
+        if self._files is None:
+            folder = mkdtemp(prefix="pbx-messages-")
+            self._files = MessageFiles(Path(folder))
+            weakref.finalize(self, shutil.rmtree, folder)
+        return self._files
+
+    def keep(self, message: Message) -> None:
+        """A message is new, or has changed."""
+        self.files.finish(message)
+        self.rows[message.id] = message
+        self.files.settle(message)
+
+    def remove(self, message: Message) -> None:
+        """A message is deleted."""
+        self.rows.pop(message.id, None)
+        self.files.remove(message)
+
+    def change_pin(self, mailbox: str, pin: str) -> None:
+        """A mailbox has another PIN."""
+
+
+class SimulatedMailbox:
+    """A mailbox, as a test looks at it."""
+
+    def __init__(self, voicemail: Voicemail, name: str) -> None:
+        self._voicemail = voicemail
+        self._name = name
+
+    @property
+    def messages(self) -> list[Message]:
+        """Its messages, urgent ones first."""
+        return self._voicemail.messages(self._name)
+
+    @property
+    def new(self) -> int:
+        """How many nobody has heard."""
+        return self._voicemail.summary([self._name]).new
+
+    @property
+    def old(self) -> int:
+        """How many are old or saved."""
+        return self._voicemail.summary([self._name]).old
+
+    def sound_of(self, message: Message) -> bytes:
+        """What one of them sounds like, in mu-law."""
+        return load(self._voicemail.files.sound_of(message))
 
 
 class SimulatedPair:
@@ -128,6 +201,7 @@ class SimulatedExchange:
     :param advertise: the host that peers outside 10.0.0.0/8 are told; "" for none.
     :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
     :param library: the sounds that there are; None for ours, with one who recites texts, and nowhere to record.
+    :param mailbox_limits: what a mailbox may hold.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
     :ivar zone: the DNS, without records.
@@ -151,6 +225,7 @@ class SimulatedExchange:
         library: Library | None = None,
         advertise: str = "",
         srtp: str = "accept",
+        mailbox_limits: Limits = LIMITS,
         **faults: Any,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else VirtualClock()
@@ -162,6 +237,7 @@ class SimulatedExchange:
         self.store = MemoryStore()
         self.bans = MemoryBans()
         self.library = library or Library(recordings=Path(os.devnull), synthesiser=Reciter())
+        self.messages = MemoryMessages()
         self.host = host
         self.phones: list[Phone] = []
         self.proxies: list[Proxy] = []
@@ -172,6 +248,8 @@ class SimulatedExchange:
             SimulatedSockets(self.network, pairs),
             self.store,
             plan,
+            messages=self.messages,
+            aside=at_once,
             bans=self.bans,
             realm=REALM,
             secret=source.randbytes(32),
@@ -186,6 +264,8 @@ class SimulatedExchange:
             local_networks=[ip_network("10.0.0.0/8")],
             advertise=advertise,
             srtp=srtp,
+            mailbox_limits=mailbox_limits,
+            mailbox_number="*97",
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received
@@ -235,6 +315,10 @@ class SimulatedExchange:
             self.advance(0.25)
         return phone
 
+    def mailbox(self, name: str) -> SimulatedMailbox:
+        """A mailbox, to look at."""
+        return SimulatedMailbox(self.exchange.voicemail, name)
+
     def proxy(self, host: str, **features: Any) -> Proxy:
         """Put a proxy on the network.
 
@@ -275,6 +359,7 @@ class SimulatedExchange:
             sim.assert_nothing_left()
             sim.exchange.qualification.stop()
             sim.exchange.location.stop()
+            sim.exchange.lamps.stop()
             sim.exchange.transports.stop()
             for phone in sim.phones:
                 phone.leaves()
@@ -299,6 +384,11 @@ class SimulatedExchange:
             assert not phone.agent.sessions, f"{phone!r} has {phone.agent.sessions}\n{self.network.ladder()}"
             assert not len(phone.layer), f"{phone!r} has transactions\n{self.network.ladder()}"
             assert not len(phone.agent.usages), f"{phone!r} has subscriptions\n{self.network.ladder()}"
+
+
+def at_once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    """Do what takes long in no time (`pbx.features.voicemail.boxes.Aside`)."""
+    return succeed(work(*args, **kwargs))
 
 
 def is_sip(packet: bytes) -> bool:

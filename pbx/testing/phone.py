@@ -64,6 +64,8 @@ class Phone:
     :ivar refuses: the status with which it refuses re-INVITEs; 0 while it takes them.
     :ivar told: the methods and bodies of the MESSAGEs and INFOs that came.
     :ivar takes: the status with which it answers these.
+    :ivar has_lamp: whether it has a lamp for voice messages, and takes NOTIFYs about them that it has not asked for.
+    :ivar notified: what they said.
     :ivar withheld: whether it says in From that its user wants to be anonymous (RFC 3323 4.1.1.3).
     """
 
@@ -102,6 +104,8 @@ class Phone:
         self.told: list[tuple[str, bytes]] = []
         self.takes = 200
         self.withheld = False
+        self.has_lamp = True
+        self.notified: list[bytes] = []
         self.layer = TransactionLayer(clock, identifiers)
         self._clock = clock
         self._network = network
@@ -113,6 +117,7 @@ class Phone:
         self.flow: Flow = self._line.flow
         self.agent = UserAgent(clock, identifiers, self.layer, self._line.transports)
         self.agent.exchange = self
+        self.agent.requests |= {"NOTIFY"}  # about voice messages, unasked
         self._comeback: Timer | None = None
         self._gone = False
         self._call_id = identifiers.token()
@@ -299,6 +304,15 @@ class Phone:
         """Its own address, as it stands in From."""
         return ANONYMOUS if self.withheld else f"<sip:{self.number}@{self._domain}>"
 
+    def lamp(self, name: str) -> bool | None:
+        """Whether a lamp is lit; None while nobody has said.
+
+        :param name: "mwi": the one for voice messages.
+        """
+        if name != "mwi":
+            raise ValueError(f'a phone has the lamp "mwi", and not {name!r}')
+        return self.notified[-1].startswith(b"Messages-Waiting: yes\r\n") if self.notified else None
+
     @property
     def ringing(self) -> bool:
         """Whether it rings."""
@@ -350,6 +364,11 @@ class Phone:
         if request.method == "MESSAGE":
             self.told.append(("MESSAGE", request.body))
             status = self.takes
+        elif request.method == "NOTIFY" and request.first("event") == "message-summary" and self.has_lamp:
+            self.notified.append(request.body)
+            status = 200
+        elif request.method == "NOTIFY":
+            status = 481
         transaction.respond(request.response(status, "", self._identifiers.token()))
 
     def retries(self, call: PhoneCall) -> bool:

@@ -19,7 +19,8 @@ from pbx.testing.clock import VirtualClock
 from pbx.testing.network import Address, Network
 
 FRAME = 160  # samples: 20 ms
-LONGEST_HEARD = 500  # frames kept: 10 s
+LONGEST_HEARD = 1500  # frames kept: 30 s
+LAST = 500  # of these, that are looked at for a tone
 LAWS = {0: ULAW, 8: ALAW}
 PAYLOAD_TYPES = {law: payload_type for payload_type, law in LAWS.items()}
 EVENTS = 101
@@ -54,6 +55,7 @@ class Sound:
         self._sequence = 0
         self._timestamp = 0
         self._open = True
+        self._wanted: dict[tuple[Clip, Law], bytes] = {}  # clips that were asked for, as they sound here
 
     def says(self, frequency: float, seconds: float, amplitude: int = AMPLITUDE) -> None:
         """Say a tone from now on.
@@ -91,12 +93,11 @@ class Sound:
 
     def contains(self, clip: Clip) -> bool:
         """Whether a clip was heard, whole and without a gap."""
-        wanted = [self.law.translate(frame, ULAW) for frame in clip.frames(self.law)]
-        return any(
-            self.payloads[place : place + len(wanted)] == wanted
-            for place, payload in enumerate(self.payloads)
-            if payload == wanted[0]
-        )
+        wanted = self._wanted.get((clip, self.law))
+        if wanted is None:
+            frames = [self.law.translate(frame, ULAW) for frame in clip.frames(self.law)]
+            wanted = self._wanted[clip, self.law] = b"".join(frames)
+        return wanted in b"".join(self.payloads)
 
     def hears(self, frequency: float) -> bool:
         """Whether what came last (at most 10 s) is that tone, for the most part."""
@@ -104,7 +105,7 @@ class Sound:
 
     def share_of(self, frequency: float) -> float:
         """The share that a tone has of the power of what came last (at most 10 s), 0.0 to 1.0."""
-        return share(ULAW.decode(b"".join(self.payloads)), frequency)
+        return share(ULAW.decode(b"".join(self.payloads[-LAST:])), frequency)
 
     def forgets(self) -> None:
         """Forget what was heard."""

@@ -125,6 +125,15 @@ def test_an_unknown_extension_comes_with_the_command_that_adds_it(file: Path) ->
     assert str(fault) == f"{file}:8: unknown extension 1005; add it with `pbx extension add 1005`"
 
 
+def test_mailboxes_are_looked_up_when_the_file_is_read(file: Path) -> None:
+    imports = "from pbx.dialplan import Plan, mailbox, voicemail\n"
+    file.write_text(f"{imports}plan = Plan()\nplan.internal('5')(voicemail(mailbox('sales')))\n")
+    load(file, lambda number: True, has_mailbox=lambda name: name == "sales")
+    with pytest.raises(Fault) as caught:
+        load(file, lambda number: True, has_mailbox=lambda name: False)
+    assert str(caught.value) == f"{file}:3: unknown mailbox sales; add it with `pbx mailbox add sales`"
+
+
 def test_a_known_extension_and_a_function_of_ones_own_called_ext_are_fine(file: Path) -> None:
     loaded(file, GOOD.replace("ext(number)", 'ext("1001")'))
     loaded(file, "from pbx.dialplan import Plan\nplan = Plan()\ndef ext(x): return x\next('1005')\n")

@@ -77,6 +77,7 @@ class Baresip:
     :param transport: "udp", "tcp" or "tls".
     :param outbound: "address:port" of the proxy through which it sends all that it sends, over UDP; "": there is none.
     :param srtp: "srtp-mand" where its sound is SRTP, "srtp" where it is that with those who can; "": never.
+    :param has_lamp: whether it subscribes to its voice messages.
     :param flows: URIs of outbound proxies, through each of which it registers one flow; (): it manages none.
     """
 
@@ -93,6 +94,7 @@ class Baresip:
         outbound: str = "",
         flows: tuple[str, ...] = (),
         srtp: str = "",
+        has_lamp: bool = False,
     ) -> None:
         self.number = number
         self.server = server
@@ -108,6 +110,7 @@ class Baresip:
             _CONFIG.format(
                 sip_port=self.sip_port, folder=folder, number=number, modules=_MODULES, control_port=control_port
             )
+            + ("module_app mwi.so\n" if has_lamp else "")
         )
         (folder / "accounts").write_text(
             _ACCOUNT.format(
@@ -166,6 +169,14 @@ class Baresip:
     def refused(self) -> bool:
         """The exchange would not register it."""
         return " ERR " in self.order("reginfo")
+
+    @property
+    def lamp(self) -> str:
+        """What its lamp for voice messages shows, "yes" or "no"; "" while nobody has told it."""
+        self._read()
+        bodies = [str(seen.get("param", "")) for seen in self.events if seen["type"] == "MWI_NOTIFY"]
+        found = re.match(r"Messages-Waiting: (yes|no)", bodies[-1]) if bodies else None
+        return found[1] if found else ""
 
     @property
     def idle(self) -> bool:
