@@ -65,12 +65,16 @@ class Doors:
         """Somebody has failed to be an account, which need not exist.
 
         :param proven: whether what we send there arrives: the credentials were made with a nonce of ours.
+        :raises Malformed: 403 when it is not listened to from now on. Many phones try again for as long as they are
+            challenged, and would then wait in silence, so that nobody saw what is wrong.
         """
         address = flow.remote[0]
         self.log.tell("authentication-failed", address, transport=flow.transport, account=name)
         self.bans.failed(flow.transport, *flow.remote, "wrong password", proven=proven)
         if self._allowances.failed(name):
             self.log.tell("account-guarded", address, account=name)
+        if self.bans.shuts_out(flow.transport, *flow.remote):
+            raise Malformed(403, "Too many wrong passwords")
 
     def proven(self, extension: Extension, flow: Flow) -> None:
         """An extension has proven who it is.

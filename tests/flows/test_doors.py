@@ -86,6 +86,12 @@ def test_guesser_is_banned_and_the_phones_go_on():
     sim, (alice, bob) = office("1001", "1002", plan=plan)
     mallory = guesses(sim, 11)
     assert [ban.reason for ban in sim.exchange.doors.bans.listed()] == ["wrong password"]
+    # The last word is a final one: many phones answer a challenge for as long as there is another.
+    told = [datagram.packet for datagram in sim.network.sent if datagram.target == mallory.address]
+    assert [packet.partition(b"\r\n")[0] for packet in told[-2:]] == [
+        b"SIP/2.0 401 Unauthorized",
+        b"SIP/2.0 403 Too many wrong passwords",
+    ]
     mallory.password = ACCOUNTS["1001"]
     before = len(sim.network.sent)
     mallory.registers()
