@@ -64,14 +64,13 @@ class Shutters:
 
     def _close(self) -> None:
         self._timer = None
-        # Those that last longest come first, should there be too many.
-        bans = self._bans.unused()[-packet_filter.MOST :]
+        bans = self._bans.unused(packet_filter.MOST)
         try:
             for one in self._sockets:
-                packet_filter.shut_out(one, [ban.address for ban in reversed(bans)])
+                packet_filter.shut_out(one, [ban.address for ban in bans])
         except (OSError, ValueError) as error:
             _log.warn("the kernel takes no bans ({error}): the server drops what it would", error=str(error))
             self._bans.changed = lambda: None
             return
         if bans:
-            self._come_back(max(bans[0].until - self._clock.seconds(), PAUSE))
+            self._come_back(max(bans[-1].until - self._clock.seconds(), PAUSE))

@@ -18,6 +18,7 @@ import socket
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import ip_address
+from itertools import islice
 from typing import Protocol
 
 from pbx.exchange.ban import BANS, MEMORY, Ban
@@ -220,9 +221,13 @@ class Bans:
         now = self._clock.seconds()
         return sorted([ban for ban in self._bans.values() if ban.until > now], key=lambda ban: ban.until)
 
-    def unused(self) -> list[Ban]:
-        """The bans in force that nobody passes, the one that ends first coming first."""
-        return [ban for ban in self.listed() if not self._known.is_anybody_at(ban.address)]
+    def unused(self, most: int) -> list[Ban]:
+        """The bans in force that nobody passes, the one that ends last coming first.
+
+        :param most: how many at most.
+        """
+        ending_last = reversed(self.listed())
+        return list(islice((ban for ban in ending_last if not self._known.is_anybody_at(ban.address)), most))
 
     def remove(self, address: str) -> bool:
         """Let a source come back, and hold nothing against it; return whether it was banned.
@@ -240,9 +245,10 @@ class Bans:
         return ban.until > self._clock.seconds()
 
     def restore(self, bans: Iterable[Ban]) -> None:
-        """Take over what the store has kept."""
+        """Take over what the store has kept, but for those who have been allowed since."""
         for ban in sorted(bans, key=lambda ban: ban.until)[-BANS:]:
-            self._bans[ban.address] = ban
+            if not self.is_allowed(ban.address.partition("/")[0]):
+                self._bans[ban.address] = ban
         self._sweep(self._clock.seconds())
 
     # Inside

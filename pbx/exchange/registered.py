@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pbx.exchange.bans import source_of
@@ -17,12 +18,14 @@ class RegisteredFlows:
     :param store: told of bindings afterwards.
     """
 
-    __slots__ = ("_numbers", "_places", "_store")
+    __slots__ = ("_numbers", "_places", "_sources", "_store")
 
     def __init__(self, store: BindingStore) -> None:
         self._store = store
         self._numbers: dict[_Place, tuple[str, ...]] = {}
         self._places: dict[str, tuple[_Place, ...]] = {}
+        # Of how many flows each is: forged addresses make thousands of bans, and each is asked about at every change.
+        self._sources: Counter[str] = Counter()
 
     def account_at(self, transport: str, host: str, port: int) -> str:
         """The number that is registered over a flow, one of them where there are several; "" for none."""
@@ -31,7 +34,7 @@ class RegisteredFlows:
 
     def is_anybody_at(self, source: str) -> bool:
         """Whether any extension is registered from a source: an IPv4 address or an IPv6 network."""
-        return any(source_of(place[1]) == source for place in self._numbers)
+        return source in self._sources
 
     def is_at(self, number: str, host: str) -> bool:
         """Whether an extension is registered from this host."""
@@ -63,5 +66,13 @@ class RegisteredFlows:
                 self._numbers[place] = left
             else:
                 del self._numbers[place]
+                self._leave(source_of(place[1]))
         for place in places:
+            if place not in self._numbers:
+                self._sources[source_of(place[1])] += 1
             self._numbers[place] = (*self._numbers.get(place, ()), number)
+
+    def _leave(self, source: str) -> None:
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]

@@ -31,11 +31,11 @@ def shut_out(bound: socket.socket, sources: Iterable[str]) -> None:
 
     :param bound: a UDP socket.
     :param sources: IPv4 addresses and IPv6 /64 networks, the important ones first; those of the other family are passed
-        over.
+        over, and so are single IPv6 addresses, which are link-local: one of these would shut out all neighbours.
     :raises OSError: the kernel does not take it.
     """
     is_ipv6 = bound.family == socket.AF_INET6
-    mine = [source for source in sources if (":" in source) is is_ipv6][:MOST]
+    mine = [source for source in sources if ("/" in source if is_ipv6 else ":" not in source)][:MOST]
     if not mine:
         try:
             bound.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)

@@ -233,7 +233,8 @@ def test_bans_that_nobody_passes_are_told_apart_and_every_change_is_told(door):
     door.fail(5, ("UDP", "198.51.100.1", 9))
     door.fail(5)
     door.fail(5, ("TCP", "2001:db8::1", 5060))
-    assert [ban.address for ban in door.bans.unused()] == ["192.0.2.66", "2001:db8::/64"]
+    assert [ban.address for ban in door.bans.unused(9)] == ["2001:db8::/64", "192.0.2.66"]
+    assert [ban.address for ban in door.bans.unused(1)] == ["2001:db8::/64"]
     door.bans.remove("192.0.2.66")
     assert len(changes) == 4
 
@@ -246,6 +247,14 @@ def test_allowed_network_is_never_banned():
         assert not door.shut(peer)
     door.fail(11, ("UDP", "198.51.100.1", 5060))
     assert [ban.address for ban in door.banned_ones] == ["198.51.100.1"]
+
+
+def test_ban_is_not_taken_over_for_who_has_been_allowed_since(door):
+    for peer in (EVIL, ("TCP", "2001:db8::1", 5060), ("UDP", "198.51.100.1", 9)):
+        door.fail(5, peer, proven=True)
+    later = Door(Thresholds(allow=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))))
+    later.bans.restore(door.bans.listed())
+    assert [ban.address for ban in later.bans.listed()] == ["198.51.100.1"]
 
 
 def test_ipv6_is_banned_by_64(door):

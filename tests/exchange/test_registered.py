@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pbx.exchange import registered
 from pbx.exchange.binding import Binding
 from pbx.exchange.registered import RegisteredFlows
 from tests.exchange.phones import Office, Phone, Store
@@ -45,6 +46,33 @@ def test_store_is_told_and_what_has_ended_is_forgotten():
     flows.keep("1002", ())
     assert flows.account_at("UDP", "192.0.2.77", second.remote_port) == ""
     assert store.rows == {}
+
+
+def test_source_is_known_for_as_long_as_any_flow_of_it_is():
+    office, flows = Office(), RegisteredFlows(Store())
+    Phone(office, port=5062).registers("Contact: <sip:1001@10.0.0.5>")
+    Phone(office, "1002", port=5064).registers("Contact: <sip:1002@10.0.0.6>")
+    first, second = office.location.bindings()
+    flows.restore([first, second])
+    assert flows.is_anybody_at("192.0.2.9") and not flows.is_anybody_at("192.0.2.77")
+    flows.keep("1001", ())
+    assert flows.is_anybody_at("192.0.2.9")
+    flows.keep("1002", (moved(second),))
+    assert flows.is_anybody_at("192.0.2.77") and not flows.is_anybody_at("192.0.2.9")
+    flows.keep("1002", (replace(second, remote_host="2001:db8::1"),))
+    assert flows.is_anybody_at("2001:db8::/64") and not flows.is_anybody_at("192.0.2.77")
+    flows.keep("1002", ())
+    assert not flows.is_anybody_at("2001:db8::/64")
+
+
+def test_thousands_of_bans_are_compared_with_thousands_of_phones_without_looking_at_each(monkeypatch):
+    office, flows = Office(), RegisteredFlows(Store())
+    Phone(office).registers("Contact: <sip:1001@10.0.0.5>")
+    (first,) = office.location.bindings()
+    flows.restore([replace(first, number=str(n), remote_port=n) for n in range(1, 1000)])
+    monkeypatch.setattr(registered, "source_of", None)  # nothing is computed anew
+    assert not any(flows.is_anybody_at(f"198.51.100.{n}") for n in range(256))
+    assert flows.is_anybody_at("192.0.2.9")
 
 
 def moved(binding: Binding) -> Binding:

@@ -9,6 +9,8 @@ import pytest
 
 from pbx.sip.packet_filter import MOST, drops, shut_out
 
+SO_DETACH_FILTER = 27
+
 
 @pytest.fixture
 def sockets() -> Iterator[Callable[[str], socket.socket]]:
@@ -54,6 +56,13 @@ def test_sources_are_shut_out_and_let_in_again(sockets):
     shut_out(receiver, ["2001:db8::/64"])
     assert arrives(evil, receiver)
     assert arrives(good, receiver)
+
+
+def test_neighbour_on_the_link_is_not_shut_out_with_all_others_there(sockets):
+    receiver = sockets("::1")
+    shut_out(receiver, ["fe80::1%eth0"])
+    with pytest.raises(FileNotFoundError):
+        receiver.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
 def test_ipv6_networks(sockets):
