@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from bench import calls, conference, doors, machine, messages, registrations, relay, secure, sound, srtp
+from bench import calls, conference, doors, machine, messages, registrations, relay, secure, simulated, sound, srtp
 from tests.programs import PACKAGES
 
 PARTS = (
@@ -24,8 +24,9 @@ PARTS = (
     "registrations",
     "flood",
     "refusals",
+    "plan",
 )
-WITHOUT_SIPP = ("messages", "conference", "tls", "idle", "flood", "refusals", "srtp")
+WITHOUT_SIPP = ("messages", "plan", "conference", "tls", "idle", "flood", "refusals", "srtp")
 
 
 def arguments() -> argparse.Namespace:
@@ -74,6 +75,7 @@ def main() -> int:
         "registrations": lambda: registrations.run(given.phones, 2 * given.rate),
         "flood": lambda: doors.run_flood(given.flood_seconds),
         "refusals": lambda: doors.run_refusals(given.refusals),
+        "plan": lambda: simulated.run(1000),
     }
     failed = False
     for part in parts:

@@ -103,7 +103,7 @@ class Driver:
         self._left_behind = 0
         self.apologise: Callable[[Exception], Coroutine[Any, Any, object]] | None = None
         self.overstayed: Callable[[], Coroutine[Any, Any, object]] | None = None
-        self._coroutine: Coroutine[Any, Any, object] | None = None
+        self._coroutine: Any = None  # a Coroutine, or None
         self._awaited = 0  # the number of the await that is to go on; 0 for none
         self._awaits = 0
         self._next: tuple[Callable[[Any], Any], Any] | None = None
@@ -242,8 +242,9 @@ class Driver:
         self._awaited = 0
         if self._running:
             self._next = step, value
-        else:
+        elif self._coroutine is not None and not self._coroutine.cr_running:
             self._advance(step, value)
+        # else it is being collected, together with all that it waits for: a simulation is over
 
     def _overdue(self) -> None:
         """The call lasts longer than any call may."""

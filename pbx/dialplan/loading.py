@@ -50,12 +50,12 @@ def load(
 
 def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Library) -> Plan[Any]:
     tree, code = _compiled(file, _read(file))
-    named = [(line, word, name) for word in known for line, name in _named(tree, word)]
-    for line, word, name in sorted(named):
+    objects = [(line, word, name) for word in known for line, name in named(tree, word)]
+    for line, word, name in sorted(objects):
         if not known[word](name):
             kind = _KINDS[word]
             raise Fault(file, line, f"unknown {kind} {name}", f"add it with `pbx {kind} add {name}`")
-    for line, name in sorted(_named(tree, "prompt")):
+    for line, name in sorted(named(tree, "prompt")):
         try:
             library.prompt(name)
         except NoSound as error:
@@ -126,7 +126,7 @@ def _line_in(file: str, trace: TracebackType | None) -> int:
     return lines[-1] if lines else 1
 
 
-def _named(tree: ast.Module, function: str) -> Iterator[tuple[int, str]]:
+def named(tree: ast.Module, function: str) -> Iterator[tuple[int, str]]:
     """Yield line and argument of each `ext("...")`, say, by whatever name the file imported `ext`."""
     names, modules = _imported(tree, function)
     for node in ast.walk(tree):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
@@ -85,6 +85,9 @@ class Routes:
             self._ordered.append(route)
             self._ordered.sort(key=lambda route: route.pattern.rank)
             self._search = None
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter((*self._literal.values(), *self._ordered))
 
     def find(self, number: str) -> tuple[Route, dict[str, object]] | None:
         """Return the most specific route for a number, and what its converters made of the number."""
@@ -191,6 +194,16 @@ class Plan(Generic[State]):
         if not isinstance(name, str) or not name:
             raise TypeError(f'switch() takes the name of a switch such as "night", not {name!r}')
         return PlanSwitch(self, name)
+
+    @property
+    def routes(self) -> list[Route]:
+        """All routes of all sources."""
+        return [route for routes in self._routes.values() for route in routes]
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of classes of service that its routes ask for."""
+        return frozenset(route.allow for route in self.routes if route.allow)
 
     def serves(self, source: Source, number: str) -> bool:
         """Whether a route takes calls to a number from such callers."""

@@ -198,6 +198,7 @@ class SimulatedExchange:
     :param terms: what its registrar grants.
     :param qualify: seconds after which phones are asked whether they are there; 0 asks nobody.
     :param beside: another exchange, whose clock and network it shares.
+    :param clock: its time, where it is not another's.
     :param advertise: the host that peers outside 10.0.0.0/8 are told; "" for none.
     :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
     :param library: the sounds that there are; None for ours, with one who recites texts, and nowhere to record.
@@ -222,13 +223,14 @@ class SimulatedExchange:
         terms: Terms = TERMS,
         qualify: float = 0,
         beside: SimulatedExchange | None = None,
+        clock: VirtualClock | None = None,
         library: Library | None = None,
         advertise: str = "",
         srtp: str = "accept",
         mailbox_limits: Limits = LIMITS,
         **faults: Any,
     ) -> None:
-        self.clock: VirtualClock = beside.clock if beside else VirtualClock()
+        self.clock: VirtualClock = beside.clock if beside else clock or VirtualClock()
         # Sound is never lost: RTP does not mend it, and a test that wants to hear nothing says so itself.
         self.network: Network = beside.network if beside else Network(self.clock, counted=is_sip, **faults)
         self.zone: Zone = beside.zone if beside else Zone(self.clock)

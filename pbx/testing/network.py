@@ -207,6 +207,11 @@ class Network:
         """
         self._losses.append(_Loss(kind, source, target, times))
 
+    def loses_at_random(self, loss: float, seed: int = 0) -> None:
+        """Lose a share of what is counted from now on, 0.0 to 1.0; the same datagrams in every run."""
+        self._loss = loss
+        self._random = random.Random(seed)
+
     def release(self, address: Address) -> None:
         """Give an address back."""
         self._sockets.pop(address, None)
@@ -217,7 +222,7 @@ class Network:
             source = translator.outgoing(source, target)
         number = self._number(packet)
         fate, delays = "delivered", [self._delay]
-        if number in self._lose or (self._loss and self._random.random() < self._loss):
+        if number in self._lose or (self._loss and number >= 0 and self._random.random() < self._loss):
             fate, delays = "lost", []
         elif number in self._double:
             fate, delays = "doubled", [self._delay, 2 * self._delay]

@@ -1,0 +1,234 @@
+"""The simulation that tests of a dialplan are written with: one exchange, its phones and its time, in plain functions.
+
+    sim = Sim(plan, at="2026-03-10 10:00 Europe/Paris")
+    a, b = sim.phone("101"), sim.phone("102")
+    a.dials("102")
+    assert b.ringing
+
+The complete stack runs below; only clock, sockets and DNS are simulated. After each thing that somebody does, half a
+second passes, so that everybody has heard of it. What goes over the network is printed as it happens: pytest shows that
+ladder under a test that fails, and keeps it to itself under one that does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pbx.dialplan.holidays import HolidayTable
+from pbx.dialplan.loading import named
+from pbx.dialplan.plan import Plan
+from pbx.dialplan.surroundings import Surroundings
+from pbx.dialplan.switches import Switches
+from pbx.exchange.accounts import Accounts
+from pbx.exchange.extension import Extension
+from pbx.exchange.switch import Switch
+from pbx.exchange.thresholds import Thresholds
+from pbx.media.library import Library
+from pbx.sip.digest import ha1
+from pbx.testing.clock import VirtualClock
+from pbx.testing.exchange import REALM, SimulatedExchange, is_sip
+from pbx.testing.sim_outside import SimOutside
+from pbx.testing.sim_phone import SimPhone
+
+Users = Mapping[str, Mapping[str, Any]]
+
+# A test may call a thousand times in an hour; the limits of accounts are the exchange's own matter, not the plan's.
+UNLIMITED = Thresholds(calls_at_once=0, calls_per_hour=0, destinations_per_hour=0, account_requests_per_second=10**5)
+SETTLE = 0.5  # seconds that pass after each thing that somebody does
+TABLES = ("extensions", "switches", "holidays")
+
+
+class Sim:
+    """One exchange with one plan.
+
+    :param plan: the dialplan.
+    :param users: a TOML file, or the same as a dict: tables `extensions`, `switches`, `holidays`. Without it every
+        extension that the plan or the test names exists and may do all that the plan asks for.
+    :param at: the time at which it begins: "2026-03-10 10:00 Europe/Paris".
+    :param library: the sounds that there are; None for ours.
+    :param asyncio: what `call.asyncio` does with a coroutine: `asyncio.run`, or a fake of it.
+    :param trace: whether what goes over the network is printed.
+    :raises ValueError: when the users or the time cannot be read.
+    """
+
+    def __init__(
+        self,
+        plan: Plan[Any],
+        users: str | Path | Users | None = None,
+        at: str = "",
+        *,
+        library: Library | None = None,
+        asyncio: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
+        trace: bool = True,
+    ) -> None:
+        self.plan = plan
+        self.clock = VirtualClock()
+        self._known = users is not None
+        tables = _tables(users)
+        self._extensions = {number: _extension(number, row) for number, row in tables.get("extensions", {}).items()}
+        if not self._known:
+            self._extensions.update((number, self._everything(number)) for number in _named_by(plan))
+        self.switches = Switches(_switch(name, row) for name, row in tables.get("switches", {}).items())
+        self.holidays = HolidayTable(
+            {name: [date.fromisoformat(str(day)) for day in days] for name, days in tables.get("holidays", {}).items()}
+        )
+        self.database = SimOutside(asyncio)
+        plan.surroundings = Surroundings(self.switches, self.holidays, self.database)
+        if at:
+            self.clock = VirtualClock(_moment(at).timestamp())
+        self.exchange = SimulatedExchange(plan, {}, clock=self.clock, library=library, thresholds=UNLIMITED)
+        self._trace = trace
+        self._printed = 0
+        self._phones: dict[str, SimPhone] = {}
+        self._fill()
+
+    def phone(self, number: str, **features: Any) -> SimPhone:
+        """The phone of an extension, registered; the same one whenever it is asked for.
+
+        :param features: of its network and codecs, see `pbx.testing.phone.Phone`.
+        :raises LookupError: when the users have no such extension.
+        """
+        if number not in self._phones:
+            if number not in self._extensions:
+                if self._known:
+                    raise LookupError(f"the users of this Sim have no extension {number}")
+                self._extensions[number] = self._everything(number)
+                self._fill()
+            phone = self.exchange.phone(number, password=number, **features)
+            self._phones[number] = SimPhone(self, phone)
+        return self._phones[number]
+
+    def stranger(self, number: str = "stranger", **features: Any) -> SimPhone:
+        """Somebody who is no extension of ours."""
+        phone = self.exchange.phone(number, register=False, domain="elsewhere.example", **features)
+        return SimPhone(self, phone)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+        self._print()
+
+    def until(self, condition: Callable[[], object], within: float = 64.0) -> bool:
+        """Let time pass until something holds; return whether it does.
+
+        :param within: seconds after which it is given up.
+        """
+        holds = self.clock.advance_until(condition, within)
+        self._print()
+        return holds
+
+    def settle(self) -> None:
+        """Let everybody hear of what was done."""
+        self.advance(SETTLE)
+
+    def at(self, when: str) -> None:
+        """Let it be that time: "2026-03-10 10:00", in the time zone in which the plan's hours are told, or with a zone.
+
+        :raises ValueError: when that time is over.
+        """
+        seconds = _moment(when).timestamp() - self.clock.seconds()
+        if seconds < 0:
+            raise ValueError(f"it is later than {when} already: give the earliest time to Sim(at=...)")
+        self.clock.advance(seconds)
+        for phone in self._phones.values():
+            phone.phone.registers()
+        self.settle()
+
+    def network(self, *, loss: float, seed: int = 0) -> None:
+        """Lose a share of the datagrams from now on, RTP excepted; the same ones in every run.
+
+        :param loss: 0.0 to 1.0.
+        """
+        self.exchange.network.loses_at_random(loss, seed)
+
+    def switch(self, name: str, is_on: bool) -> None:
+        """Turn a switch of the plan on or off."""
+        if not self.switches.knows(name):
+            self.switches.replace([*self.switches, Switch(name)])
+        self.switches.turn(name, is_on)
+
+    def is_on(self, name: str) -> bool:
+        """Whether a switch is on."""
+        return self.switches.is_on(name)
+
+    def ladder(self) -> str:
+        """All SIP that went over the network, one line each."""
+        return "\n".join(self._lines(0))
+
+    def assert_idle(self) -> None:
+        """Nothing of any call may be left."""
+        self.exchange.assert_idle()
+
+    def _everything(self, number: str) -> Extension:
+        return Extension(number, f"Phone {number}", *_hashes(number), class_of_service=self.plan.words)
+
+    def _fill(self) -> None:
+        self.exchange.exchange.replace_accounts(Accounts(list(self._extensions.values())))
+
+    def _print(self) -> None:
+        if self._trace:
+            for line in self._lines(self._printed):
+                print(line)
+        self._printed = len(self.exchange.network.sent)
+
+    def _lines(self, first: int) -> Iterator[str]:
+        sent = self.exchange.network.sent
+        for datagram in sent[first:]:
+            if is_sip(datagram.packet):
+                yield f"{datagram.sent_at - sent[0].sent_at:9.3f} {datagram!r}"
+
+
+def _hashes(number: str) -> tuple[str, str]:
+    return ha1("MD5", number, REALM, number), ha1("SHA-256", number, REALM, number)
+
+
+def _tables(users: str | Path | Users | None) -> Users:
+    tables: Users = {}
+    if isinstance(users, str | Path):
+        tables = tomllib.loads(Path(users).read_text())
+    elif users is not None:
+        tables = users
+    for name in tables:
+        if name not in TABLES:
+            raise ValueError(f"the users have a table {name!r}; there are {', '.join(TABLES)}")
+    return tables
+
+
+def _extension(number: str, row: Any) -> Extension:
+    """`101 = "Alice"`, or a table of columns as the database has them."""
+    columns: dict[str, Any] = {"name": row} if isinstance(row, str) else dict(row)
+    name = columns.pop("name", f"Phone {number}")
+    words = frozenset(str(columns.pop("class_of_service", "")).split())
+    try:
+        return Extension(number, name, *_hashes(number), class_of_service=words, **columns)
+    except TypeError as error:
+        raise ValueError(f"the extension {number} of the users: {error}") from None
+
+
+def _switch(name: str, row: Any) -> Switch:
+    """`night = false`, or a table of columns."""
+    return Switch(name, row) if isinstance(row, bool) else Switch(name, **row)
+
+
+def _named_by(plan: Plan[Any]) -> set[str]:
+    """The extensions that the files of a plan name."""
+    numbers: set[str] = set()
+    for path in {route.path for route in plan.routes}:
+        if Path(path).is_file():
+            numbers.update(number for _, number in named(ast.parse(Path(path).read_bytes()), "ext"))
+    return numbers
+
+
+def _moment(text: str) -> datetime:
+    day, _, rest = text.strip().partition(" ")
+    time, _, zone = rest.partition(" ")
+    moment = datetime.fromisoformat(f"{day} {time or '00:00'}")
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(zone)) if zone else moment.astimezone()
+    return moment

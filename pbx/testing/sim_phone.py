@@ -1,0 +1,160 @@
+"""A phone of a `Sim`, in the words of a test: what its user does, sees and hears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pbx.media.clip import Clip
+from pbx.sip.message import Request
+from pbx.sip.server_transaction import InviteServerTransaction
+from pbx.sip.transaction_layer import ServerTransaction
+from pbx.testing.clock import VirtualClock
+from pbx.testing.exchange import SimulatedExchange
+from pbx.testing.phone import Phone
+from pbx.testing.phone_call import PhoneCall
+
+REACTION = 1.0  # seconds until somebody who waits for a call has picked up
+PATIENCE = 64.0  # seconds that a test waits for what it expects
+
+
+class World(Protocol):
+    """The simulation."""
+
+    clock: VirtualClock
+    exchange: SimulatedExchange
+
+    def settle(self) -> None: ...
+    def advance(self, seconds: float) -> None: ...
+    def until(self, condition: Callable[[], object], within: float = ...) -> bool: ...
+
+
+class SimPhone:
+    """One phone.
+
+    :ivar phone: the endpoint below, for what has no word here.
+    """
+
+    def __init__(self, sim: World, phone: Phone) -> None:
+        self.phone = phone
+        self._sim = sim
+        self._shown = ""
+        self._expects = False
+        phone.agent.exchange = self
+
+    # What its user does
+
+    def dials(self, number: str) -> SimPhone:
+        """Dial, and wait for a moment."""
+        self.phone.invites(number)
+        self._sim.settle()
+        return self
+
+    def answer(self) -> None:
+        """Pick up."""
+        assert self.ringing, f"{self!r} does not ring"
+        self.phone.answers()
+        self._sim.settle()
+
+    def answer_when_ringing(self) -> None:
+        """Pick up as soon as it rings, each time."""
+        self._expects = True
+        if self.ringing:
+            self._sim.clock.callLater(REACTION, self._pick_up)
+
+    def decline(self) -> None:
+        """Press the red button."""
+        assert self.ringing, f"{self!r} does not ring"
+        self.phone.declines()
+        self._sim.settle()
+
+    def hang_up(self) -> None:
+        """Hang up, or give up."""
+        self.phone.hangs_up()
+        self._sim.settle()
+
+    def is_busy(self, busy: bool = True) -> None:
+        """Refuse calls from now on, or take them again."""
+        self.phone.busy = busy
+
+    def says(self, seconds: float, frequency: float = 440.0) -> None:
+        """Say something, which takes its time."""
+        self.phone.says(seconds, frequency)
+        self._sim.settle()
+
+    def presses(self, keys: str) -> None:
+        """Press keys, a quarter of a second each."""
+        self.phone.presses(keys)
+        self._sim.settle()
+
+    # What its user sees and hears
+
+    @property
+    def call(self) -> PhoneCall:
+        """Its latest call."""
+        assert self.phone.call is not None, f"{self!r} has had no call"
+        return self.phone.call
+
+    @property
+    def ringing(self) -> bool:
+        """Whether it rings."""
+        return self.phone.ringing
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is in an answered call."""
+        return self.phone.talking
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call goes on."""
+        return self.phone.idle
+
+    @property
+    def display(self) -> str:
+        """Who its display said was calling last: the name, or the number."""
+        return self._shown
+
+    @property
+    def cancelled_because(self) -> str:
+        """Why its last call ended before it was answered: "answered elsewhere", or other words."""
+        why = self.call.why
+        return "answered elsewhere" if "cause=200" in why else why
+
+    def sees(self, status: int) -> bool:
+        """Whether its call ends with a status; it waits for that."""
+        self._sim.until(lambda: self.phone.idle, PATIENCE)
+        return self.phone.idle and self.call.status == status
+
+    def hears(self, prompt: str | Clip, within: float = 10.0) -> bool:
+        """Whether it hears a prompt, whole and without a gap; it waits for that, and not a moment longer."""
+        return self.phone.hears(prompt, within)
+
+    def talks_to(self, other: SimPhone) -> bool:
+        """Whether each of the two hears what the other says."""
+        return self.connected and other.connected and self._sim.exchange.talk(self.phone, other.phone)
+
+    def __repr__(self) -> str:
+        return repr(self.phone)
+
+    # What the user agent tells (pbx.sip.user_agent.Exchange)
+
+    def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
+        """A call came in."""
+        sender = request.sender()
+        self._shown = sender.display or sender.uri.user
+        self.phone.invited(transaction, request)
+        if self._expects and self.phone.ringing:
+            self._sim.clock.callLater(REACTION, self._pick_up)
+
+    def registering(self, transaction: ServerTransaction, request: Request) -> None:
+        """A REGISTER came."""
+        self.phone.registering(transaction, request)
+
+    def requested(self, transaction: ServerTransaction, request: Request) -> None:
+        """Another request came."""
+        self.phone.requested(transaction, request)
+
+    def _pick_up(self) -> None:
+        if self.phone.ringing:
+            self.phone.answers()

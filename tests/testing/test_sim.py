@@ -1,0 +1,195 @@
+"""The simulation for tests of dialplans: what its phones do, see and hear, and what a failing test shows."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pbx.dialplan import Busy, Call, Plan, ext, prompt
+from pbx.dialplan.hours import Holidays, Hours
+from pbx.testing import Sim
+
+plan = Plan()
+OPEN = Hours("Mon-Fri 09:00-17:30", tz="Europe/Paris", closed=Holidays.from_db("fr"))
+USERS = {
+    "extensions": {"101": "Alice", "102": {"name": "Bob", "class_of_service": "international"}, "103": "Carol"},
+    "switches": {"night": {"code": "*60"}},
+    "holidays": {"fr": ["2026-05-01"]},
+}
+
+
+@plan.internal("0")
+async def desk(call: Call) -> None:
+    if plan.switch("night") or call.now not in OPEN:
+        await call.play(prompt("closed"))
+    else:
+        await call.dial(ext("101"), ext("102"), timeout=20)
+
+
+@plan.internal("<number:1XX>")
+async def extension(call: Call, number: str) -> None:
+    match await call.dial(ext(number), timeout=20):
+        case Busy():
+            await call.reject(486)
+
+
+@plan.outbound("9<number:int>", allow="international")
+async def outbound(call: Call, number: int) -> None:
+    await call.answer()
+    if await call.ask(prompt("main-menu"), timeout=5) == "1":
+        await call.play(prompt("goodbye"))
+
+
+@plan.internal("*1")
+async def database(call: Call) -> None:
+    async with call.db(writing=True) as session:
+        await session.execute("INSERT INTO holidays (calendar, day) VALUES ('de', '2026-12-25')")
+        rows = await session.execute("SELECT calendar FROM holidays")
+    await call.reject(480 + len(rows) + await call.run(len, "ab"))
+
+
+@plan.internal("*2")
+async def page(call: Call) -> None:
+    await call.asyncio(asyncio.sleep(0))
+    await call.reject(486)
+
+
+@pytest.fixture
+def sim() -> Sim:
+    return Sim(plan, users=USERS, at="2026-03-10 08:00 Europe/Paris")
+
+
+def test_the_first_answer_wins_and_the_two_hear_each_other(sim: Sim) -> None:
+    sim.at("2026-03-10 10:00 Europe/Paris")
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    c.dials("0")
+    assert a.ringing and b.ringing
+    assert a.display == "Carol"
+    b.answer()
+    assert c.talks_to(b)
+    assert not a.ringing
+    assert a.cancelled_because == "answered elsewhere"
+    c.hang_up()
+    assert b.idle
+    sim.assert_idle()
+
+
+def test_nobody_answers(sim: Sim) -> None:
+    a = sim.phone("101")
+    c = sim.phone("103").dials("101")
+    assert a.ringing
+    sim.advance(20)
+    assert not a.ringing
+    assert c.sees(480)
+    a.is_busy()
+    assert c.dials("101").sees(486)
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize(
+    ("when", "is_open"),
+    [
+        ("2026-03-10 08:59:50", False),
+        ("2026-03-10 09:00", True),
+        ("2026-05-01 10:00", False),
+        ("2026-03-29 09:30", False),
+        ("2026-03-30 09:30", True),
+    ],
+)
+def test_hours(sim: Sim, when: str, is_open: bool) -> None:
+    sim.at(f"{when} Europe/Paris")
+    a = sim.phone("101")
+    c = sim.phone("103").dials("0")
+    assert a.ringing is is_open
+    assert c.hears("closed") is not is_open
+
+
+def test_a_switch_by_the_test_and_by_its_code(sim: Sim) -> None:
+    sim.at("2026-03-10 10:00 Europe/Paris")
+    a, c = sim.phone("101"), sim.phone("103")
+    sim.switch("night", True)
+    assert c.dials("0").hears("closed")
+    c.hang_up()
+    c.dials("*60")
+    assert not sim.is_on("night")
+    sim.advance(5)
+    c.dials("0")
+    assert a.ringing
+
+
+def test_keys_and_the_class_of_service(sim: Sim) -> None:
+    assert sim.phone("103").dials("901").sees(403)
+    b = sim.phone("102").dials("901")
+    assert b.connected
+    b.presses("1")
+    assert b.hears("goodbye")
+
+
+def test_strangers_and_numbers_that_nobody_knows(sim: Sim) -> None:
+    assert sim.stranger().dials("101").sees(403)
+    assert sim.phone("101").dials("888").sees(404)
+    with pytest.raises(LookupError, match="no extension 199"):
+        sim.phone("199")
+
+
+def test_a_database_functions_and_asyncio(sim: Sim) -> None:
+    assert sim.phone("101").dials("*1").sees(483)
+    assert sim.database.sql("SELECT day FROM holidays")[0].day == "2026-12-25"
+    fake = Sim(plan, users=USERS, asyncio=asyncio.run)
+    assert fake.phone("101").dials("*2").sees(486)
+
+
+def test_calls_survive_the_loss_of_packets(sim: Sim) -> None:
+    sim.at("2026-03-10 10:00 Europe/Paris")
+    a, c = sim.phone("101"), sim.phone("103")
+    sim.network(loss=0.2, seed=7)
+    a.answer_when_ringing()
+    c.dials("0")
+    sim.advance(60)
+    assert c.connected and a.connected
+    assert c.talks_to(a)
+
+
+def test_without_users_all_exist_and_may_everything() -> None:
+    sim = Sim(plan)
+    assert sim.phone("177").dials("901").connected
+    assert sim.phone("178").dials("177").sees(486)
+
+
+def test_time_goes_on_only_and_users_are_checked(sim: Sim) -> None:
+    with pytest.raises(ValueError, match="it is later than"):
+        sim.at("2026-03-09 10:00 Europe/Paris")
+    with pytest.raises(ValueError, match="'extension'; there are extensions"):
+        Sim(plan, users={"extension": {}})
+    with pytest.raises(ValueError, match="extension 101"):
+        Sim(plan, users={"extensions": {"101": {"nmae": "Alice"}}})
+
+
+def test_a_failing_test_shows_the_ladder_and_needs_no_plugin(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        textwrap.dedent("""
+        from pbx.dialplan import Call, Plan, ext
+        from pbx.testing import Sim
+
+        plan = Plan()
+
+        @plan.internal("<number:1XX>")
+        async def extension(call: Call, number: str) -> None:
+            await call.dial(ext(number))
+
+        def test_it():
+            sim = Sim(plan)
+            sim.phone("102")
+            assert sim.phone("101").dials("102").connected
+        """)
+    )
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "INVITE sip:102@10.0.0.1 SIP/2.0" in done.stdout
+    assert "180 Ringing" in done.stdout
