@@ -29,10 +29,11 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.extension import Extension
 from pbx.exchange.switch import Switch
 from pbx.exchange.thresholds import Thresholds
+from pbx.features.voicemail.mailbox import Mailbox
 from pbx.media.library import Library
 from pbx.sip.digest import ha1
 from pbx.testing.clock import VirtualClock
-from pbx.testing.exchange import REALM, SimulatedExchange, is_sip
+from pbx.testing.exchange import REALM, SimulatedExchange, SimulatedMailbox, is_sip
 from pbx.testing.sim_outside import SimOutside
 from pbx.testing.sim_phone import SimPhone
 
@@ -41,15 +42,15 @@ Users = Mapping[str, Mapping[str, Any]]
 # A test may call a thousand times in an hour; the limits of accounts are the exchange's own matter, not the plan's.
 UNLIMITED = Thresholds(calls_at_once=0, calls_per_hour=0, destinations_per_hour=0, account_requests_per_second=10**5)
 SETTLE = 0.5  # seconds that pass after each thing that somebody does
-TABLES = ("extensions", "switches", "holidays")
+TABLES = ("extensions", "mailboxes", "switches", "holidays")
 
 
 class Sim:
     """One exchange with one plan.
 
     :param plan: the dialplan.
-    :param users: a TOML file, or the same as a dict: tables `extensions`, `switches`, `holidays`. Without it every
-        extension that the plan or the test names exists and may do all that the plan asks for.
+    :param users: a TOML file, or the same as a dict: tables `extensions`, `mailboxes`, `switches`, `holidays`. Without
+        it every extension and mailbox that the plan or the test names exists, and may do all that the plan asks for.
     :param at: the time at which it begins: "2026-03-10 10:00 Europe/Paris".
     :param library: the sounds that there are; None for ours.
     :param asyncio: what `call.asyncio` does with a coroutine: `asyncio.run`, or a fake of it.
@@ -73,7 +74,10 @@ class Sim:
         tables = _tables(users)
         self._extensions = {number: _extension(number, row) for number, row in tables.get("extensions", {}).items()}
         if not self._known:
-            self._extensions.update((number, self._everything(number)) for number in _named_by(plan))
+            self._extensions.update((number, self._everything(number)) for number in _named_by(plan, "ext"))
+        named_ones: Mapping[str, Any] = {} if self._known else {name: {} for name in _named_by(plan, "mailbox")}
+        rows = tables.get("mailboxes", named_ones)
+        mailboxes = [Mailbox(name, **row) for name, row in rows.items()]
         self.switches = Switches(_switch(name, row) for name, row in tables.get("switches", {}).items())
         self.holidays = HolidayTable(
             {name: [date.fromisoformat(str(day)) for day in days] for name, days in tables.get("holidays", {}).items()}
@@ -87,6 +91,7 @@ class Sim:
         self._printed = 0
         self._phones: dict[str, SimPhone] = {}
         self._fill()
+        self.exchange.exchange.voicemail.replace(mailboxes)
 
     def phone(self, number: str, **features: Any) -> SimPhone:
         """The phone of an extension, registered; the same one whenever it is asked for.
@@ -108,6 +113,10 @@ class Sim:
         """Somebody who is no extension of ours."""
         phone = self.exchange.phone(number, register=False, domain="elsewhere.example", **features)
         return SimPhone(self, phone)
+
+    def mailbox(self, name: str) -> SimulatedMailbox:
+        """A mailbox, to look at: `sim.mailbox("sales").new == 1`."""
+        return self.exchange.mailbox(name)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -216,13 +225,13 @@ def _switch(name: str, row: Any) -> Switch:
     return Switch(name, row) if isinstance(row, bool) else Switch(name, **row)
 
 
-def _named_by(plan: Plan[Any]) -> set[str]:
-    """The extensions that the files of a plan name."""
-    numbers: set[str] = set()
+def _named_by(plan: Plan[Any], word: str) -> set[str]:
+    """What the files of a plan name: `ext("101")`, `mailbox("sales")`."""
+    names: set[str] = set()
     for path in {route.path for route in plan.routes}:
         if Path(path).is_file():
-            numbers.update(number for _, number in named(ast.parse(Path(path).read_bytes()), "ext"))
-    return numbers
+            names.update(name for _, name in named(ast.parse(Path(path).read_bytes()), word))
+    return names
 
 
 def _moment(text: str) -> datetime:

@@ -121,6 +121,10 @@ class SimPhone:
         why = self.call.why
         return "answered elsewhere" if "cause=200" in why else why
 
+    def lamp(self, name: str) -> bool:
+        """Whether a lamp is lit: "mwi", for voice messages."""
+        return bool(self.phone.lamp(name))
+
     def sees(self, status: int) -> bool:
         """Whether its call ends with a status; it waits for that."""
         self._sim.until(lambda: self.phone.idle, PATIENCE)

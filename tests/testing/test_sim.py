@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pbx.dialplan import Busy, Call, Plan, ext, prompt
+from pbx.dialplan import Busy, Call, Plan, ext, mailbox, prompt
 from pbx.dialplan.hours import Holidays, Hours
 from pbx.testing import Sim
 
@@ -18,6 +18,7 @@ plan = Plan()
 OPEN = Hours("Mon-Fri 09:00-17:30", tz="Europe/Paris", closed=Holidays.from_db("fr"))
 USERS = {
     "extensions": {"101": "Alice", "102": {"name": "Bob", "class_of_service": "international"}, "103": "Carol"},
+    "mailboxes": {"sales": {"extension": "102"}},
     "switches": {"night": {"code": "*60"}},
     "holidays": {"fr": ["2026-05-01"]},
 }
@@ -43,6 +44,12 @@ async def outbound(call: Call, number: int) -> None:
     await call.answer()
     if await call.ask(prompt("main-menu"), timeout=5) == "1":
         await call.play(prompt("goodbye"))
+
+
+@plan.internal("*8")
+async def sales(call: Call) -> None:
+    if not await call.dial(ext("101"), timeout=20):
+        await call.voicemail(mailbox("sales"))
 
 
 @plan.internal("*1")
@@ -128,6 +135,21 @@ def test_keys_and_the_class_of_service(sim: Sim) -> None:
     assert b.connected
     b.presses("1")
     assert b.hears("goodbye")
+
+
+def test_a_message_is_left_and_a_lamp_is_lit(sim: Sim) -> None:
+    a, b = sim.phone("101"), sim.phone("102")
+    c = sim.phone("103").dials("*8")
+    sim.advance(20)
+    assert not a.ringing
+    assert c.hears("after-the-tone", within=20)
+    sim.advance(2)
+    c.says(seconds=4)
+    c.hang_up()
+    sim.advance(2)
+    assert sim.mailbox("sales").new == 1
+    assert b.lamp("mwi")
+    assert not a.lamp("mwi")
 
 
 def test_strangers_and_numbers_that_nobody_knows(sim: Sim) -> None:
