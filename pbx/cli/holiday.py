@@ -12,7 +12,9 @@ COLUMNS = ("calendar", "day", "name")
 
 @click.group()
 def holiday() -> None:
-    """Holidays: a dialplan asks for those of a calendar with `Holidays.from_db("fr")`.
+    """Add, list and remove holidays.
+
+    A dialplan asks for those of a calendar with `Holidays.from_db("fr")`.
 
     A running server sees a change within a second.
     """

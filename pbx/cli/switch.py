@@ -15,7 +15,9 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(Switch))
 
 @click.group()
 def switch() -> None:
-    """Switches such as the night service: a dialplan asks `plan.switch("night")`.
+    """Turn switches such as the night service.
+
+    A dialplan asks for them with `plan.switch("night")`.
 
     A phone that dials the code turns the switch over. A running server sees a change within a second.
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pbx.dialplan import Call, Plan, ext, uri
+from pbx.dialplan import Call, Plan, ext, room, uri
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.counts import count
@@ -53,6 +53,11 @@ async def echo(call: Call) -> None:
 @plan.internal("601")
 async def team(call: Call) -> None:
     await call.dial(ext("1002"), ext("1003"), timeout=20)
+
+
+@plan.internal("690")
+async def meeting(call: Call) -> None:
+    await call.conference(room("meeting"))
 
 
 @plan.internal("602")

@@ -20,6 +20,7 @@ from pbx.testing.phone import Phone
 from pbx.testing.sound import share
 from pbx.testing.watch import Watch
 from tests.flows.lawful import assert_lawful
+from tests.flows.office import flow
 
 ACCOUNTS = {str(number): "secret" for number in range(1001, 1041)}
 XML = "{urn:ietf:params:xml:ns:conference-info}"
@@ -201,7 +202,35 @@ def test_party_that_vanishes_is_not_there_for_ever(sim: SimulatedExchange) -> No
     alice.says(1)
 
 
+def test_music_of_a_phone_that_holds_is_not_mixed(sim: SimulatedExchange) -> None:
+    alice, bob = enter(sim, "1001", "1002")
+    bob.holds()
+    sim.advance(1)
+    silence(sim)
+    bob.says(1)
+    assert alice.call is not None and set(alice.call.sound.payloads) <= {ULAW.nothing}
+    bob.resumes()
+    sim.advance(1)
+    say(sim, (alice, bob), (440.0, 600.0))
+    assert heard(alice, 600.0) > 0.95 and heard(bob, 440.0) > 0.95
+
+
 # Coming and going
+
+
+@flow("1001", "1002")
+def test_conference_over_a_network_with_faults(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
+    for phone in (alice, bob):
+        phone.invites("690")
+    sim.until(lambda: parties(sim) == 2)
+    sim.until(lambda: alice.talking and bob.talking)
+    sim.advance(2)
+    say(sim, (alice, bob), (440.0, 600.0))
+    assert heard(alice, 600.0) > 0.95 and heard(bob, 440.0) > 0.95
+    alice.hangs_up()
+    sim.until(lambda: parties(sim) == 1, within=40)
+    bob.presses("*0")
+    sim.until(lambda: bob.idle and parties(sim) == 0, within=40)
 
 
 def test_tones_tell_of_who_joins_and_who_leaves(sim: SimulatedExchange) -> None:

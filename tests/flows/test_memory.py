@@ -89,3 +89,27 @@ def test_finished_call_with_sound_of_ours_leaves_no_garbage(number: str, seconds
     with garbage() as left:
         one_call()
     assert not set(left) & {"Bridge", "Driver", "Call", "Side", "Port", "Speaking", "Voice", "Player", "Recorder"}, left
+
+
+@pytest.mark.parametrize("who_ends_it", ["hang-up", "key"])
+def test_finished_conference_leaves_no_garbage(who_ends_it: str) -> None:
+    sim = SimulatedExchange(plan, ACCOUNTS)
+    phones = [sim.phone("1001"), sim.phone("1002")]
+
+    def one_conference() -> None:
+        for phone in phones:
+            phone.invites("690")
+        sim.advance(2)
+        for phone in phones:
+            if who_ends_it == "key":
+                phone.presses("*0")
+            else:
+                phone.hangs_up()
+        sim.advance(LONGEST_TIMER)
+        for phone in phones:
+            phone.call = None
+
+    one_conference()
+    with garbage() as left:
+        one_conference()
+    assert not set(left) & {"Bridge", "Driver", "Call", "Side", "Port", "Voice", "Player", "Conference", "Party"}, left

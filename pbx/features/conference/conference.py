@@ -54,14 +54,12 @@ class Conference:
     :param room: where it takes place.
     :ivar parties: in the order in which they came, by number.
     :ivar locked: whether nobody else may come in.
-    :ivar addresses: the numbers that were dialled for it.
     """
 
     def __init__(self, place: Place, room: Room) -> None:
         self.room = room
         self.parties: dict[int, Party] = {}
         self.locked = False
-        self.addresses: set[str] = set()
         self._place = place
         self._came = 0  # parties so far
         self._sounds: deque[Sequel] = deque()
@@ -77,6 +75,11 @@ class Conference:
         recorder = self._recorder
         return recorder.path if recorder is not None and recorder.recording else None
 
+    @property
+    def addresses(self) -> set[str]:
+        """Where it can be reached: the room's name, and what those who are there have dialled for it."""
+        return {self.room.name, *(party.number for party in self.parties.values())}
+
     def refusal(self, leads: bool) -> str:
         """Why somebody may not come in: `FULL` or `LOCKED`; "" when he may. No lock keeps a leader out."""
         if self.locked and not leads:
@@ -91,8 +94,7 @@ class Conference:
         :param leads: whether it may do with keys what only leaders may.
         """
         self._came += 1
-        self.addresses.add(number)
-        party = Party(self._came, caller, voice, self._place.clock.seconds(), leads)
+        party = Party(self._came, caller, number, voice, self._place.clock.seconds(), leads)
         self.parties[party.id] = party
         if len(self.parties) == 1:
             self._place.beat.join(self)

@@ -122,12 +122,15 @@ class ConferencePackage:
             _add(media, "status", "recvonly" if party.muted else "sendrecv")
 
     def _changed(self, conference: Conference, gone: Party | None) -> None:
-        addresses = {conference.room.name, *conference.addresses}
-        for address in addresses:
-            if not conference.parties:
+        if gone is not None:
+            over = {gone.number, conference.room.name} - (conference.addresses if conference.parties else set())
+            for address in over:
                 self._events.end(NAME, address, "noresource")
-                continue
-            if gone is not None and not self._may_watch(gone.caller.number, conference):
+        if not conference.parties:
+            return
+        expelled = gone is not None and not self._may_watch(gone.caller.number, conference)
+        for address in conference.addresses:
+            if gone is not None and expelled:
                 self._events.end(NAME, address, "rejected", gone.caller.number)
             self._events.changed(NAME, address)
 

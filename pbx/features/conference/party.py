@@ -1,6 +1,7 @@
 """A party: somebody in a conference, and his sound both ways.
 
-What is quiet for a while is not mixed: the noise of thirty lines together would be heard.
+What is quiet for a while is not mixed: the noise of thirty lines together would be heard. Nor is what a phone sends
+that holds: its music would be.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Party:
 
     :param id: its number in the conference.
     :param caller: who it is.
+    :param number: what it has dialled.
     :param voice: our end of its sound.
     :param joined_at: when, in seconds since 1970.
     :param leads: whether it may do with keys what only leaders may.
@@ -36,12 +38,13 @@ class Party:
 
     __slots__ = (
         "_heard", "_lingers", "_pause", "_playout", "_told", "caller", "id", "joined_at", "leads", "left", "muted",
-        "voice",
+        "number", "voice",
     )  # fmt: skip
 
-    def __init__(self, id: int, caller: Caller, voice: Voice, joined_at: float, leads: bool) -> None:
+    def __init__(self, id: int, caller: Caller, number: str, voice: Voice, joined_at: float, leads: bool) -> None:
         self.id = id
         self.caller = caller
+        self.number = number
         self.voice = voice
         self.joined_at = joined_at
         self.leads = leads
@@ -89,10 +92,10 @@ class Party:
         for _ in range(skipped):
             self._playout.next()
         frame = self._playout.next()
-        loudness = ULAW.loudness(frame) if frame != ULAW.nothing else 0.0
+        loudness = ULAW.loudness(frame) if frame != ULAW.nothing and self.voice.port.hears else 0.0
         self._lingers = LINGER if loudness >= AUDIBLE else max(0, self._lingers - 1)
         self._pause = 0 if loudness >= SPEECH else self._pause + 1
-        return frame if self._lingers and not self.muted else b""
+        return frame if self._lingers and self.voice.port.hears and not self.muted else b""
 
     def hear(self, sound: bytes) -> None:
         """What it hears in the next 20 ms, in mu-law; b"" for silence."""
