@@ -307,7 +307,7 @@ class Driver:
     def _finish(self, tell: Callable[[], None]) -> None:
         self._coroutine = None
         self._awaited = 0
-        self._next = None
+        self._next = self.apologise = self.overstayed = None  # what these know, knows us: a cycle
         self._cancel_expiry()
         tell()
         if self._afterwards:
@@ -318,7 +318,7 @@ class Driver:
         coroutines, self._afterwards = self._afterwards, []
         self._call = _Afterwards(self._call)
         self._limit = AFTERWARDS_LIMIT
-        self.left = self.apologise = self.overstayed = None
+        self.left = None
         self._refusals = self._turns = 0
         self.start(_in_turn(self._call.id, coroutines))
 
