@@ -2,8 +2,8 @@
 
 Below it are machines, above it coroutines.
 
-All that passes between the two sides is in the methods of `SessionUser` and in `crossing`; each side has its own
-Call-ID, tags, Contact and session description.
+All that passes between the two sides is in `party` and in `crossing`; each side has its own Call-ID, tags, Contact and
+session description.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pbx.exchange.fork import Branch, Fork
 from pbx.exchange.handover import Handover
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.party import Party
 from pbx.exchange.passing import is_key, pass_on
 from pbx.exchange.privacy import withheld
-from pbx.exchange.renegotiation import Renegotiation
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.target import ExtensionTarget, Target
@@ -40,7 +40,7 @@ from pbx.sip.occupancy import AGAIN
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import EARLY, Session, SessionUser
+from pbx.sip.session import EARLY, NOBODY, SessionUser
 from pbx.sip.timers import Clock
 from pbx.sip.uac import Delivery
 from pbx.sip.user_agent import UserAgent
@@ -90,7 +90,7 @@ class Bridge:
     :ivar host: the address that it came from.
     :ivar fields: the header fields of the caller's INVITE.
     :ivar user: whom it tells; set by him.
-    :ivar answered: whether the caller has a 2xx.
+    :ivar party: the caller's session.
     :ivar speaking: our own end of the caller's sound.
     :ivar ended: whether the caller's session is over.
     :ivar last_outcome: of the last `dial`.
@@ -98,8 +98,8 @@ class Bridge:
 
     __slots__ = (
         "_board", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer", "_outcome",
-        "_progress", "_renegotiation", "_secure", "_session", "_side", "_sides", "answered", "caller", "ended",
-        "fields", "host", "id", "last_outcome", "number", "speaking", "user",
+        "_progress", "_secure", "_session", "_side", "_sides", "caller", "ended", "fields", "host", "id", "last_outcome",
+        "number", "party", "speaking", "user",
     )  # fmt: skip
 
     def __init__(
@@ -109,10 +109,10 @@ class Bridge:
         self._flow = transaction.flow
         self._forwards = request.max_forwards - 1
         self._secure = request.uri.scheme == "sips"
-        self._session = InboundSession(board.agent, transaction, self)
+        self._session = InboundSession(board.agent, transaction, NOBODY)
         self._side: Side = board.side(transaction.flow)
-        self._renegotiation = Renegotiation(board.relay, self._session, self._side, self)
-        self.speaking = Speaking(board, self._session, self._side, self._renegotiation, self)
+        self.party = Party(board.relay, self._session, self._side, self)
+        self.speaking = Speaking(board, self._session, self.party, self)
         self._offer, self._session.sdp = self._session.sdp, b""
         self.fields = self._session.take_fields()
         fields = crossing(self.fields, INVITES)
@@ -131,7 +131,6 @@ class Bridge:
         self.number = number
         self._instance = instance
         self.user: CallUser | None = None
-        self.answered = False
         self.ended = False
         self.last_outcome: Outcome | None = None
         self._session.progress(100)
@@ -145,6 +144,11 @@ class Bridge:
     def features(self) -> Any:
         """What the dialplan's verbs work with."""
         return self._board.features
+
+    @property
+    def answered(self) -> bool:
+        """Whether the caller has a 2xx."""
+        return self.party.answered
 
     def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
@@ -219,8 +223,8 @@ class Bridge:
 
     def is_with(self, number: str) -> bool:
         """Whether an extension has answered."""
-        peer = self._renegotiation.peer
-        return peer is not None and peer.destination.number == number
+        peer = self.party.other
+        return peer is not None and peer.number == number
 
     def plan_ended(self) -> None:
         """The coroutine is over: so is the call."""
@@ -289,7 +293,9 @@ class Bridge:
         """Connect the callee that answered."""
         self._fork = None
         self.speaking.hush()
-        self._renegotiation.peer = branch
+        peer = Party(self._board.relay, branch.session, branch.side, self, branch.destination.number)
+        peer.answered = True
+        self.party.connect(peer)
         self._outcome = outcome
         self._sides.append(branch.side)
         branch.side.user = SoundWatch(self.id, "callee")
@@ -300,7 +306,7 @@ class Bridge:
             self.disconnect(488, "the callee described no session")
         elif self.answered:
             # The caller heard us so far, now it hears the callee.
-            self._hand_over(branch, sdp)
+            self._hand_over(peer, sdp)
         else:
             way = relay.offer if branch.session.owes_ack else relay.answer
             described = way(branch.side, self._side, sdp)
@@ -326,54 +332,41 @@ class Bridge:
         """The outcome of a branch to which the caller's media cannot be offered."""
         return Failed(*status_of(failure))
 
-    # The sessions, once they are answered
+    # What the parties tell (pbx.exchange.party.PartyUser)
 
-    def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
-        """A re-INVITE is under way."""
-
-    def session_answered(self, session: Session, sdp: bytes) -> None:
-        """A re-INVITE or UPDATE was taken, or the caller's ACK brought its answer."""
-        self._renegotiation.answered(session, sdp)
-
-    def session_rejected(self, session: Session, status: int, reason: str) -> None:
-        """A re-INVITE or UPDATE was refused."""
-        self._renegotiation.rejected(session, status, reason)
-        if session is self._session:
-            self.speaking.refused(status)
-
-    def session_offered(self, session: Session, sdp: bytes) -> None:
-        """A re-INVITE, UPDATE or PRACK came."""
-        self._renegotiation.offered(session, sdp, self.answered)
-
-    def session_due(self, session: Session) -> None:
-        """One side's session is to be refreshed."""
-        self._renegotiation.due(session)
-
-    def session_informed(self, session: Session, information: Information) -> None:
+    def party_informed(self, party: Party, information: Information) -> None:
         """An INFO or MESSAGE came: the other side gets it as it is; where we are that, it may be a key."""
-        other = self._renegotiation.other(session)
-        if other is not None or not is_key(information, self._side.voice):
-            pass_on(information, other, self._board.agent.layer)
+        other = party.other
+        if other is not None or not is_key(information, party.side.voice):
+            pass_on(information, other.session if other is not None else None, self._board.agent.layer)
 
-    def session_referred(self, session: Session, referral: Referral) -> None:
+    def party_referred(self, party: Party, referral: Referral) -> None:
         """A REFER came: nobody may transfer calls yet."""
         referral.refuse(403)
 
-    def session_ended(self, session: Session, reason: str) -> None:
+    def party_left(self, party: Party, reason: str) -> None:
         """One side is gone: so is the other; the dialplan goes on when it was the callee."""
-        more = crossing(session.take_fields(), ENDS)
-        if session is self._session:
+        more = crossing(party.session.take_fields(), ENDS)
+        if party is self.party:
             self._end_with(None, reason, more)
             return
-        peer, outcome = self._renegotiation.let_go(), self._outcome
-        if peer is not None and outcome is not None:
-            self._callee_left(outcome)
+        party.leave()
+        if self._outcome is not None:
+            self._callee_left(self._outcome)
 
-    # What the renegotiation tells
+    def party_reoffered(self, party: Party, sdp: bytes) -> None:
+        """This is what it offers from now on."""
+        if party is self.party:
+            self._offer = sdp
 
-    def reoffered(self, sdp: bytes) -> None:
-        """This is what the caller offers from now on."""
-        self._offer = sdp
+    def party_agreed(self, party: Party) -> None:
+        """It took an offer of our own: it can be spoken to, if somebody waits for that."""
+        self.speaking.agreed()
+
+    def party_refused(self, party: Party, status: int) -> None:
+        """It refused an offer."""
+        if party is self.party:
+            self.speaking.refused(status)
 
     def cannot_connect(self, failure: Failure) -> None:
         """The two sides have no media in common, or none at all."""
@@ -383,19 +376,16 @@ class Bridge:
 
     def disconnect(self, status: int, words: str) -> None:
         """Hang up the callee, who has answered in vain."""
-        peer = self._renegotiation.let_go()
-        if peer is not None:
+        peer, outcome = self.party.other, self._outcome
+        if peer is not None and outcome is not None:
+            peer.leave()
             peer.session.hang_up()
-            self._callee_left(Failed(status, words, by=peer.destination.target))
+            self._callee_left(Failed(status, words, by=outcome.by))
 
-    def cannot_go_on(self, failure: Failure) -> None:
-        """The answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
+    def cannot_go_on(self, party: Party, failure: Failure) -> None:
+        """Its answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
         if not self.ended:
             self._end_with(self._session.hang_up, status_of(failure)[1])
-
-    def agreed_with_us(self) -> None:
-        """The caller took an offer of our own: it can be spoken to, if somebody waits for that."""
-        self.speaking.agreed()
 
     # What speaking to the caller asks for (pbx.exchange.speaking.SpeakingUser)
 
@@ -425,21 +415,25 @@ class Bridge:
         :param shown: its description for the caller.
         :param sdp: the same, as the callee gave it.
         """
-        branch, agreed = self._renegotiation.peer, self._session.agreed
-        if self.ended or branch is None:
+        peer, agreed = self.party.other, self._session.agreed
+        if self.ended or peer is None:
             return
         self._offer = b""
         self._crossing = ()
-        self.answered = True
+        self.party.answered = True
         self._session.answer(shown, more)
         if agreed and shown != agreed:
             # The caller had its answer while it rang; what the callee says now, or another one, is a new offer.
-            self._hand_over(branch, sdp)
+            self._hand_over(peer, sdp)
 
-    def _hand_over(self, branch: Branch, sdp: bytes) -> None:
+    def _hand_over(self, peer: Party, sdp: bytes) -> None:
+        """Let the caller, who is answered, hear the peer.
+
+        :param sdp: what the peer says.
+        """
         relay, clock = self._board.relay, self.clock
-        handover = Handover(relay, clock, self._session, self._side, branch.side, sdp, self.cannot_connect)
-        self._renegotiation.handover = handover
+        handover = Handover(relay, clock, self._session, self._side, peer.side, sdp, self.cannot_connect)
+        self.party.handover = handover
         handover.start()
 
     def _end_with(self, last: Callable[[], Any] | None, reason: str, more: tuple[Field, ...] = ()) -> None:
@@ -460,10 +454,11 @@ class Bridge:
         self._dialled = None
         if fork is not None:
             fork.give_up(more)
-        peer = self._renegotiation.end()
+        peer = self.party.other
         if peer is not None:
+            peer.leave()
             peer.session.hang_up(more)
-        self._board.relay.close(self._side)
+        self.party.leave()
         self._board.call_ended(self)
 
     def _callee_left(self, outcome: Outcome) -> None:
@@ -471,7 +466,7 @@ class Bridge:
         if self.answered and self._session.offered:
             self._session.refuse(487)
         if self._session.owes_ack:
-            self._renegotiation.answered_to_us(self._offer)
+            self.party.answered_to_us(self._offer)
         self._dial_over(outcome)
 
     def _dial_over(self, outcome: Outcome) -> None:

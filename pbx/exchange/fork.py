@@ -56,7 +56,7 @@ class Branch:
             self.expiry = None
 
 
-class ForkUser(SessionUser, Protocol):
+class ForkUser(Protocol):
     """Whom a fork tells: the bridge."""
 
     def branch(self, destination: Destination, user: SessionUser) -> Branch:
@@ -140,7 +140,6 @@ class Fork:
         self._leave(branch)
         attempt = self._attempt(branch, 200, "OK")
         outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
-        session.user = self._user
         self._cancel((ELSEWHERE,))
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 

@@ -12,12 +12,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from pbx.exchange.media_failure import status_of
-from pbx.exchange.renegotiation import Renegotiation
+from pbx.exchange.party import Party
 from pbx.media.beat import Beat
 from pbx.media.library import Library
 from pbx.media.port import Tap
 from pbx.media.relay import Relay
-from pbx.media.side import Side
 from pbx.media.sources import Loop
 from pbx.media.voice import Voice
 from pbx.sip.inbound_session import InboundSession
@@ -41,8 +40,11 @@ class Board(Protocol):
 class SpeakingUser(Protocol):
     """What it needs of the call: the bridge."""
 
-    answered: bool
     ended: bool
+
+    @property
+    def answered(self) -> bool:
+        """Whether the caller has a 2xx."""
 
     @property
     def offered(self) -> bytes:
@@ -59,26 +61,23 @@ class Speaking:
     """Our own end of one caller's sound.
 
     :param session: the caller's session.
-    :param side: the caller's media.
-    :param renegotiation: by which it is offered something else.
+    :param party: the caller, as a party of the call.
     :param user: the call.
     :ivar library: the sounds that there are.
     """
 
     __slots__ = (
-        "_clock", "_relay", "_renegotiation", "_ringing", "_session", "_side", "_timer", "_until", "_user", "_wanted",
+        "_clock", "_party", "_relay", "_ringing", "_session", "_side", "_timer", "_until", "_user", "_wanted",
         "library",
     )  # fmt: skip
 
-    def __init__(
-        self, board: Board, session: InboundSession, side: Side, renegotiation: Renegotiation, user: SpeakingUser
-    ) -> None:
+    def __init__(self, board: Board, session: InboundSession, party: Party, user: SpeakingUser) -> None:
         self.library = board.library
         self._relay = board.relay
         self._clock = board.agent.clock
         self._session = session
-        self._side = side
-        self._renegotiation = renegotiation
+        self._side = party.side
+        self._party = party
         self._user: SpeakingUser | None = user
         self._wanted: list[Deferred[Voice | None]] = []
         self._timer: Timer | None = None
@@ -175,8 +174,8 @@ class Speaking:
 
     def _answer(self, sdp: bytes, user: SpeakingUser, done: Deferred[None]) -> None:
         if not user.ended:
-            user.answered = True
-            self._renegotiation.own_offer = not user.offered
+            self._party.answered = True
+            self._party.own_offer = not user.offered
             self._session.answer(sdp)
             done.callback(None)
 
@@ -206,8 +205,8 @@ class Speaking:
             self._user.give_up(488, "the caller does not agree upon any sound")
             return
         self._timer = self._clock.callLater(T1, self._looked)
-        if not self._renegotiation.own_offer and self._session.may_offer:
-            self._renegotiation.due(self._session)
+        if not self._party.own_offer and self._session.may_offer:
+            self._party.session_due(self._session)
 
     def _looked(self) -> None:
         self._timer = None

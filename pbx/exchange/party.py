@@ -1,0 +1,231 @@
+"""A party: one phone's session in a call, its media, and the party that it is connected to.
+
+What one party offers is the other's to answer (RFC 3261 14, RFC 3264 8). Who is connected to nobody is answered by us.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.python.failure import Failure
+
+from pbx.exchange.handover import Handover
+from pbx.exchange.media_failure import status_of
+from pbx.exchange.outcome import outcome_of
+from pbx.media.relay import Relay
+from pbx.media.side import Side
+from pbx.sip.information import Information
+from pbx.sip.lasting_session import LastingSession
+from pbx.sip.refer import Referral
+from pbx.sip.session import Session
+
+
+class PartyUser(Protocol):
+    """Whom a party tells: the bridge."""
+
+    def party_left(self, party: Party, reason: str) -> None:
+        """Its session is over, and we did not end it. It is connected to whom it was."""
+
+    def party_informed(self, party: Party, information: Information) -> None:
+        """An INFO or MESSAGE came: pass it on, or answer it."""
+
+    def party_referred(self, party: Party, referral: Referral) -> None:
+        """A REFER came: accept or refuse it."""
+
+    def party_reoffered(self, party: Party, sdp: bytes) -> None:
+        """This is what it offers from now on."""
+
+    def party_agreed(self, party: Party) -> None:
+        """It took an offer of our own."""
+
+    def party_refused(self, party: Party, status: int) -> None:
+        """It refused an offer."""
+
+    def cannot_connect(self, failure: Failure) -> None:
+        """The two parties have no media in common, or none at all."""
+
+    def cannot_go_on(self, party: Party, failure: Failure) -> None:
+        """Its answer to an offer of our own is none."""
+
+    def disconnect(self, status: int, words: str) -> None:
+        """The callee has answered in vain: hang it up."""
+
+
+class Nobody:
+    """The user of parties that have left."""
+
+    __slots__ = ()
+
+    def party_left(self, party: Party, reason: str) -> None: ...
+    def party_informed(self, party: Party, information: Information) -> None: ...
+    def party_referred(self, party: Party, referral: Referral) -> None: ...
+    def party_reoffered(self, party: Party, sdp: bytes) -> None: ...
+    def party_agreed(self, party: Party) -> None: ...
+    def party_refused(self, party: Party, status: int) -> None: ...
+    def cannot_connect(self, failure: Failure) -> None: ...
+    def cannot_go_on(self, party: Party, failure: Failure) -> None: ...
+    def disconnect(self, status: int, words: str) -> None: ...
+
+
+NOBODY = Nobody()
+
+
+class Party:
+    """One party (`pbx.sip.session.SessionUser`).
+
+    :param session: its session, whose user it becomes.
+    :param side: its media.
+    :param user: whom it tells.
+    :param number: the extension whose phone it is; "" for none.
+    :ivar other: the party that it is connected to, or is to be connected to.
+    :ivar answered: whether its session is agreed upon.
+    :ivar handover: while it has yet to be offered what the other party says.
+    :ivar own_offer: whether it has yet to answer an offer that is not the other party's.
+    """
+
+    __slots__ = ("_relay", "answered", "handover", "number", "other", "own_offer", "session", "side", "user")
+
+    def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, number: str = "") -> None:
+        self._relay = relay
+        self.session = session
+        self.side = side
+        self.user = user
+        self.number = number
+        self.other: Party | None = None
+        self.answered = False
+        self.handover: Handover | None = None
+        self.own_offer = False
+        session.user = self
+
+    # What the session tells
+
+    def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
+        """A re-INVITE is under way."""
+
+    def session_offered(self, session: Session, sdp: bytes) -> None:
+        """A re-INVITE, UPDATE or PRACK came: the other party is asked, in the same way if it understands that."""
+        mine, other, relay = self.session, self.other, self._relay
+        if not self.answered:
+            mine.refuse(504)  # before, nobody can be asked at once (RFC 3311 5.2)
+        elif other is None or self.handover is not None:
+            self.own_offer = not sdp
+            relay.end(self.side, sdp or None).addCallbacks(mine.accept, self._cannot_answer)
+        elif other.handover is not None or not _may_be_asked(other.session, mine):
+            mine.refuse(491)
+        elif not sdp:
+            other.session.offer(b"")
+        else:
+            theirs = other.session
+            pass_on = theirs.update if mine.updating and theirs.may_update else theirs.offer
+            relay.offer(self.side, other.side, sdp).addCallbacks(pass_on, self._cannot_answer)
+
+    def session_answered(self, session: Session, sdp: bytes) -> None:
+        """Our offer was taken, or the ACK of our 200 brought its answer: the other party gets it."""
+        mine, other, relay = self.session, self.other, self._relay
+        if other is None or self._waits or other._waits:
+            self.answered_to_us(sdp)
+            return
+        theirs = other.session
+        if not sdp and (theirs.offered or not mine.owes_ack):
+            # The answer is missing, or the offer that was asked for (RFC 3261 13.2.1).
+            self.session_rejected(session, 488, "")
+        elif not theirs.offered:
+            self.handover = None
+            described = relay.answer(self.side, other.side, sdp)
+            described.addCallbacks(theirs.ack if theirs.owes_ack else lambda sdp: None, self.user.cannot_connect)
+        elif mine.owes_ack:
+            self.user.party_reoffered(self, sdp)
+            relay.offer(self.side, other.side, sdp).addCallbacks(theirs.accept, self._cannot_go_on)
+        else:
+            relay.answer(self.side, other.side, sdp).addCallbacks(theirs.accept, other._cannot_answer)
+
+    def session_rejected(self, session: Session, status: int, reason: str) -> None:
+        """Our offer was refused: all is as it was, and the other party is told."""
+        other, handover = self.other, self.handover
+        self._relay.withdraw(self.side)
+        if handover is not None and handover.offered:
+            if status != 491 or not handover.try_again():
+                self.user.disconnect(status, reason)
+        elif other is None:
+            self.own_offer = False
+        elif other.session.offered:
+            outcome = outcome_of(status, reason)  # neither a challenge nor "overloaded" is for the other side
+            other.session.refuse(outcome.status, reason if outcome.status == status else "")
+        self.user.party_refused(self, status)
+
+    def session_due(self, session: Session) -> None:
+        """Its session is to be refreshed by an offer: the one that it has agreed to already."""
+        if self.other is None:
+            self.offer_ours()
+        elif self.handover is None and self.other.handover is None:  # which refreshes, too
+            described = self._relay.renew(self.other.side, self.side)
+            described.addCallbacks(self.session.offer, self.user.cannot_connect)
+
+    def session_informed(self, session: Session, information: Information) -> None:
+        """An INFO or MESSAGE came."""
+        self.user.party_informed(self, information)
+
+    def session_referred(self, session: Session, referral: Referral) -> None:
+        """A REFER came."""
+        self.user.party_referred(self, referral)
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """It is gone."""
+        self.user.party_left(self, reason)
+
+    # What the bridge asks for
+
+    def connect(self, other: Party) -> None:
+        """Let what one of the two offers be the other's to answer from now on."""
+        self.other, other.other = other, self
+
+    def offer_ours(self) -> None:
+        """Offer what we can say ourselves."""
+        self.own_offer = True
+        self._relay.end(self.side, None).addCallbacks(self.session.offer, self._cannot_go_on)
+
+    def answered_to_us(self, sdp: bytes) -> None:
+        """It took an offer that was our own, or that of a party which has left meanwhile."""
+        if self.own_offer:
+            self.own_offer = False
+            agreed = self._relay.set_remote(self.side, sdp)
+            agreed.addCallbacks(lambda _: self.user.party_agreed(self), self._cannot_go_on)
+        elif self.session.owes_ack:
+            self._relay.end(self.side, sdp).addCallbacks(self.session.ack, self._cannot_go_on)
+
+    def part(self) -> Party | None:
+        """Connect it to nobody; return the one that it was connected to."""
+        other, self.other = self.other, None
+        self._stop_handover()
+        if other is not None:
+            other.other = None
+            other._stop_handover()
+        return other
+
+    def leave(self) -> None:
+        """It is no party of the call any more. Its media goes, and its user, who would wait with it for the garbage
+        collector."""
+        self.part()
+        self.user = NOBODY
+        self._relay.close(self.side)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether it cannot be offered yet what the other party says."""
+        return self.handover is not None and not self.handover.offered
+
+    def _stop_handover(self) -> None:
+        handover, self.handover = self.handover, None
+        if handover is not None:
+            handover.stop()
+
+    def _cannot_answer(self, failure: Failure) -> None:
+        if self.session.offered:
+            self.session.refuse(*status_of(failure))
+
+    def _cannot_go_on(self, failure: Failure) -> None:
+        self.user.cannot_go_on(self, failure)
+
+
+def _may_be_asked(session: LastingSession, asking: LastingSession) -> bool:
+    return session.may_offer or (asking.updating and session.may_update)
