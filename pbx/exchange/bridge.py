@@ -111,7 +111,7 @@ class Bridge:
         self._secure = request.uri.scheme == "sips"
         self._session = InboundSession(board.agent, transaction, NOBODY)
         self._side: Side = board.side(transaction.flow)
-        self.party = Party(board.relay, self._session, self._side, self)
+        self.party = self._session.user = Party(board.relay, self._session, self._side, self)
         self.speaking = Speaking(board, self._session, self.party, self)
         self._offer, self._session.sdp = self._session.sdp, b""
         self.fields = self._session.take_fields()
@@ -121,7 +121,7 @@ class Bridge:
         self._fork: Fork | None = None
         self._dialled: Deferred[Outcome] | None = None
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
-        self._early: Branch | None = None  # the branch whose early media the caller hears
+        self._early: Party | None = None  # the callee whose early media the caller hears
         self._progress = 0
         self._sides = [self._side]  # whose facts belong to the call: the caller's, and of each callee that answered
         self.id = board.agent.identifiers.token()
@@ -224,7 +224,7 @@ class Bridge:
     def is_with(self, number: str) -> bool:
         """Whether an extension has answered."""
         peer = self.party.other
-        return peer is not None and peer.number == number
+        return peer is not None and peer.answered and peer.number == number
 
     def plan_ended(self) -> None:
         """The coroutine is over: so is the call."""
@@ -280,8 +280,8 @@ class Bridge:
         if self.answered or self.ended:
             return
         more = crossing(branch.session.take_fields(), PROGRESS)
-        if sdp and self._offer and (self._early is None or self._early is branch):
-            self._early = branch
+        if sdp and self._offer and (self._early is None or self._early.session is branch.session):
+            self._hear(branch)
             self._board.relay.answer(branch.side, self._side, sdp).addCallbacks(
                 lambda shown: self.tell_progress(status, shown, more),
                 lambda failure: self.tell_progress(status, b"", more),
@@ -289,12 +289,19 @@ class Bridge:
         else:
             self.tell_progress(status, b"", more)
 
+    def fork_renegotiates(self, branch: Branch) -> Party | None:
+        """Who takes part in the offers of a branch that has not answered: whom the caller hears, if that is certain."""
+        return self.party.other if self._early is not None and self._early.session is branch.session else None
+
     def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
         """Connect the callee that answered."""
         self._fork = None
         self.speaking.hush()
-        peer = Party(self._board.relay, branch.session, branch.side, self, branch.destination.number)
+        peer = self._hear(branch)
+        self._early = None
         peer.answered = True
+        peer.session.user = peer
+        self.party.part()
         self.party.connect(peer)
         self._outcome = outcome
         self._sides.append(branch.side)
@@ -304,6 +311,8 @@ class Bridge:
         # Where we offered nothing, the 2xx itself has to: a description in a 1xx before it means nothing.
         if not sdp or not (self._offer or branch.session.owes_ack):
             self.disconnect(488, "the callee described no session")
+        elif peer.settled:
+            self._connect(self._session.agreed, more, sdp)
         elif self.answered:
             # The caller heard us so far, now it hears the callee.
             self._hand_over(peer, sdp)
@@ -315,7 +324,6 @@ class Bridge:
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered: it is the dialplan's turn."""
         self._fork = None
-        self._early = None
         self.speaking.hush()
         if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
             # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
@@ -324,8 +332,11 @@ class Bridge:
 
     def branch_ended(self, branch: Branch) -> None:
         """A branch will not answer."""
-        if self._early is branch:
+        if self._early is not None and self._early.session is branch.session:
             self._early = None
+            self.party.part()
+            if not self.ended and self._session.offered:
+                self._session.refuse(504)
         self._board.relay.close(branch.side)
 
     def failed(self, failure: Failure) -> Outcome:
@@ -408,6 +419,18 @@ class Bridge:
         self._end_with(last, words)
 
     # Inside
+
+    def _hear(self, branch: Branch) -> Party:
+        """The party that a callee is. Where no other may answer, it can be asked what it thinks of an offer."""
+        early, fork = self._early, self._fork
+        if early is None or early.side is not branch.side:
+            early = Party(self._board.relay, branch.session, branch.side, self, branch.destination.number)
+        if fork is not None:
+            self._early = early
+            if fork.is_single and self.party.other is not early:
+                self.party.part()
+                self.party.connect(early)
+        return early
 
     def _connect(self, shown: bytes, more: tuple[Field, ...], sdp: bytes) -> None:
         """The callee answered.

@@ -21,7 +21,7 @@ from pbx.sip.headers import REASON, Field
 from pbx.sip.information import Information
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.refer import Referral
-from pbx.sip.session import Session, SessionUser
+from pbx.sip.session import EARLY, Session, SessionUser
 from pbx.sip.timers import Clock, Timer
 
 ELSEWHERE = REASON.field('SIP;cause=200;text="Call completed elsewhere"')
@@ -56,6 +56,19 @@ class Branch:
             self.expiry = None
 
 
+class Renegotiating(Protocol):
+    """Who takes part in a branch's offers and answers before it has answered the call."""
+
+    def session_offered(self, session: Session, sdp: bytes) -> None:
+        """An UPDATE came."""
+
+    def session_answered(self, session: Session, sdp: bytes) -> None:
+        """Our UPDATE was taken."""
+
+    def session_rejected(self, session: Session, status: int, reason: str) -> None:
+        """Our UPDATE was refused."""
+
+
 class ForkUser(Protocol):
     """Whom a fork tells: the bridge."""
 
@@ -70,6 +83,9 @@ class ForkUser(Protocol):
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """A branch has a provisional response."""
+
+    def fork_renegotiates(self, branch: Branch) -> Renegotiating | None:
+        """Who takes part in the offers of a branch that has not answered yet; None for nobody."""
 
     def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
         """A branch answered; its session is the bridge's now. The others are cancelled."""
@@ -123,6 +139,11 @@ class Fork:
         self._end()
         self._cancel(more)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether one callee is left that may answer, and is so by one early dialog."""
+        return len(self._branches) == 1 and not self._branches[0].session.is_forked
+
     def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
         """A branch has a provisional response."""
         branch = self._branch_of(session)
@@ -132,8 +153,13 @@ class Fork:
         self._user.fork_progressed(branch, status, sdp)
 
     def session_answered(self, session: Session, sdp: bytes) -> None:
-        """The first branch answered."""
+        """The first branch answered; or one took an UPDATE before that."""
         branch = self._branch_of(session)
+        if session.state is EARLY:
+            party = self._user.fork_renegotiates(branch)
+            if party is not None:
+                party.session_answered(session, sdp)
+            return
         if branch.delay is None:
             branch.delay = self._clock.seconds() - self._started
         self._end()
@@ -144,8 +170,13 @@ class Fork:
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
-        """A branch refused."""
+        """A branch refused; or it refused an UPDATE before that."""
         branch = self._branch_of(session)
+        if session.state is EARLY:
+            party = self._user.fork_renegotiates(branch)
+            if party is not None:
+                party.session_rejected(session, status, reason)
+            return
         self._leave(branch)
         # A redirection is forwarding, which this exchange does not follow by itself: nobody is there.
         status = status if status >= 400 else 480
@@ -162,9 +193,13 @@ class Fork:
         self._check()
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
-        """A branch offers something else than it said at first: nobody can be asked before it has answered (RFC 3311
-        5.2)."""
-        self._branch_of(session).session.refuse(504)
+        """A branch offers something else than it said at first: the caller is asked, where it hears this one alone."""
+        branch = self._branch_of(session)
+        party = self._user.fork_renegotiates(branch)
+        if party is not None:
+            party.session_offered(session, sdp)
+        else:
+            branch.session.refuse(504)  # RFC 3311 5.2
 
     def session_informed(self, session: Session, information: Information) -> None:
         """A branch tells something before it has answered: nobody listens."""

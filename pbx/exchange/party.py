@@ -73,17 +73,21 @@ NOBODY = Nobody()
 class Party:
     """One party (`pbx.sip.session.SessionUser`).
 
-    :param session: its session, whose user it becomes.
+    :param session: its session. Whose user that is decides what this hears of it.
     :param side: its media.
     :param user: whom it tells.
     :param number: the extension whose phone it is; "" for none.
     :ivar other: the party that it is connected to, or is to be connected to.
-    :ivar answered: whether its session is agreed upon.
+    :ivar answered: whether it has answered, or was.
+    :ivar settled: whether one of the two has offered something else before the answer: so the first offer had its own
+        before that, and the 2xx brings none (RFC 3261 13.2.1).
     :ivar handover: while it has yet to be offered what the other party says.
     :ivar own_offer: whether it has yet to answer an offer that is not the other party's.
     """
 
-    __slots__ = ("_relay", "answered", "handover", "number", "other", "own_offer", "session", "side", "user")
+    __slots__ = (
+        "_relay", "answered", "handover", "number", "other", "own_offer", "session", "settled", "side", "user",
+    )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, number: str = "") -> None:
         self._relay = relay
@@ -95,7 +99,7 @@ class Party:
         self.answered = False
         self.handover: Handover | None = None
         self.own_offer = False
-        session.user = self
+        self.settled = False
 
     # What the session tells
 
@@ -105,8 +109,8 @@ class Party:
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A re-INVITE, UPDATE or PRACK came: the other party is asked, in the same way if it understands that."""
         mine, other, relay = self.session, self.other, self._relay
-        if not self.answered:
-            mine.refuse(504)  # before, nobody can be asked at once (RFC 3311 5.2)
+        if not self.answered and (other is None or not other.session.takes_update):
+            mine.refuse(504)  # nobody is there who could be asked at once (RFC 3311 5.2)
         elif other is None or self.handover is not None:
             self.own_offer = not sdp
             relay.end(self.side, sdp or None).addCallbacks(mine.accept, self._cannot_answer)
@@ -115,6 +119,7 @@ class Party:
         elif not sdp:
             other.session.offer(b"")
         else:
+            self.settled = other.settled = not (self.answered and other.answered)
             theirs = other.session
             pass_on = theirs.update if mine.updating and theirs.may_update else theirs.offer
             relay.offer(self.side, other.side, sdp).addCallbacks(pass_on, self._cannot_answer)

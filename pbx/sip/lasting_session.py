@@ -52,6 +52,11 @@ class LastingSession(Session):
         return self._modification is not None and self._modification.waiting is not None
 
     @property
+    def takes_update(self) -> bool:
+        """Whether the peer understands UPDATE (RFC 3311 section 4)."""
+        return self._peer.update
+
+    @property
     def may_offer(self) -> bool:
         """Whether a re-INVITE is possible now; if not, the other side's is answered 491."""
         return super().may_offer and (self._modification is None or not self._modification.pending)
@@ -89,6 +94,8 @@ class LastingSession(Session):
         assert self._modification is not None
         transaction, request = self._modification.taken()
         self._negotiation.settled()
+        if self.state is EARLY:
+            self._settled_early(sdp_of(request))
         transaction.respond(self._response(request, 200, sdp, self._granted(request)))
 
     def refuse(self, status: int, reason: str = "", more: tuple[Field, ...] = ()) -> None:
@@ -138,8 +145,7 @@ class LastingSession(Session):
     def transaction_failed(self, method: str, status: int, reason: str) -> None:
         """One of our requests will have no final response."""
         if method == "UPDATE":
-            # The peer is not there (RFC 3261 12.2.1.2).
-            self._lost(f"no answer to our UPDATE: {reason}")
+            self._update_unknown(408, f"no answer to our UPDATE: {reason}")
         else:
             super().transaction_failed(method, status, reason)
 
@@ -203,6 +209,9 @@ class LastingSession(Session):
         field = session_timer.granting(*terms)
         return (field,) if terms[1] else (field, _NEEDS_TIMER)
 
+    def _settled_early(self, sdp: bytes) -> None:
+        """This is what the peer has said last, before the INVITE was answered."""
+
     def _pracked(self, transaction: ServerTransaction, request: Request) -> None:
         """A PRACK came."""
         raise Malformed(481, "")
@@ -218,32 +227,48 @@ class LastingSession(Session):
         self._agent.layer.request(dialog.flow, request, self)
 
     def _update_answered(self, response: Response) -> None:
-        offered = self._modification.answered() if self._modification is not None else False
         status = response.status
+        if status in (408, 481):
+            self._update_unknown(status, "the other side no longer knows this call")
+            return
+        if status >= 300:
+            if status in (405, 501):
+                self._peer = replace(self._peer, update=False)
+            self._not_refreshed(response)
+            self._update_refused(status, response.reason)
+            return
         try:
             sdp = sdp_of(response)
         except Malformed:
             sdp = b""  # what cannot be read is missing
-        if offered:
-            self._negotiation.settled()
-        if self.state is not CONFIRMED and self.state is not EARLY:
-            return
-        if status < 300:
+        offered = self._update_settled()
+        if self.state is CONFIRMED or self.state is EARLY:
             self._agent.follow(self._dialog(), response, self._dialog().flow)
             if self.state is CONFIRMED:
                 self._keep(*session_timer.agreed(response))
             if offered:
+                if self.state is EARLY:
+                    self._settled_early(sdp)
                 self.user.session_answered(self, sdp)
-            return
-        if status in (408, 481):
-            # The peer knows no such dialog any more (RFC 3261 12.2.1.2).
-            self._lost("the other side no longer knows this call")
-            return
-        if status in (405, 501):
-            self._peer = replace(self._peer, update=False)
-        self._not_refreshed(response)
+
+    def _update_settled(self) -> bool:
+        """Our UPDATE has its final response; return whether it had an offer."""
+        offered = self._modification.answered() if self._modification is not None else False
         if offered:
-            self.user.session_rejected(self, status, response.reason)
+            self._negotiation.settled()
+        return offered
+
+    def _update_unknown(self, status: int, reason: str) -> None:
+        """The peer is not there, or knows no such dialog any more (RFC 3261 12.2.1.2)."""
+        if self.state is EARLY:
+            self._update_refused(status, "")  # what becomes of the call, the INVITE will tell
+        else:
+            self._update_settled()
+            self._lost(reason)
+
+    def _update_refused(self, status: int, reason: str) -> None:
+        if self._update_settled() and (self.state is CONFIRMED or self.state is EARLY):
+            self.user.session_rejected(self, status, reason)
 
     def _accepted(self, response: Response) -> None:
         self._agree(response)

@@ -103,6 +103,11 @@ class OutboundSession(LastingSession):
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
 
+    @property
+    def is_forked(self) -> bool:
+        """Whether it has several early dialogs."""
+        return bool(self._early)
+
     def invite(
         self, target: str, caller: str, callee: str, sdp: bytes, forwards: int, more: tuple[Field, ...] = ()
     ) -> None:
@@ -337,6 +342,9 @@ class OutboundSession(LastingSession):
         if self._early and request.from_tag in self._early:
             self._turn_to(request.from_tag)
         return self._dialog()
+
+    def _settled_early(self, sdp: bytes) -> None:
+        self._agreed = sdp
 
     def _forget_others(self) -> None:
         """Of all early dialogs, one is left."""

@@ -9,7 +9,7 @@ from pbx.sip import sdp
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
 from pbx.sip.refer import Referral
-from pbx.sip.session import CONFIRMED, Session
+from pbx.sip.session import CONFIRMED, EARLY, Session
 from pbx.testing.sound import LAWS, Sound
 
 _SEALED = "RTP/SAVP"
@@ -115,9 +115,12 @@ class PhoneCall:
         self.take(description)
 
     def session_answered(self, session: Session, description: bytes) -> None:
-        """They answered; or the ACK of our 2xx brought their answer."""
-        self.state = "talking"
+        """They answered, or took an offer of ours; or the ACK of our 2xx brought their answer."""
         self.status = 200
+        if session.state is EARLY:
+            self.take(description)
+            return
+        self.state = "talking"
         self.fields = session.take_fields()
         self.take(description)
         if session.owes_ack:
@@ -126,6 +129,8 @@ class PhoneCall:
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """They refused."""
         self.status = status
+        if session.state is EARLY:
+            return
         self.fields = session.take_fields()
         if session.state is CONFIRMED:
             return

@@ -214,6 +214,110 @@ def test_callees_behind_a_proxy_that_forks():
     sim.assert_idle()
 
 
+@flow("1001", "1002")
+def test_caller_offers_anew_before_the_answer(sim, alice, bob):
+    early(sim, alice, bob)
+    updates(alice, "sendonly")
+    sim.until(lambda: bob.call.held and alice.call.session.may_update)
+    sim.advance(8)
+    updates(alice)
+    sim.until(lambda: not bob.call.held and alice.call.session.may_update)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_callee_offers_anew_before_it_answers(sim, alice, bob):
+    early(sim, alice, bob)
+    bob.payload_types = (8,)
+    updates(bob)
+    sim.until(lambda: bob.call.session.may_update and bob.call.status == 200)
+    sim.advance(8)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002")
+def test_offer_before_the_answer_is_refused_and_all_is_as_it_was(sim, alice, bob):
+    early(sim, alice, bob)
+    bob.refuses = 488
+    updates(alice, "sendonly")
+    sim.until(lambda: alice.call.session.may_update)
+    assert alice.call.status == 488
+    sim.advance(2)
+    assert sim.talk(alice, bob)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_offers_that_cross_before_the_answer_are_refused_and_may_be_made_again(sim, alice, bob):
+    early(sim, alice, bob)
+    updates(alice, "sendonly")
+    updates(bob)
+    sim.until(lambda: alice.call.session.may_update and bob.call.session.may_update)
+    assert 491 in (alice.call.status, bob.call.status)
+    sim.advance(8)
+    updates(alice)
+    sim.until(lambda: alice.call.session.may_update)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002")
+def test_callee_declines_while_it_is_asked(sim, alice, bob):
+    early(sim, alice, bob)
+    updates(alice, "sendonly")
+    bob.declines()
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 603
+
+
+@flow("1001", "1002", "1003")
+def test_offer_while_several_may_answer_reaches_nobody(sim, alice, bob, carol):
+    alice.invites("601")
+    sim.until(lambda: bob.ringing and carol.ringing)
+    bob.sends_early_media()
+    sim.until(lambda: 183 in alice.call.progress and alice.call.session.may_update)
+    sim.advance(2)
+    updates(alice, "sendonly")
+    sim.until(lambda: alice.call.status)
+    assert alice.call.status == 504
+    carol.declines(486)
+    sim.advance(8)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+def early(sim, caller, callee):
+    """The caller hears what the callee says before it answers."""
+    caller.invites(callee.number)
+    sim.until(lambda: callee.ringing)
+    callee.sends_early_media()
+    sim.until(lambda: caller.call.session.may_update and callee.call.session.may_update)
+    sim.advance(2)
+
+
 def updates(phone, direction="sendrecv"):
     phone.call.session.update(phone.call.describe(direction))
 
