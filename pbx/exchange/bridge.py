@@ -100,6 +100,7 @@ class Bridge:
         "_board", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer", "_outcome",
         "_progress", "_secure", "_session", "_side", "_sides", "caller", "ended", "fields", "host", "id", "last_outcome",
         "number", "party", "speaking", "user",
+        "number", "party", "speaking", "user",
     )  # fmt: skip
 
     def __init__(
