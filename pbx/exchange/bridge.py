@@ -98,9 +98,8 @@ class Bridge:
 
     __slots__ = (
         "_board", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer", "_outcome",
-        "_progress", "_secure", "_session", "_side", "_sides", "caller", "ended", "fields", "host", "id", "last_outcome",
-        "number", "party", "speaking", "user",
-        "number", "party", "speaking", "user",
+        "_progress", "_secure", "_session", "_side", "_sides", "caller", "ended", "fields", "host", "id",
+        "last_outcome", "number", "number", "party", "party", "speaking", "speaking", "user", "user",
     )  # fmt: skip
 
     def __init__(
@@ -113,7 +112,7 @@ class Bridge:
         self._session = InboundSession(board.agent, transaction, NOBODY)
         self._side: Side = board.side(transaction.flow)
         self.party = self._session.user = Party(board.relay, self._session, self._side, self)
-        self.speaking = Speaking(board, self._session, self.party, self)
+        self.speaking = self.party.speaker = Speaking(board, self._session, self.party, self)
         self._offer, self._session.sdp = self._session.sdp, b""
         self.fields = self._session.take_fields()
         fields = crossing(self.fields, INVITES)
@@ -370,15 +369,6 @@ class Bridge:
         """This is what it offers from now on."""
         if party is self.party:
             self._offer = sdp
-
-    def party_agreed(self, party: Party) -> None:
-        """It took an offer of our own: it can be spoken to, if somebody waits for that."""
-        self.speaking.agreed()
-
-    def party_refused(self, party: Party, status: int) -> None:
-        """It refused an offer."""
-        if party is self.party:
-            self.speaking.refused(status)
 
     def cannot_connect(self, failure: Failure) -> None:
         """The two sides have no media in common, or none at all."""

@@ -35,12 +35,6 @@ class PartyUser(Protocol):
     def party_reoffered(self, party: Party, sdp: bytes) -> None:
         """This is what it offers from now on."""
 
-    def party_agreed(self, party: Party) -> None:
-        """It took an offer of our own."""
-
-    def party_refused(self, party: Party, status: int) -> None:
-        """It refused an offer."""
-
     def cannot_connect(self, failure: Failure) -> None:
         """The two parties have no media in common, or none at all."""
 
@@ -49,6 +43,16 @@ class PartyUser(Protocol):
 
     def disconnect(self, status: int, words: str) -> None:
         """The callee has answered in vain: hang it up."""
+
+
+class Speaker(Protocol):
+    """Who speaks to a party in place of another one."""
+
+    def agreed(self) -> None:
+        """It took an offer of our own."""
+
+    def refused(self, status: int) -> None:
+        """It refused an offer."""
 
 
 class Nobody:
@@ -60,8 +64,6 @@ class Nobody:
     def party_informed(self, party: Party, information: Information) -> None: ...
     def party_referred(self, party: Party, referral: Referral) -> None: ...
     def party_reoffered(self, party: Party, sdp: bytes) -> None: ...
-    def party_agreed(self, party: Party) -> None: ...
-    def party_refused(self, party: Party, status: int) -> None: ...
     def cannot_connect(self, failure: Failure) -> None: ...
     def cannot_go_on(self, party: Party, failure: Failure) -> None: ...
     def disconnect(self, status: int, words: str) -> None: ...
@@ -79,6 +81,7 @@ class Party:
     :param number: the extension whose phone it is; "" for none.
     :ivar other: the party that it is connected to, or is to be connected to.
     :ivar answered: whether it has answered, or was.
+    :ivar speaker: who speaks to it, where we do that ourselves.
     :ivar settled: whether one of the two has offered something else before the answer: so the first offer had its own
         before that, and the 2xx brings none (RFC 3261 13.2.1).
     :ivar handover: while it has yet to be offered what the other party says.
@@ -86,7 +89,8 @@ class Party:
     """
 
     __slots__ = (
-        "_relay", "answered", "handover", "number", "other", "own_offer", "session", "settled", "side", "user",
+        "_relay", "answered", "handover", "number", "other", "own_offer", "session", "settled", "side", "speaker",
+        "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, number: str = "") -> None:
@@ -100,6 +104,7 @@ class Party:
         self.handover: Handover | None = None
         self.own_offer = False
         self.settled = False
+        self.speaker: Speaker | None = None
 
     # What the session tells
 
@@ -156,7 +161,8 @@ class Party:
         elif other.session.offered:
             outcome = outcome_of(status, reason)  # neither a challenge nor "overloaded" is for the other side
             other.session.refuse(outcome.status, reason if outcome.status == status else "")
-        self.user.party_refused(self, status)
+        if self.speaker is not None:
+            self.speaker.refused(status)
 
     def session_due(self, session: Session) -> None:
         """Its session is to be refreshed by an offer: the one that it has agreed to already."""
@@ -194,7 +200,7 @@ class Party:
         if self.own_offer:
             self.own_offer = False
             agreed = self._relay.set_remote(self.side, sdp)
-            agreed.addCallbacks(lambda _: self.user.party_agreed(self), self._cannot_go_on)
+            agreed.addCallbacks(self._agreed, self._cannot_go_on)
         elif self.session.owes_ack:
             self._relay.end(self.side, sdp).addCallbacks(self.session.ack, self._cannot_go_on)
 
@@ -211,7 +217,7 @@ class Party:
         """It is no party of the call any more. Its media goes, and its user, who would wait with it for the garbage
         collector."""
         self.part()
-        self.user = NOBODY
+        self.user, self.speaker = NOBODY, None
         self._relay.close(self.side)
 
     @property
@@ -223,6 +229,10 @@ class Party:
         handover, self.handover = self.handover, None
         if handover is not None:
             handover.stop()
+
+    def _agreed(self, _: None) -> None:
+        if self.speaker is not None:
+            self.speaker.agreed()
 
     def _cannot_answer(self, failure: Failure) -> None:
         if self.session.offered:
