@@ -103,14 +103,15 @@ class Database:
 class Media:
     """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs, sounds.
 
-    `threads` is how many native ones there are, 0 for one on each processor; `silence` is in seconds; `srtp` is one of
-    `pbx.media.keying.MODES`. `prompts` is the
-    folder whose prompts count before ours; `recordings` the one for what is recorded.
+    `rtpengine` is where its instances are asked. `threads` is how many native ones there are, 0 for one on each
+    processor; `silence` is in seconds; `srtp` is one of `pbx.media.keying.MODES`. `prompts` is the folder whose prompts
+    count before ours; `recordings` the one for what is recorded.
     """
 
     address: str = ""
     ports: range = range(10000, 20000)
     engine: str = "auto"
+    rtpengine: tuple[Listener, ...] = ()
     threads: int = 0
     silence: float = 10
     srtp: str = "accept"
@@ -279,7 +280,8 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
         {
             "address": options.address,
             "ports": options.ports,
-            "engine": options.one_of("auto", "native", "python"),
+            "engine": options.one_of("auto", "native", "python", "rtpengine"),
+            "rtpengine": options.rtpengines,
             "threads": options.whole(0, 64),
             "silence": options.whole(1, 3600),
             "srtp": options.one_of(*MODES),
@@ -443,6 +445,10 @@ def _read(tree: dict[str, Any], at: list[str]) -> tuple[tuple[str, ...], dict[st
         at[:] = ["voicemail", "smtp"]
         what = "[voicemail] smtp is set, and there is no sender for the e-mails"
         raise Wrong(what, 'write sender = "pbx@example.com" in [voicemail]')
+    if sections["media"].engine == "rtpengine" and not sections["media"].rtpengine:
+        at[:] = ["media", "engine"]
+        what = '[media] engine is "rtpengine", and nothing says where one is'
+        raise Wrong(what, 'write rtpengine = ["udp:127.0.0.1:2223"] in [media]')
     return domains, sections
 
 

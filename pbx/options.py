@@ -183,6 +183,15 @@ def listen(label: str, value: object) -> tuple[Listener, ...]:
     return tuple(_listener(label, item) for item in items)
 
 
+def rtpengines(label: str, value: object) -> tuple[Listener, ...]:
+    """Read where instances of rtpengine are asked."""
+    found = tuple(_listener(label, item) for item in texts(label, value))
+    for place in found:
+        if place.transport != "UDP" or not place.port or ip_address(place.host).is_unspecified:
+            raise Wrong(f"{label}: {shown(str(place))} is not where rtpengine listens", 'write "udp:127.0.0.1:2223"')
+    return found
+
+
 def _listener(label: str, written: str) -> Listener:
     remedy = 'write "udp:ADDRESS:PORT", or tcp, or tls; IPv6 in brackets: "udp:[::]:5060"'
     transport, _, place = written.partition(":")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
 from pbx.config import Config
 from pbx.faults import Fault
 from pbx.media import native, srtp
 from pbx.media.native import NativeThreads
+from pbx.media.ng import Address, Instances
 from pbx.media.sockets import MediaSockets
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.timers import Clock
 
 _NOT_BUILT = "there was no C compiler when pbx was installed"
 
@@ -34,7 +38,7 @@ def sockets(config: Config, reactor: Any) -> MediaSockets:
     """The media sockets, with native threads if these are there and nobody forbade them."""
     media = config.media
     threads = None
-    if media.engine != "python":
+    if media.engine not in ("python", "rtpengine"):
         if native.is_there():
             try:
                 threads = NativeThreads(reactor, media.threads, media.silence)
@@ -45,6 +49,44 @@ def sockets(config: Config, reactor: Any) -> MediaSockets:
     return MediaSockets(reactor, media.ports, threads, media.silence)
 
 
-def described(sockets: MediaSockets) -> str:
-    """What forwards RTP: "python", or "native" with the number of its threads."""
+class NgPort(DatagramProtocol):
+    """The socket through which instances of rtpengine are asked.
+
+    :ivar instances: is told what comes.
+    """
+
+    instances: Instances
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Something came."""
+        self.instances.received(datagram, addr)
+
+    def send(self, datagram: bytes, address: Address) -> None:
+        """Send; what the kernel refuses is asked again soon."""
+        assert self.transport is not None
+        try:
+            self.transport.write(datagram, address)
+        except OSError:
+            return
+
+
+def instances(config: Config, clock: Clock, reactor: Any) -> Instances | None:
+    """The instances of rtpengine, with their socket; None where something else relays."""
+    if config.media.engine != "rtpengine":
+        return None
+    addresses = [(place.host, place.port) for place in config.media.rtpengine]
+    ports = {is_ipv6: NgPort() for is_ipv6 in {":" in host for host, _ in addresses}}
+    found = Instances(clock, Identifiers(), addresses, lambda data, at: ports[":" in at[0]].send(data, at))
+    for is_ipv6, port in ports.items():
+        port.instances = found
+        reactor.listenUDP(0, port, "::" if is_ipv6 else "")
+    found.start()
+    return found
+
+
+def described(sockets: MediaSockets, instances: Instances | None = None) -> str:
+    """What forwards RTP: "python", "native" with the number of its threads, or "rtpengine" with its instances."""
+    if instances is not None:
+        known = [f"{instance} {'answers' if instance.alive else 'is silent'}" for instance in instances.all]
+        return f"rtpengine: {', '.join(known)}"
     return "python" if sockets.threads is None else f"native:{len(sockets.threads)}"

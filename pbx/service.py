@@ -217,6 +217,7 @@ class PBX(Service):
         """Return the exchange with all that the database holds."""
         sip, registrar, voicemail = self.config.sip, self.config.registrar, self.config.voicemail
         self._media = relaying.sockets(self.config, self.reactor)
+        self._rtpengines = relaying.instances(self.config, self._clock, self.reactor)
         names = Resolver(self._clock, lambda: connected(self.reactor))
         exchange = Exchange(
             self._clock,
@@ -237,6 +238,7 @@ class PBX(Service):
             digest=sip.digest,
             media_address=self.config.media.address,
             srtp=self.config.media.srtp,
+            rtpengines=self._rtpengines,
             terms=Terms(
                 registrar.min_expires,
                 registrar.max_expires,
@@ -327,7 +329,7 @@ class PBX(Service):
                 "version": __version__,
                 "uptime": int(self.reactor.seconds() - self._started),
                 "listeners": self.listeners,
-                "engine": relaying.described(self._media),
+                "engine": relaying.described(self._media, self._rtpengines),
                 **self.exchange.figures(),
                 "connections": self.exchange.transports.connections,
                 "timers": len(self._clock),

@@ -34,8 +34,10 @@ from pbx.features.voicemail.mailbox import Limits as MailboxLimits
 from pbx.features.voicemail.mailbox import Mailbox, Message
 from pbx.features.voicemail.message_summary import MessageSummary
 from pbx.media.library import Library
+from pbx.media.ng import Instances
 from pbx.media.port import Sockets
 from pbx.media.relay import Relay
+from pbx.media.rtpengine import RtpengineRelay
 from pbx.sip.addresses import Addresses, SocketAddress, bracketed
 from pbx.sip.connection import Security
 from pbx.sip.headers import SERVER
@@ -76,6 +78,7 @@ class Exchange:
     :param library: the sounds that callers may hear; None for ours.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
+    :param rtpengines: those between the phones; None: we relay ourselves.
     :param digest: the digest algorithms to offer, the preferred one first.
     :param terms: what the registrar grants.
     :param qualify: seconds after which a registered phone is asked again whether it is there; 0 asks nobody.
@@ -114,6 +117,7 @@ class Exchange:
         library: Library | None = None,
         media_address: str = "",
         srtp: str = "accept",
+        rtpengines: Instances | None = None,
         digest: tuple[str, ...] = ("MD5",),
         connections: tuple[int, int] = CONNECTIONS,
         calls: tuple[int, int] = CALLS,
@@ -141,7 +145,10 @@ class Exchange:
         self.agent = UserAgent(clock, identifiers, self.layer, self.transports, locator)
         if server:
             self.agent.server = SERVER.field(server)
-        self.relay = Relay(sockets, clock, codecs, identifiers, srtp)
+        if rtpengines is None:
+            self.relay = Relay(sockets, clock, codecs, identifiers, srtp)
+        else:
+            self.relay = RtpengineRelay(sockets, clock, codecs, identifiers, srtp, rtpengines)
         self.directory = Directory()
         self.authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest, self.doors)
         self.location = Location(clock, self._registered)

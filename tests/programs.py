@@ -22,6 +22,7 @@ PACKAGES = {
     "kamailio": "kamailio",
     "linphonec": "linphone-cli",
     "postgres": "postgresql",
+    "rtpengine": "rtpengine-daemon",
     "sipp": "sip-tester",
     **dict.fromkeys(("svcrack", "svmap", "svwar"), "sipvicious"),
 }

@@ -202,7 +202,7 @@ def test_listener_reads_as_it_is_written() -> None:
         ('[dialplan]\ncountry = "+33"', 2, ["country", "no calling code", '"33"']),
         ('[media]\naddress = "eth0"', 2, ["eth0", "not an IP address"]),
         ('[media]\naddress = "0.0.0.0"', 2, ["0.0.0.0", "one of this machine's"]),
-        ('[media]\nengine = "rtpengine"', 2, ["rtpengine", "auto, native, python"]),
+        ('[media]\nengine = "asterisk"', 2, ["asterisk", "auto, native, python, rtpengine"]),
         ('[dialplan]\nfile = ""', 2, ["empty"]),
         ('[voicemail]\nsmtp = "localhost"\nsender = "a@b"', 2, ["localhost", "a host and a port"]),
         ('[voicemail]\nsmtp = "localhost:25"', 2, ["no sender", "[voicemail]"]),

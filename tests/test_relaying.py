@@ -8,7 +8,10 @@ from twisted.logger import capturedLogs, formatEvent
 
 from pbx import config, relaying
 from pbx.faults import Fault
-from pbx.media import native
+from pbx.media import native, srtp
+from pbx.media.ng import Instances
+from pbx.sip.identifiers import Identifiers
+from pbx.testing.clock import VirtualClock
 from tests.media.loopback import Turns
 
 needs_native = pytest.mark.skipif(not native.is_there(), reason="the native relay is not built")
@@ -76,3 +79,40 @@ def test_without_descriptors_for_the_threads_python_is_taken() -> None:
             os.close(descriptor)
     assert said == "python"
     assert [line.partition(":")[0] for line in logged] == ["RTP is forwarded in Python, at twice the cost"]
+
+
+@pytest.mark.parametrize("mode", ["offer", "require", "pass"])
+def test_srtp_that_is_asked_for_needs_its_library(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    relaying.require(configured(f'srtp = "{mode}"'))
+    monkeypatch.setattr(srtp, "_library", None)
+    with pytest.raises(Fault) as caught:
+        relaying.require(configured(f'srtp = "{mode}"'))
+    assert "pip install txpbx[srtp]" in str(caught.value)
+    relaying.require(configured('srtp = "accept"'))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('engine = "rtpengine"', "nothing says where one is"),
+        ('rtpengine = ["tcp:127.0.0.1:2223"]', "is not where rtpengine listens"),
+        ('rtpengine = ["udp:0.0.0.0:2223"]', "is not where rtpengine listens"),
+        ('rtpengine = ["udp:127.0.0.1:0"]', "is not where rtpengine listens"),
+        ('rtpengine = ["udp:127.0.0.1:1", "udp:127.0.0.1:1"]', "twice"),
+        ('rtpengine = "udp:127.0.0.1:1"', "not a list"),
+        ('srtp = "maybe"', "accept, off, offer, require, pass"),
+    ],
+)
+def test_nonsense_about_rtpengine_and_srtp_is_one_sentence(text: str, words: str) -> None:
+    with pytest.raises(Fault) as caught:
+        configured(text)
+    assert words in str(caught.value)
+
+
+def test_status_tells_which_instances_answer() -> None:
+    turns = Turns()
+    sockets = relaying.sockets(configured('engine = "rtpengine"\nrtpengine = ["udp:127.0.0.1:1"]'), turns)
+    instances = Instances(VirtualClock(), Identifiers(), [("127.0.0.1", 1), ("::1", 2)], lambda datagram, address: None)
+    instances.all[1].alive = False
+    assert relaying.described(sockets, instances) == "rtpengine: 127.0.0.1:1 answers, [::1]:2 is silent"
+    sockets.close()

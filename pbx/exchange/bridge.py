@@ -362,8 +362,10 @@ class Bridge:
             self._end_with(None, reason, more)
             return
         party.leave()
-        if self._outcome is not None:
-            self._callee_left(self._outcome)
+        if (outcome := self._outcome) is not None:
+            if not self.answered:  # the relay has yet to say how the two are connected
+                outcome = Failed(480, "the callee has hung up", by=outcome.by)
+            self._callee_left(outcome)
 
     def party_reoffered(self, party: Party, sdp: bytes) -> None:
         """This is what it offers from now on."""

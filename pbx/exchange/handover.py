@@ -68,7 +68,7 @@ class Handover:
             self.offered = True
             # Each time anew: the caller may have been shown something else meanwhile.
             offer = self._relay.offer(self._callee, self._side, self._sdp)
-            offer.addCallbacks(self._session.offer, self._failed)
+            offer.addCallbacks(self._described, self._failed)
         else:
             self._timer = self._clock.callLater(T1, self.start)
 
@@ -82,6 +82,14 @@ class Handover:
             return False
         self._timer = self._clock.callLater(T1, self.start)
         return True
+
+    def _described(self, sdp: bytes) -> None:
+        """The relay says how to offer it, perhaps after something else came in between."""
+        if self._session.may_offer:
+            self._session.offer(sdp)
+        else:
+            self._relay.withdraw(self._side)
+            self.try_again()
 
     def stop(self) -> None:
         """Do not offer any more."""

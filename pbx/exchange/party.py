@@ -125,9 +125,7 @@ class Party:
             other.session.offer(b"")
         else:
             self.settled = other.settled = not (self.answered and other.answered)
-            theirs = other.session
-            pass_on = theirs.update if mine.updating and theirs.may_update else theirs.offer
-            relay.offer(self.side, other.side, sdp).addCallbacks(pass_on, self._cannot_answer)
+            relay.offer(self.side, other.side, sdp).addCallbacks(self._pass_on, self._cannot_answer, (other,))
 
     def session_answered(self, session: Session, sdp: bytes) -> None:
         """Our offer was taken, or the ACK of our 200 brought its answer: the other party gets it."""
@@ -147,7 +145,7 @@ class Party:
             self.user.party_reoffered(self, sdp)
             relay.offer(self.side, other.side, sdp).addCallbacks(theirs.accept, self._cannot_go_on)
         else:
-            relay.answer(self.side, other.side, sdp).addCallbacks(theirs.accept, other._cannot_answer)
+            relay.answer(self.side, other.side, sdp).addCallbacks(other._accept, other._cannot_answer)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """Our offer was refused: all is as it was, and the other party is told."""
@@ -168,9 +166,10 @@ class Party:
         """Its session is to be refreshed by an offer: the one that it has agreed to already."""
         if self.other is None:
             self.offer_ours()
-        elif self.handover is None and self.other.handover is None:  # which refreshes, too
+        elif self.handover is None and self.other.handover is None and not self.other.session.offered:
+            # These would refresh it, too.
             described = self._relay.renew(self.other.side, self.side)
-            described.addCallbacks(self.session.offer, self.user.cannot_connect)
+            described.addCallbacks(self._refresh, self.user.cannot_connect)
 
     def session_informed(self, session: Session, information: Information) -> None:
         """An INFO or MESSAGE came."""
@@ -229,6 +228,27 @@ class Party:
         handover, self.handover = self.handover, None
         if handover is not None:
             handover.stop()
+
+    # What the relay tells, which may have taken its time: another process may be behind it
+
+    def _pass_on(self, sdp: bytes, other: Party) -> None:
+        mine, theirs = self.session, other.session
+        if mine.updating and theirs.may_update:
+            theirs.update(sdp)
+        elif theirs.may_offer:
+            theirs.offer(sdp)
+        else:
+            self._relay.withdraw(other.side)
+            if mine.offered:
+                mine.refuse(491)
+
+    def _accept(self, sdp: bytes) -> None:
+        if self.session.offered:
+            self.session.accept(sdp)
+
+    def _refresh(self, sdp: bytes) -> None:
+        if self.session.may_offer:
+            self.session.offer(sdp)
 
     def _agreed(self, _: None) -> None:
         if self.speaker is not None:

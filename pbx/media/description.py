@@ -36,7 +36,7 @@ _OWN_OFFER = (
 )  # fmt: skip
 _HELD = frozenset({"0.0.0.0", "::"})  # RFC 3264 section 8.4: hold as RFC 2543 spelt it
 _PAYLOADS = frozenset(map(str, range(128)))
-_MUX = "a=rtcp-mux"
+MUX = "a=rtcp-mux"
 _MOST_STREAMS = 4  # each costs four sockets: an offer must not be able to take the whole range
 
 
@@ -165,7 +165,7 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
     keys = tuple([line for line in media.lines if line.startswith(CRYPTO)])
     if keys:  # they are nobody else's, and of no use to what is read once and kept
         media.lines = tuple([line for line in media.lines if not line.startswith(CRYPTO)])
-    known, mux = _known(media.formats, media.lines), _MUX in media.lines
+    known, mux = _known(media.formats, media.lines), MUX in media.lines
     direction = description.direction(media)
     sends, hears = direction not in {RECVONLY, INACTIVE}, direction not in {SENDONLY, INACTIVE}
     return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends, hears, keys)
@@ -212,7 +212,7 @@ def _own_choice(stream: Stream, media: Media) -> list[str]:
         stream.formats, stream.codecs = (speech, keys), (*stream.codecs, EVENTS)
     lines.append("a=ptime:20")
     if stream.mux:
-        lines.append(_MUX)
+        lines.append(MUX)
     return lines
 
 
@@ -223,7 +223,7 @@ def _line(description: SessionDescription, media: Media, stream: Stream, mux: bo
     """
     if not stream.active:
         return _refusal(stream)
-    own = (_MUX,) if mux else ()
+    own = (MUX,) if mux else ()
     lines = (*_crossing(media.lines, stream.formats), *own, f"a={description.direction(media)}")
     host = description.host(media)
     connection = f"IN {'IP6' if ':' in host else 'IP4'} {host}" if host in _HELD else ""
@@ -258,12 +258,12 @@ def _require(description: SessionDescription, streams: Sequence[Stream]) -> None
 
 
 def _address(host: str, port: int) -> Address | None:
-    unicast = _unicast(host)
-    return (unicast, port) if unicast and port < 65536 else None
+    address = unicast(host)
+    return (address, port) if address and port < 65536 else None
 
 
 @lru_cache(maxsize=1024)
-def _unicast(host: str) -> str:
+def unicast(host: str) -> str:
     """A unicast IP address as sockets spell it; "" for a name, for a group, for "nowhere"."""
     family = AF_INET6 if ":" in host else AF_INET
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from pbx.media import description
 from pbx.media.beat import Beat
@@ -81,16 +81,18 @@ class Offer:
     :ivar offerer: the side that made it; None when it is our own.
     :ivar sdp: as that side wrote it.
     :ivar streams: its streams; those that an answer refused are no longer active.
+    :ivar forwarded: whether another relay has it.
     :ivar pending: whether it is neither answered nor withdrawn. An answered one is kept: the answer may come again.
     """
 
-    __slots__ = ("offerer", "pending", "sdp", "streams")
+    __slots__ = ("forwarded", "offerer", "pending", "sdp", "streams")
 
     def __init__(self, offerer: Side | None, streams: Sequence[Stream], sdp: bytes = b"") -> None:
         self.offerer = offerer
         self.sdp = sdp
         self.streams = streams
         self.pending = True
+        self.forwarded = False
 
 
 class Side:
@@ -111,12 +113,13 @@ class Side:
     :ivar shown: the description that this phone saw last.
     :ivar user: whom it tells of its phone; None when nobody wants to know.
     :ivar voice: our own end of its sound, while we are that; None otherwise.
+    :ivar talks: its calls at another relay, the present one last (`pbx.media.rtpengine`).
     :ivar tap: who listens in on its sound; None for nobody. See `listen_in`.
     """
 
     __slots__ = (
         "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
-        "open_offers", "other", "ports", "said", "shown", "srtp", "tap", "user", "voice",
+        "open_offers", "other", "ports", "said", "shown", "srtp", "talks", "tap", "user", "voice",
     )  # fmt: skip
 
     def __init__(
@@ -130,6 +133,7 @@ class Side:
         srtp: Terms = NO_SRTP,
     ) -> None:
         self.srtp = srtp
+        self.talks: list[Any] = []
         self.ports: list[Port | None] = []
         self.other: Side | None = None
         self.offer: Offer | None = None
@@ -206,7 +210,7 @@ class Side:
 
         :param random: makes so many octets.
         """
-        port = self.ports[place]
+        port = self.ports[place] if place < len(self.ports) else None
         return lambda suite: port.key(suite, random) if port is not None else b""
 
     def is_srtp(self, place: int) -> bool:
@@ -222,19 +226,22 @@ class Side:
                     port.close()
                     self.ports[place] = None
 
-    def show(self, lines: Sequence[Media]) -> bytes:
+    def show(self, lines: Sequence[Media], elsewhere: str = "") -> bytes:
         """The description with these m-lines at our ports, for this phone.
 
         The o-line's version rises whenever the text differs from what the phone saw last (RFC 3264 section 8).
+
+        :param elsewhere: the host of another relay, whose ports the lines name already; "" for ours.
         """
-        for line, port in zip(lines, self.ports, strict=False):
-            if line.port and port is not None:
-                line.port = port.number
-        text = self._described(lines)
+        if not elsewhere:
+            for line, port in zip(lines, self.ports, strict=False):
+                if line.port and port is not None:
+                    line.port = port.number
+        text = self._described(lines, elsewhere)
         if text != self.shown:
             if self.shown:
                 self._version += 1
-                text = self._described(lines)
+                text = self._described(lines, elsewhere)
             self.shown = text
         return text
 
@@ -300,6 +307,25 @@ class Side:
             self.other.other = None
             self.other = None
 
+    @property
+    def tag(self) -> str:
+        """What another relay may call it."""
+        return str(self._session)
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether its phone is reached over IPv6."""
+        return ":" in self._host
+
+    def leave(self) -> None:
+        """Its phone is at another relay now: our ports are of no use to it."""
+        self.silence()
+        self.part()
+        for port in self.ports:
+            if port is not None:
+                port.agreed = False
+        self.trim()
+
     def close(self) -> None:
         """Release all ports. What they counted stays readable."""
         self.silence()
@@ -331,8 +357,8 @@ class Side:
         """The facts of each stream that it has, or had when it was closed."""
         return tuple([_facts(port) for port in self.ports if port is not None])
 
-    def _described(self, lines: Sequence[Media]) -> bytes:
-        return description.write(f"- {self._session} {self._version}", self._shown_host, lines)
+    def _described(self, lines: Sequence[Media], elsewhere: str) -> bytes:
+        return description.write(f"- {self._session} {self._version}", elsewhere or self._shown_host, lines)
 
     def _reachable(self, address: Address | None) -> Address | None:
         """None for an address of the other IP family: what this side is bound to cannot send there."""

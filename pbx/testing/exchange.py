@@ -25,6 +25,7 @@ from pbx.features.voicemail.boxes import Voicemail
 from pbx.features.voicemail.mailbox import LIMITS, Limits, Message
 from pbx.media.errors import NoPorts
 from pbx.media.library import Library
+from pbx.media.ng import Instances
 from pbx.media.port import Port
 from pbx.media.wav import load
 from pbx.sip.digest import ha1
@@ -201,6 +202,7 @@ class SimulatedExchange:
     :param clock: its time, where it is not another's.
     :param advertise: the host that peers outside 10.0.0.0/8 are told; "" for none.
     :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
+    :param rtpengines: makes those between the phones; None: the exchange relays itself.
     :param library: the sounds that there are; None for ours, with one who recites texts, and nowhere to record.
     :param mailbox_limits: what a mailbox may hold.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
@@ -228,6 +230,7 @@ class SimulatedExchange:
         advertise: str = "",
         srtp: str = "accept",
         mailbox_limits: Limits = LIMITS,
+        rtpengines: Callable[[Network, VirtualClock], Instances] | None = None,
         **faults: Any,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else clock or VirtualClock()
@@ -268,6 +271,7 @@ class SimulatedExchange:
             srtp=srtp,
             mailbox_limits=mailbox_limits,
             mailbox_number="*97",
+            rtpengines=rtpengines(self.network, self.clock) if rtpengines else None,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received

@@ -1,0 +1,86 @@
+"""A scripted rtpengine in virtual time: it answers, keeps silent, is slow, refuses, or says nonsense, as it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pbx.media.ng import Address, Instances
+from pbx.sip import sdp
+from pbx.sip.identifiers import Identifiers
+from pbx.sip.timers import Clock
+
+HOST = "10.0.7.7"
+
+
+class Daemon:
+    """One instance.
+
+    :ivar mode: "fine", "silent", or a datagram's body with which it answers everything.
+    :ivar delay: seconds to each answer.
+    :ivar commands: what it was told, repetitions too.
+    :ivar calls: the call-ids that it has.
+    """
+
+    def __init__(self, clock: Clock, address: Address, answer: Callable[[bytes, Address], None]) -> None:
+        self.mode: str | bytes = "fine"
+        self.delay = 0.0
+        self.commands: list[dict[str, Any]] = []
+        self.calls: set[str] = set()
+        self._clock = clock
+        self._address = address
+        self._answer = answer
+        self._port = 30_000
+        self._said: dict[bytes, dict[str, Any]] = {}
+
+    def received(self, datagram: bytes) -> None:
+        """A command came."""
+        cookie, _, body = datagram.partition(b" ")
+        command = json.loads(body)
+        self.commands.append(command)
+        if self.mode == "silent":
+            return
+        if isinstance(self.mode, bytes):
+            reply = self.mode
+        else:
+            if cookie not in self._said:
+                self._said[cookie] = self._done(command)
+            reply = json.dumps(self._said[cookie]).encode()
+        self._clock.callLater(self.delay, self._answer, cookie + b" " + reply, self._address)
+
+    def asked(self, name: str) -> list[dict[str, Any]]:
+        """The commands of that name."""
+        return [command for command in self.commands if command["command"] == name]
+
+    def _done(self, command: dict[str, Any]) -> dict[str, Any]:
+        name, call = command["command"], command.get("call-id", "")
+        if name == "ping":
+            return {"result": "pong"}
+        if name == "offer":
+            self.calls.add(call)
+        if call not in self.calls:
+            return {"result": "error", "error-reason": "Unknown call-id"}
+        if name == "delete":
+            self.calls.remove(call)
+        if name in ("query", "delete"):
+            return {"result": "ok"}
+        description = sdp.parse(command["sdp"].encode())
+        description.connection = f"IN IP4 {HOST}"
+        for media in description.media:
+            self._port += 2
+            media.connection, media.port = "", media.port and self._port
+        return {"result": "ok", "sdp": sdp.serialise(description).decode()}
+
+
+class Daemons:
+    """Some of them, and the client that asks them."""
+
+    def __init__(self, clock: Clock, count: int = 1) -> None:
+        addresses = [("10.0.7.7", 2223 + number) for number in range(count)]
+        self.instances = Instances(clock, Identifiers(), addresses, self._send)
+        self.all = [Daemon(clock, address, self.instances.received) for address in addresses]
+        self._at = dict(zip(addresses, self.all, strict=True))
+
+    def _send(self, datagram: bytes, address: Address) -> None:
+        self._at[address].received(datagram)
