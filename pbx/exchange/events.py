@@ -45,7 +45,7 @@ class Package(Protocol):
     def throttle(self) -> float: ...
 
     def admit(self, sender: Caller, resource: str) -> None:
-        """Say whether somebody may watch a resource: the user part of the Request-URI.
+        """Say whether somebody may watch a resource: the number, or the name, that the Request-URI means.
 
         :raises Malformed: 403 or 404 when it may not.
         """
@@ -161,9 +161,10 @@ class Events:
             watch.notifier.end("rejected")
         self._compositor.remove(number)
 
-    def subscribing(self, transaction: ServerTransaction, request: Request, sender: Caller) -> None:
+    def subscribing(self, transaction: ServerTransaction, request: Request, sender: Caller, resource: str) -> None:
         """A SUBSCRIBE came that makes a dialog (RFC 6665 4.2.1.1).
 
+        :param resource: what its Request-URI means.
         :raises Malformed: when it is refused.
         """
         event = event_of(request)
@@ -172,7 +173,6 @@ class Events:
             raise Malformed(403, "only REFER makes such a subscription")  # RFC 3515 2.4.4
         if event is None or package is None:
             raise Refused(489, self._agent.allow_events)  # RFC 6665 8.3.2
-        resource = request.uri.decoded_user
         package.admit(sender, resource)
         _check_accept(request, package)
         if self._senders[sender.number] >= self._most_of_one:
@@ -189,12 +189,12 @@ class Events:
             self._watches.setdefault((package.name, resource), set()).add(watch)
             self._senders[watch.sender] += 1
 
-    def publishing(self, transaction: ServerTransaction, request: Request, sender: Caller) -> None:
+    def publishing(self, transaction: ServerTransaction, request: Request, sender: Caller, resource: str) -> None:
         """A PUBLISH came (RFC 3903 section 6).
 
+        :param resource: what its Request-URI means.
         :raises Malformed: when it is refused.
         """
-        resource = request.uri.decoded_user
         if resource != sender.number:
             raise Malformed(403, "everybody publishes his own state")
         event = event_of(request)

@@ -33,6 +33,10 @@ CONTACTS = 64
 FLOWS = 4
 """Flows of one phone; RFC 5626 4.2 has them keep two."""
 
+LONGEST = 2048
+"""Characters of a Contact URI with the Call-ID and the To of its REGISTER: they are kept, and a 200 lists all contacts in
+one datagram."""
+
 _HOUR = 3600  # seconds; only shorter intervals may be refused (RFC 3261 10.3 step 7)
 _AGENT = 200  # characters kept of a User-Agent
 _OUTBOUND = REQUIRE.field("outbound")
@@ -310,6 +314,9 @@ def _binding(
     q = address.parameters.get("q", "1")
     # The same Call-ID is the same registration, so of the same address-of-record.
     same = old is not None and old.call_id == request.call_id
+    aor = old.aor if same and old is not None else str(request.receiver().uri)
+    if len(contact) + len(request.call_id) + len(aor) > LONGEST:
+        raise Malformed(400, "Contact, Call-ID or To is too long")
     return Binding(
         number=number,
         contact=contact,
@@ -324,7 +331,7 @@ def _binding(
         remote_port=flow.remote[1],
         user_agent=(request.first("user-agent") or "")[:_AGENT],
         registered_at=now if old is None else old.registered_at,
-        aor=old.aor if same and old is not None else str(request.receiver().uri),
+        aor=aor,
         path=reach.path,
         instance=instance,
         reg_id=reg_id,

@@ -153,9 +153,9 @@ class Switchboard:
         if sender.source is not Source.INTERNAL:
             raise Malformed(403, "")
         if request.method == "SUBSCRIBE":
-            self.events.subscribing(transaction, request, sender)
+            self.events.subscribing(transaction, request, sender, self._directory.number_of(request.uri.decoded_user))
         elif request.method == "PUBLISH":
-            self.events.publishing(transaction, request, sender)
+            self.events.publishing(transaction, request, sender, self._directory.number_of(request.uri.decoded_user))
         elif request.method == "MESSAGE":
             self._messages.deliver(transaction, request, sender, ExtensionTarget(*self._gruus.resolve(request.uri)))
         else:

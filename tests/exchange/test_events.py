@@ -58,7 +58,7 @@ class Board(Endpoint):
     def requested(self, transaction, request) -> None:
         sender = Caller(self.who, "", Source.INTERNAL)
         asked = self.events.subscribing if request.method == "SUBSCRIBE" else self.events.publishing
-        asked(transaction, request, sender)
+        asked(transaction, request, sender, request.uri.decoded_user)
 
     def admit(self, sender: Caller, resource: str) -> None:
         if resource == "secret":

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.exchange.binding import Binding
-from pbx.exchange.registrar import TERMS
+from pbx.exchange.registrar import LONGEST, TERMS
 from pbx.sip.headers import CONTACT, DATE
 from pbx.sip.message import Response
 from tests.exchange.phones import REALM, Office, Phone, extension
@@ -328,6 +328,17 @@ def test_malformed_q_is_400(office, phone, q):
 def test_contact_that_is_no_sip_address_is_400_and_nothing_is_changed(office, phone, contact):
     assert status(phone.registers(f"Contact: <{HERE}>", f"Contact: {contact}")) == 400
     assert office.contacts() == []
+
+
+def test_what_is_too_long_to_be_kept_and_listed_is_400(office, phone):
+    assert phone.registers(f"Contact: <sip:{'x' * LONGEST}@10.0.0.5>").status == 400
+    padded = f"<sip:1001@{REALM};x={'x' * LONGEST}>"
+    assert phone.registers("Contact: <sip:1001@10.0.0.5>", to=padded).status == 400
+    assert not office.location.bindings()
+    for n in range(10):
+        answer = phone.registers(f"Contact: <sip:{n}{'x' * (LONGEST - 100)}@10.0.0.5>")
+        assert answer.status == 200
+    assert len(bytes(answer)) < 65_000  # one datagram holds them all
 
 
 def test_with_more_contacts_than_allowed_those_go_that_were_not_refreshed_for_the_longest_time(office, phone):

@@ -7,6 +7,7 @@ import pytest
 from pbx.dialplan import Call, Plan, ext
 from pbx.exchange.accounts import Accounts
 from pbx.testing.exchange import SimulatedExchange
+from pbx.testing.watch import Watch
 
 plan = Plan()
 
@@ -46,3 +47,17 @@ def test_name_of_an_extension_that_is_gone_is_404(sim):
     alice.invites("nobody")
     sim.until(lambda: alice.idle)
     assert alice.call.status == 404
+
+
+def test_phone_watches_its_registrations_by_the_name_that_it_knows(sim):
+    bob, alice = sim.phone("1002"), sim.phone("1001")
+    watch = Watch(bob, "reg", "sales")
+    sim.until(lambda: watch.states)
+    assert b'id="1002"' in watch.states[0] and b'state="active"' in watch.states[0]
+    bob.registers(0)
+    sim.until(lambda: b'event="unregistered"' in watch.states[-1])
+    refused = Watch(alice, "reg", "sales")
+    sim.until(lambda: refused.over)
+    assert refused.status == 403
+    watch.ends()
+    sim.until(lambda: sim.exchange.figures()["subscriptions"] == 0)
