@@ -93,6 +93,7 @@ TABLE = {
     "pbx.features.voicemail.mailbox": VALUES,
     "pbx.dialplan": DIALPLAN,
     "pbx.certificates": SHELL,
+    "pbx.checking": SHELL,
     "pbx.cli": SHELL,
     "pbx.clock": SHELL,
     "pbx.config": SHELL,

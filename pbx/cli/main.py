@@ -13,6 +13,7 @@ import click
 from pbx import __version__
 from pbx.cli.alias import alias
 from pbx.cli.bans import bans
+from pbx.cli.check import check
 from pbx.cli.client import Refused
 from pbx.cli.conference import conference, conferences
 from pbx.cli.database import db
@@ -44,7 +45,21 @@ def pbx(context: click.Context, config: str | None) -> None:
 
 
 for _command in (
-    *(alias, bans, conference, conferences, db, extension, holiday, mailbox, permission, registrations, status, switch),
+    *(
+        alias,
+        bans,
+        check,
+        conference,
+        conferences,
+        db,
+        extension,
+        holiday,
+        mailbox,
+        permission,
+        registrations,
+        status,
+        switch,
+    ),
     voicemail,
 ):
     pbx.add_command(_command)

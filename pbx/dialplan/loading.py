@@ -13,7 +13,9 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from pbx.dialplan.mistakes import Reading
 from pbx.dialplan.plan import Plan
+from pbx.dialplan.ways import paid_ways, unreachable
 from pbx.faults import Fault
 from pbx.media.library import Library, NoSound
 
@@ -45,7 +47,19 @@ def load(
         plan = _load(str(path), {"ext": known, "mailbox": has_mailbox}, library or Library())
     for doubt in doubts:
         log.warn("{file}:{line}: {words}", file=doubt.filename, line=doubt.lineno, words=str(doubt.message))
+    for fault in doubtful(str(path), plan):
+        log.warn("{fault}", fault=str(fault))
     return plan
+
+
+def doubtful(file: str, plan: Plan[Any]) -> list[Fault]:
+    """What is no error, and yet hardly meant, in a file that was loaded: in the order of its lines."""
+    try:
+        tree = ast.parse(Path(file).read_bytes(), file)
+    except (OSError, SyntaxError, ValueError):
+        return []  # it was changed meanwhile
+    found = [*Reading(tree, file).faults(), *unreachable(plan), *paid_ways(tree, file)]
+    return sorted(found, key=lambda fault: (fault.path, fault.line, fault.what))
 
 
 def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Library) -> Plan[Any]:

@@ -97,6 +97,12 @@ class Pattern:
         """Whether it matches one number, its text, and no other."""
         return not self.names
 
+    @property
+    def places(self) -> list[frozenset[str]] | None:
+        """What may stand in each place; None when it has no fixed length, or anything may."""
+        places = [element.characters for element in self._elements if not element.open and element.characters]
+        return places if len(places) == len(self._elements) else None
+
     def match(self, number: str) -> dict[str, object] | None:
         """Return the converted values by name, or None when the number does not match."""
         found = self._match(number)

@@ -196,6 +196,11 @@ class Plan(Generic[State]):
         return PlanSwitch(self, name)
 
     @property
+    def sources(self) -> dict[Source, list[Route]]:
+        """The routes of each source."""
+        return {source: list(routes) for source, routes in self._routes.items()}
+
+    @property
     def routes(self) -> list[Route]:
         """All routes of all sources."""
         return [route for routes in self._routes.values() for route in routes]
@@ -207,12 +212,12 @@ class Plan(Generic[State]):
 
     def serves(self, source: Source, number: str) -> bool:
         """Whether a route takes calls to a number from such callers."""
-        return self._found(source, number) is not None
+        return self.find(source, number) is not None
 
     def run(self, bridge: Bridge) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
         source, number = bridge.caller.source, bridge.number
-        found = self._found(source, number)
+        found = self.find(source, number)
         switch = self.surroundings.switches.by_code(number) if source is Source.INTERNAL else None
         if switch is not None and (found is None or not found[0].pattern.is_literal):
             if switch.allow and not bridge.caller.may(switch.allow):
@@ -229,7 +234,7 @@ class Plan(Generic[State]):
         else:
             self._start(bridge, found[0].function, found[1])
 
-    def _found(self, source: Source, number: str) -> tuple[Route, dict[str, object]] | None:
+    def find(self, source: Source, number: str) -> tuple[Route, dict[str, object]] | None:
         """The route for a number; also where it is no telephone number, though the pattern asks for one: None."""
         found = self._routes[source].find(number)
         if found is None or not found[0].pattern.telephone_numbers:

@@ -1,0 +1,72 @@
+"""All that can be said of a dialplan before anybody calls: what would keep it from being loaded, what is hardly meant,
+what its types say where mypy is installed, and how it fits the database.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from pbx.config import Config
+from pbx.dialplan import loading
+from pbx.dialplan.ways import circles, without_emergency
+from pbx.faults import Fault
+from pbx.media.library import Library
+from pbx.store import opening
+from pbx.store.database import explained, file_of, open_database, reading
+from pbx.store.schema import extensions
+
+_MYPY_LINE = re.compile(r"(?P<path>.*?):(?P<line>\d+): error: (?P<what>.*?)(?:  \[(?P<code>[\w-]+)\])?")
+
+
+def check(config: Config, file: Path) -> Iterator[Fault]:
+    """Yield what is wrong with a dialplan.
+
+    :param file: it, or another than that of the configuration.
+    :raises Fault: the database cannot be read.
+    """
+    url = config.database.url
+    numbers, boxes = opening.numbers(url), opening.mailbox_names(url)
+    library = Library(config.media.prompts, config.dialplan.country, config.media.recordings)
+    try:
+        plan = loading.load(file, numbers.__contains__, library, boxes.__contains__)
+    except Fault as fault:
+        yield fault
+    else:
+        yield from loading.doubtful(str(file), plan)
+        yield from without_emergency(plan, config.dialplan.emergency, str(file))
+    yield from _types(file)
+    yield from circles(_forwards(url))
+
+
+def _forwards(url: str) -> dict[str, str]:
+    path = file_of(url)
+    if path is not None and not path.exists():
+        return {}
+    database = open_database(url)
+    columns = extensions.c
+    try:
+        with explained(url), reading(database) as connection:
+            rows = connection.execute(sa.select(columns.number, columns.forward_always)).all()
+    finally:
+        database.dispose()
+    return {row.number: row.forward_always for row in rows if row.forward_always}
+
+
+def _types(file: Path) -> Iterator[Fault]:
+    """What mypy says; nothing where it is not installed."""
+    if importlib.util.find_spec("mypy") is None:
+        return
+    options = ("--strict", "--no-error-summary", "--no-pretty", "--hide-error-context", "--config-file=")
+    argv = [sys.executable, "-m", "mypy", *options, file.name]
+    done = subprocess.run(argv, cwd=file.parent, capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        found = _MYPY_LINE.fullmatch(line)
+        if found is not None and found["path"] == file.name:
+            yield Fault(str(file), int(found["line"]), found["what"], f"mypy: {found['code'] or 'error'}")

@@ -1,0 +1,120 @@
+"""Ways through a dialplan: who gets where. Routes that no number leads to, strangers on their way to a trunk,
+emergencies that lead nowhere, extensions that forward in a circle.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from pbx.dialplan.pattern import Pattern
+from pbx.dialplan.plan import Plan
+from pbx.exchange.caller import Source
+from pbx.faults import Fault
+
+MOST = 10_000  # numbers of one pattern that are tried
+OPEN = ("anonymous", "inbound")
+
+
+def unreachable(plan: Plan[Any]) -> Iterator[Fault]:
+    """Yield the routes whose every number is taken by a more specific one."""
+    for source, routes in plan.sources.items():
+        for route in routes:
+            numbers = list(_numbers(route.pattern))
+            if numbers and all(_taker(plan, source, number) is not route for number in numbers):
+                what = f"no call ever reaches the route {route.pattern.text!r}: others take all its numbers"
+                yield Fault(route.path, route.line, what, "remove it, or make the others narrower")
+
+
+def _taker(plan: Plan[Any], source: Source, number: str) -> object:
+    found = plan.find(source, number)
+    return None if found is None else found[0]
+
+
+def _numbers(pattern: Pattern) -> Iterator[str]:
+    """All numbers of a pattern; none where there are too many."""
+    places = pattern.places
+    count = 1
+    for characters in places or ():
+        count *= len(characters)
+    if places is not None and count <= MOST:
+        yield from map("".join, product(*map(sorted, places)))
+
+
+def without_emergency(plan: Plan[Any], numbers: Iterable[str], path: str) -> Iterator[Fault]:
+    """Yield the emergency numbers that no route of our own extensions takes."""
+    for number in numbers:
+        if not plan.serves(Source.INTERNAL, number):
+            remedy = f'write @plan.internal("{number}"), or change `emergency` under [dialplan]'
+            yield Fault(path, 1, f"nobody can dial the emergency number {number}: no route takes it", remedy)
+
+
+def paid_ways(tree: ast.Module, path: str) -> Iterator[Fault]:
+    """Yield each way from a route for strangers, or for callers from outside, to a trunk."""
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)}
+    trunks = {name: _trunks_of(node, _trunk_names(tree)) for name, node in functions.items()}
+    for name, node in functions.items():
+        for decorator in node.decorator_list:
+            match decorator:
+                case ast.Call(func=ast.Attribute(attr=source)) if source in OPEN:
+                    way = _way(name, functions, trunks, ())
+                    if way:
+                        what = f"{source} callers reach a trunk that costs money: {' -> '.join((source, *way))}"
+                        yield Fault(path, node.lineno, what, "ask for a PIN, or take the trunk out of that way")
+
+
+def _trunk_names(tree: ast.Module) -> set[str]:
+    """The globals that are trunks."""
+    return {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith(("trunk(", "dialplan.trunk("))
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _trunks_of(function: ast.AST, names: set[str]) -> list[str]:
+    found = []
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=value, attr="to")):
+                text = ast.unparse(value)
+                if text in names or text.startswith(("trunk(", "dialplan.trunk(")):
+                    found.append(text)
+    return found
+
+
+def _way(
+    name: str, functions: Mapping[str, ast.AST], trunks: Mapping[str, list[str]], before: tuple[str, ...]
+) -> tuple[str, ...]:
+    here = (*before, name)
+    if trunks[name]:
+        return (*here, trunks[name][0])
+    for node in ast.walk(functions[name]):
+        match node:
+            case ast.Call(func=ast.Name(id=called)) if called in functions and called not in here:
+                way = _way(called, functions, trunks, here)
+                if way:
+                    return way
+    return ()
+
+
+def circles(forwards: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield each circle of extensions that forward all their calls.
+
+    :param forwards: where all calls of an extension go.
+    """
+    seen: set[str] = set()
+    for start in sorted(forwards):
+        way = [start]
+        while way[-1] in forwards and forwards[way[-1]] not in way:
+            way.append(forwards[way[-1]])
+        end = forwards.get(way[-1])
+        if end is not None and not seen.intersection(way):
+            circle = [*way[way.index(end) :], end]
+            remedy = f"`pbx extension set {circle[0]} --forward-always ''`"
+            yield Fault("", 0, f"calls are forwarded in a circle: {' -> '.join(circle)}", remedy)
+        seen.update(way)
