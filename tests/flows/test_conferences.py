@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pbx.dialplan import Call, Plan, ext, room
+from pbx.exchange.accounts import Accounts
 from pbx.features.conference.conference import Conference
 from pbx.media import wav
 from pbx.media.clip import FRAME, Clip
@@ -533,3 +535,48 @@ def test_nobody_else_may_watch_or_learn_that_there_is_a_conference(sim: Simulate
     watch = Watch(sim.phone("1003"), "conference", address)
     sim.until(lambda: watch.over)
     assert watch.status == 403
+
+
+def test_class_of_service_lets_an_extension_watch_any_conference_and_learn_that_there_is_none(
+    sim: SimulatedExchange,
+) -> None:
+    directory = sim.exchange.directory
+    extensions = [extension for number in ACCOUNTS if (extension := directory.find(number)) is not None]
+    supervisor = replace(extensions[2], class_of_service=frozenset({"conferences"}))
+    sim.exchange.replace_accounts(Accounts([*extensions[:2], supervisor, *extensions[3:]]))
+    enter(sim, "1001")
+    carol = sim.phone("1003")
+    watch = Watch(carol, "conference", "sales")
+    sim.until(lambda: watch.states)
+    assert users(watch) == ["sip:1001@pbx"]
+    watch.ends()
+    nothing = Watch(carol, "conference", "nowhere")
+    sim.until(lambda: nothing.over)
+    assert nothing.status == 404
+
+
+def test_who_withholds_its_number_is_watched_without_it(sim: SimulatedExchange) -> None:
+    """RFC 4575 5.6.1."""
+    (alice,) = enter(sim, "1001")
+    bob = sim.phone("1002")
+    bob.withheld = True
+    bob.invites("800", more=(("p-preferred-identity", "P-Preferred-Identity", "<sip:1002@10.0.0.1>"),))
+    sim.until(lambda: parties(sim) == 2)
+    watch = Watch(alice, "conference", "sales")
+    sim.until(lambda: watch.states)
+    assert users(watch) == ["sip:1001@pbx", "sip:anonymous2@anonymous.invalid"]
+    assert b"1002" not in watch.states[-1]
+
+
+def test_address_that_was_dialled_is_watched_only_while_somebody_is_there_by_it(sim: SimulatedExchange) -> None:
+    alice = enters(sim, "1001", "804")
+    bob = sim.phone("1002")
+    bob.invites("801")
+    sim.advance(1)
+    bob.presses("4711#")
+    sim.until(lambda: parties(sim) == 2)
+    watch = Watch(bob, "conference", "804")
+    sim.until(lambda: watch.states)
+    alice.hangs_up()
+    sim.until(lambda: watch.over)
+    assert watch.over == "noresource" and parties(sim) == 1
