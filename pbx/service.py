@@ -40,6 +40,7 @@ from pbx.exchange.registrar import Terms
 from pbx.exchange.switch import Switch
 from pbx.faults import Fault
 from pbx.features.voicemail.mailbox import Limits
+from pbx.lines import Lines
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.media.library import Library
@@ -60,6 +61,7 @@ from pbx.store.message_files import MessageFiles
 from pbx.store.messages import MessageTable
 from pbx.store.store import Store, StoreThread
 from pbx.store.switches import read_switches, write_switch
+from pbx.store.vault import Vault
 from pbx.wiring import Exchange
 
 P = ParamSpec("P")
@@ -149,16 +151,24 @@ class PBX(Service):
             with config.blaming("media.engine"):
                 relaying.require(config)
             with config.blaming("database.url"):
-                numbers = opening.numbers(config.database.url)
+                names = opening.names(config.database.url)
                 mailboxes = opening.mailbox_names(config.database.url)
             media = config.media
             self.library = Library(media.prompts, config.dialplan.country, media.recordings, espeak.found(reactor))
-            self._plan = loading.load(config.dialplan.file, numbers.__contains__, self.library, mailboxes.__contains__)
+            self._plan = loading.load(
+                config.dialplan.file,
+                names.extensions.__contains__,
+                self.library,
+                mailboxes.__contains__,
+                names.trunks.__contains__,
+                config.dialplan.numbering,
+            )
+            self._vault = Vault.beside(config.path)
             with config.blaming("control.socket"), acting_as(*owner):
                 self._control = ControlSocket(config.control.socket)
                 opened.callback(self._control.close)
             with config.blaming("database.url"), acting_as(*owner):
-                self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds())
+                self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds(), self._vault)
                 self._secret = opening.secret(config.database.url, "gruu")
                 self._bans = opening.bans(config.database.url, reactor.seconds())
                 switches, holidays = opening.calendar(config.database.url)
@@ -187,7 +197,7 @@ class PBX(Service):
         self._thread.start()
         self._outside.start()
         database = self._database = open_database(self.config.database.url, patience=1)
-        self.store = Store(database, self.reactor, self._thread)
+        self.store = Store(database, self.reactor, self._thread, self._vault)
         self._ban_table = BanTable(database, self.reactor, self._thread)
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
@@ -206,6 +216,7 @@ class PBX(Service):
             "bans": self.bans,
             "lift": self.lift,
             "last_register": self.last_register,
+            **Lines(self.exchange.trunks, self._clock).commands,
             **Rooms(self.exchange.conferences).commands,
             "remove_messages": self.remove_messages,
         }
@@ -256,6 +267,7 @@ class PBX(Service):
             transactions=(sip.max_transactions, sip.max_transactions_per_address),
             names=names,
             thresholds=self.config.security,
+            numbering=self.config.dialplan.numbering,
             server=sip.server,
             mailbox_limits=Limits(voicemail.max_messages, voicemail.max_seconds, voicemail.silence),
             mailbox_number=voicemail.number,
@@ -276,6 +288,7 @@ class PBX(Service):
         self._on(signal.SIGINT, self._ending.interrupt)
         self._on(signal.SIGTERM, self._ending.terminate)
         self._on(signal.SIGHUP, self.reload)
+        self.exchange.trunks.start()
         for listener in self.listeners:
             self.log.info("listening on {listener}", listener=listener)
         self.log.info("pbx ready", always=True)
@@ -317,6 +330,7 @@ class PBX(Service):
     def refuse_calls(self, seconds: int) -> None:
         """Answer new calls with 503 from now on, and tell the callers to try again in so many seconds."""
         self.exchange.switchboard.draining = seconds
+        self.exchange.trunks.stop()
 
     def hang_up_all(self) -> None:
         """Send BYE, or whatever ends them, to all calls."""
@@ -375,13 +389,22 @@ class PBX(Service):
             new = config.load(self._file)
             contexts = certificates.read(new)
             self.library.forget()
-            plan = loading.load(new.dialplan.file, self._is_known, self.library, self.exchange.voicemail.has)
+            voicemail, trunks = self.exchange.voicemail, self.exchange.trunks.links
+            plan = loading.load(
+                new.dialplan.file,
+                self._is_known,
+                self.library,
+                voicemail.has,
+                trunks.__contains__,
+                new.dialplan.numbering,
+            )
         except Fault as fault:
             self.log.error("nothing reloaded: {fault}", fault=str(fault))
             return
         plan.surroundings = self.surroundings
         self.exchange.switchboard.dialplan = plan
         self.library.country = new.dialplan.country
+        self.exchange.trunks.numbering = new.dialplan.numbering
         self._certificates.use(new, contexts)
         self._output.level = new.log.level
         parts = ("domains", "sip", "security", "registrar", "database", "media", "voicemail", "control")
@@ -411,6 +434,7 @@ class PBX(Service):
         self._shutters.stop()
         self._certificates.stop()
         self.exchange.qualification.stop()
+        self.exchange.trunks.stop()
         self.exchange.location.stop()
         self.exchange.lamps.stop()
         if self._emails is not None:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from pbx.exchange.accounts import Accounts
+from pbx.exchange.acquaintances import Acquaintances
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.ban import Ban
 from pbx.exchange.bans import FORGETFUL, BanStore
@@ -17,6 +18,7 @@ from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import BindingStore, Location
+from pbx.exchange.numbering import Numbering
 from pbx.exchange.phones import Phones
 from pbx.exchange.qualification import Qualification
 from pbx.exchange.reginfo import RegistrationPackage
@@ -24,6 +26,7 @@ from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.exchange.thresholds import Thresholds
+from pbx.exchange.trunks import Trunks
 from pbx.features.conference.conference_state import ConferencePackage
 from pbx.features.conference.conferences import Conferences
 from pbx.features.features import Features
@@ -55,6 +58,7 @@ from pbx.sip.user_agent import UserAgent
 
 NO_NAMES = NoNames()
 THRESHOLDS = Thresholds()
+NUMBERING = Numbering()
 CODECS = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
 
 
@@ -89,6 +93,7 @@ class Exchange:
     :param limits: how long a message may be.
     :param names: the DNS.
     :param thresholds: what is too much of one source or account.
+    :param numbering: how numbers are dialled here.
     :param server: how we call ourselves to who asks for that; "" for not at all.
     :param mailbox_limits: what a mailbox may hold, where its own row does not say it.
     :param mailbox_number: what phones are told to dial for their messages; "" for nothing.
@@ -128,6 +133,7 @@ class Exchange:
         limits: Limits = LIMITS,
         names: Names = NO_NAMES,
         thresholds: Thresholds = THRESHOLDS,
+        numbering: Numbering = NUMBERING,
         server: str = "PBX",
         end_calls: bool = False,
         mailbox_limits: MailboxLimits = MAILBOX_LIMITS,
@@ -137,7 +143,8 @@ class Exchange:
         self.end_calls = end_calls
         self.transports = Transports()
         self._registered = RegisteredFlows(store)
-        self.doors = Doors(clock, self._registered, thresholds, bans)
+        acquaintances = Acquaintances(self._registered)
+        self.doors = Doors(clock, acquaintances, thresholds, bans)
         self.layer = TransactionLayer(clock, identifiers, transactions, self.doors.bans)
         self.counts = self.layer.counts
         self._clock = clock
@@ -145,6 +152,7 @@ class Exchange:
         self.agent = UserAgent(clock, identifiers, self.layer, self.transports, locator)
         if server:
             self.agent.server = SERVER.field(server)
+        self.trunks = acquaintances.trunks = Trunks(self.agent, numbering)
         if rtpengines is None:
             self.relay = Relay(sockets, clock, codecs, identifiers, srtp)
         else:
@@ -168,6 +176,7 @@ class Exchange:
             self.authenticator,
             self.registrar,
             gruus,
+            self.trunks,
             dialplan,
             self.is_ours,
             self.doors,
@@ -243,7 +252,8 @@ class Exchange:
 
     def replace_accounts(self, accounts: Accounts) -> None:
         """The accounts changed: extensions that went lose their bindings and subscriptions, and perhaps their calls."""
-        for number in self.directory.replace(*accounts):
+        self.trunks.replace(accounts.trunks)
+        for number in self.directory.replace(accounts.extensions, accounts.aliases, accounts.permissions):
             self.registrar.remove(number)
             self.switchboard.events.expel(number)
             if self.end_calls:

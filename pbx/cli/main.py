@@ -24,6 +24,7 @@ from pbx.cli.mailbox import mailbox
 from pbx.cli.permission import permission
 from pbx.cli.settings import Settings
 from pbx.cli.switch import switch
+from pbx.cli.trunk import trunk, trunks
 from pbx.cli.voicemail import voicemail
 from pbx.faults import Fault
 
@@ -60,7 +61,7 @@ for _command in (
         status,
         switch,
     ),
-    voicemail,
+    *(trunk, trunks, voicemail),
 ):
     pbx.add_command(_command)
 

@@ -7,7 +7,7 @@ from pbx.dialplan.driver import HungUp
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.routes import redirect, voicemail, voicemail_menu
 from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
-from pbx.exchange.target import ext, uri
+from pbx.exchange.target import ext, trunk, uri
 from pbx.features.conference.room import Room, room
 from pbx.features.voicemail.mailbox import mailbox
 from pbx.media.sounds import Recording, clock_time, date, digits, number, prompt, tone
@@ -35,6 +35,7 @@ __all__ = [
     "redirect",
     "room",
     "tone",
+    "trunk",
     "uri",
     "voicemail",
     "voicemail_menu",

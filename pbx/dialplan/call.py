@@ -6,7 +6,9 @@ leave the work to the bridge. Once the caller has left, every verb raises `HungU
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Generic, Protocol
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from pbx.dialplan.checks import check_seconds, check_status
+from pbx.dialplan.checks import check_seconds, check_status, check_timer
 from pbx.dialplan.driver import DrivenCall, Driver
 from pbx.dialplan.holidays import Moment
 from pbx.dialplan.sound_verbs import SoundVerbs, Speaking
@@ -22,8 +24,8 @@ from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.work_verbs import WorkVerbs
 from pbx.exchange.bridge import CallUser
 from pbx.exchange.caller import Caller, Source
-from pbx.exchange.outcome import Outcome
-from pbx.exchange.target import ExtensionTarget, Target, UriTarget, uri
+from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.target import ExtensionTarget, Target, TrunkName, TrunkTarget, UriTarget, uri
 from pbx.features.conference.attending import attend
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
@@ -46,6 +48,9 @@ else:
 
 RING_LIMIT = 60.0  # seconds that `dial` rings
 FOLLOW_LIMIT = 20  # numbers that a caller may dial anew within one call
+PROGRESS_LIMIT = 6.0  # seconds until `dial_first` gives up who shows no sign of progress
+
+_NUMBER = re.compile(r"[A-Za-z0-9+*#._-]{1,64}", re.ASCII)
 
 log = Logger(namespace="dialplan")
 
@@ -77,7 +82,9 @@ class Bridge(DrivenCall, Protocol):
     @property
     def fields(self) -> Sequence[Field]: ...
 
-    def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
+    def dial(
+        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+    ) -> Deferred[Outcome]:
         """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
 
     def reject(self, status: int, reason: str | None) -> None:
@@ -205,25 +212,68 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
             self._state = self._new_state()
             return self._state
 
-    async def dial(self, *targets: Target, timeout: float = RING_LIMIT) -> Outcome:
+    async def dial(
+        self,
+        *targets: Target,
+        timeout: float = RING_LIMIT,
+        progress_within: float | None = None,
+        caller_id: str | None = None,
+    ) -> Outcome:
         """Ring the targets, all at once; connect the first that answers; return when the conversation has ended.
 
         After `Answered` the caller may still be there, when the other side hung up first. The caller is not answered
         before the callee answers.
 
-        :param targets: `ext("101")`, `uri("sip:...")`.
+        :param targets: `ext("101")`, `uri("sip:...")`, `trunk("acme").to(number)`.
         :param timeout: seconds to ring.
+        :param progress_within: seconds within which each has to show a sign of progress, or is given up; None for as
+            long as it rings.
+        :param caller_id: the number that they are shown; None for the caller's own.
         """
-        if not targets:
-            raise ValueError('dial() needs somebody to call, for example ext("101")')
-        for target in targets:
-            if not isinstance(target, ExtensionTarget | UriTarget):
-                raise TypeError(f'dial() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
-        check_seconds("dial", "timeout", timeout)
-        if timeout == 0:
-            raise ValueError("dial(): timeout is in seconds and must be > 0")
+        check_targets("dial", targets)
+        check_timer("dial", "timeout", timeout)
+        if progress_within is not None:
+            check_timer("dial", "progress_within", progress_within)
+        shown = checked_caller_id("dial", caller_id)
         await self._begin("dial")
-        return await self._bridge.dial(targets, timeout)
+        return await self._bridge.dial(targets, timeout, progress_within, shown)
+
+    async def dial_first(
+        self,
+        *targets: Target,
+        ring_for: float = RING_LIMIT,
+        progress_within: float | None = PROGRESS_LIMIT,
+        retry_on: Callable[[Failed], bool] = Failed.network,
+        caller_id: str | None = None,
+    ) -> Outcome:
+        """Ring the targets one after the other, until one does not fail: `trunk("acme").to(n), trunk("backup").to(n)`.
+
+        The next one is tried only where the one before has failed: it was busy, declined or not answered by somebody,
+        and then it is over. The outcome's `attempts` are those of all.
+
+        :param targets: in the order in which they are tried.
+        :param ring_for: seconds for which each rings.
+        :param progress_within: seconds within which each has to show a sign of progress; None for as long as it rings.
+        :param retry_on: whether the next one is to be tried after a failure.
+        :param caller_id: the number that they are shown; None for the caller's own.
+        """
+        check_targets("dial_first", targets)
+        check_timer("dial_first", "ring_for", ring_for)
+        if progress_within is not None:
+            check_timer("dial_first", "progress_within", progress_within)
+        if not callable(retry_on):
+            raise TypeError(f"dial_first(): retry_on is a function such as Failed.network, not {retry_on!r}")
+        shown = checked_caller_id("dial_first", caller_id)
+        outcome: Outcome | None = None
+        for target in targets:
+            await self._begin("dial_first")
+            before = outcome.attempts if outcome is not None else ()
+            outcome = await self._bridge.dial((target,), ring_for, progress_within, shown)
+            outcome = replace(outcome, attempts=(*before, *outcome.attempts))
+            if not (isinstance(outcome, Failed) and retry_on(outcome)):
+                break
+        assert outcome is not None
+        return outcome
 
     async def answer(self) -> None:
         """Answer the caller. Without effect on a call that is answered."""
@@ -352,6 +402,26 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         await self._driver.take_turn()
         if self._bridge.ended:
             raise RuntimeError(f"{verb}() on a call that has ended; return after reject(), redirect() and hang_up()")
+
+
+def check_targets(verb: str, targets: Sequence[object]) -> None:
+    """Accept targets, one at least."""
+    if not targets:
+        raise ValueError(f'{verb}() needs somebody to call, for example ext("101")')
+    for target in targets:
+        if isinstance(target, TrunkName):
+            raise TypeError(f'{verb}() calls a number by a trunk: trunk("{target}").to(number)')
+        if not isinstance(target, ExtensionTarget | UriTarget | TrunkTarget):
+            raise TypeError(f'{verb}() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
+
+
+def checked_caller_id(verb: str, caller_id: object) -> str:
+    """The number to show, checked; "" for none."""
+    if caller_id is not None and not isinstance(caller_id, str):
+        raise TypeError(f"{verb}(): caller_id is a number as text, not {caller_id!r}")
+    if caller_id and not _NUMBER.fullmatch(caller_id):
+        raise ValueError(f"{verb}(): caller_id is a number, not {caller_id!r}")
+    return caller_id or ""
 
 
 def checked_redirection(targets: Sequence[UriTarget | str], status: int) -> list[str]:

@@ -13,6 +13,13 @@ def check_seconds(verb: str, name: str, value: object) -> None:
         raise ValueError(f"{verb}(): {name} is in seconds and cannot be {value!r}")
 
 
+def check_timer(verb: str, name: str, value: object) -> None:
+    """Accept seconds that pass."""
+    check_seconds(verb, name, value)
+    if value == 0:
+        raise ValueError(f"{verb}(): {name} is in seconds and must be > 0")
+
+
 def check_count(verb: str, name: str, value: object, highest: int) -> None:
     """Accept 1 to a highest number."""
     if isinstance(value, bool) or not isinstance(value, int):

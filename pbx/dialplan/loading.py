@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from pbx.dialplan.mistakes import Reading
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.ways import paid_ways, unreachable
+from pbx.exchange.numbering import Numbering
 from pbx.faults import Fault
 from pbx.media.library import Library, NoSound
 
@@ -24,7 +25,9 @@ from pbx.media.library import Library, NoSound
 MODULE = "pbx_dialplan"
 
 # What a dialplan names by which word; the `pbx` command calls it the same.
-_KINDS = {"ext": "extension", "mailbox": "mailbox"}
+_KINDS = {"ext": "extension", "mailbox": "mailbox", "trunk": "trunk"}
+
+NUMBERING = Numbering()
 
 log = Logger()
 
@@ -34,6 +37,8 @@ def load(
     known: Callable[[str], bool],
     library: Library | None = None,
     has_mailbox: Callable[[str], bool] = lambda name: True,
+    has_trunk: Callable[[str], bool] = lambda name: True,
+    numbering: Numbering = NUMBERING,
 ) -> Plan[Any]:
     """Execute a dialplan's file and return its global `plan`. What Python warns of in it goes into the log.
 
@@ -41,10 +46,14 @@ def load(
     :param known: tells whether there is an extension of a number.
     :param library: has the prompts that the plan may name; None for ours.
     :param has_mailbox: tells whether there is a mailbox of a name.
+    :param has_trunk: tells whether there is a trunk of a name.
+    :param numbering: how numbers are dialled here.
     :raises Fault: when anything is wrong; nothing of the file stays then.
     """
     with warnings.catch_warnings(record=True) as doubts:
-        plan = _load(str(path), {"ext": known, "mailbox": has_mailbox}, library or Library())
+        named = {"ext": known, "mailbox": has_mailbox, "trunk": has_trunk}
+        plan = _load(str(path), named, library or Library())
+        plan.settle(numbering)
     for doubt in doubts:
         log.warn("{file}:{line}: {words}", file=doubt.filename, line=doubt.lineno, words=str(doubt.message))
     for fault in doubtful(str(path), plan):

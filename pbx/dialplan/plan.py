@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
@@ -22,6 +22,7 @@ from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
 from pbx.exchange.caller import Source
 from pbx.exchange.numbering import Numbering
+from pbx.exchange.target import TrunkName
 from pbx.faults import Fault
 
 LONGEST_NUMBER = 255  # characters; what is longer has no route
@@ -107,6 +108,40 @@ class Routes:
         return route, route.pattern.match(number) or {}
 
 
+class Inbound:
+    """The routes of calls over one trunk: by the number of ours that is called, and one for all other numbers."""
+
+    __slots__ = ("_routes", "default")
+
+    def __init__(self) -> None:
+        self._routes = Routes()
+        self.default: Route | None = None
+
+    def add(self, route: Route, did: str | None, numbering: Numbering) -> None:
+        """Add a route.
+
+        :param did: the number or the pattern of numbers, as the plan writes it; None for all others.
+        :param numbering: by which two spellings are recognised as one number.
+        :raises Fault: when there is one already.
+        """
+        if did is not None:
+            pattern = Pattern(numbering.normal(did)) if route.pattern.is_literal else route.pattern
+            self._routes.add(route._replace(pattern=pattern))
+        elif self.default is not None:
+            other = self.default
+            what = f"{route.pattern.text} has a route for all other numbers already, at {other.path}:{other.line}"
+            raise Fault(route.path, route.line, what, 'name a number, as in did="+14155550100", or remove one')
+        else:
+            self.default = route
+
+    def find(self, number: str) -> tuple[Route, dict[str, object]] | None:
+        """Return the route for a number, and what its converters made of the number."""
+        found = self._routes.find(number)
+        if found is None and self.default is not None:
+            return self.default, {}
+        return found
+
+
 class Plan(Generic[State]):
     """A dialplan: `plan = Plan()` in the file that the configuration names.
 
@@ -129,6 +164,8 @@ class Plan(Generic[State]):
         self._failed: Apology = apologise
         self._overstayed: Fallback | None = None
         self.surroundings = Surroundings()
+        self._declared: list[tuple[str, str | None, Route]] = []  # what `inbound` was told
+        self._inbound: dict[str, Inbound] = {}
 
     def internal(self, pattern: str) -> Declaration[State]:
         """Declare the route of calls from our own extensions.
@@ -148,6 +185,43 @@ class Plan(Generic[State]):
         :raises Fault: at load, when the pattern, the word or the function under it is wrong.
         """
         return self._declare(Source.INTERNAL, pattern, (allow,))
+
+    def inbound(self, trunk: TrunkName, did: str | Sequence[str] = ()) -> Declaration[State]:
+        """Declare the route of calls that come over a trunk. A call that no route takes gets 404.
+
+        :param trunk: `trunk("acme")`.
+        :param did: the number of ours that is called, or several: `"+14155550100"`, `"+1415555<last:XXXX>"`; without
+            any, the route takes the calls to all numbers that no other one takes.
+        :raises Fault: at load, when the trunk, a number or the function under it is wrong, or a number has a route.
+        """
+        frame = sys._getframe(1)
+        path, line = frame.f_code.co_filename, frame.f_lineno
+        if not isinstance(trunk, TrunkName):
+            raise Fault(path, line, f"inbound() takes a trunk, not {trunk!r}", 'write inbound(trunk("acme"))')
+        dids = (did,) if isinstance(did, str) else tuple(did)
+        patterns: list[tuple[str | None, Pattern]] = [(each, _pattern(each, path, line)) for each in dids]
+
+        def declare(
+            function: Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]], /
+        ) -> Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]]:
+            for text, pattern in patterns or [(None, Pattern("inbound"))]:
+                _check_function(function, pattern, path, line)
+                declared = (trunk.name, text, Route(pattern, function, path, line))
+                self._route_inbound(*declared)
+                self._declared.append(declared)
+            return function
+
+        return declare
+
+    def settle(self, numbering: Numbering) -> None:
+        """Learn how numbers are dialled here.
+
+        :raises Fault: two routes turn out to be for the same number.
+        """
+        self._numbering = numbering
+        self._inbound = {}
+        for declared in self._declared:
+            self._route_inbound(*declared)
 
     def anonymous(self, pattern: str) -> Declaration[State]:
         """Declare the route of calls from strangers. Without any, strangers get 403.
@@ -217,7 +291,8 @@ class Plan(Generic[State]):
     def run(self, bridge: Bridge) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
         source, number = bridge.caller.source, bridge.number
-        found = self.find(source, number)
+        urgent = number in self._numbering.emergency
+        found = self.find(source, number, bridge.caller.trunk)
         switch = self.surroundings.switches.by_code(number) if source is Source.INTERNAL else None
         if switch is not None and (found is None or not found[0].pattern.is_literal):
             if switch.allow and not bridge.caller.may(switch.allow):
@@ -229,14 +304,18 @@ class Plan(Generic[State]):
                 bridge.reject(403 if source is Source.ANONYMOUS else 404, None)
             else:
                 self._start(bridge, self._unknown, {})
-        elif found[0].allow and not bridge.caller.may(found[0].allow):
+        elif found[0].allow and not urgent and not bridge.caller.may(found[0].allow):
             bridge.forbid("class-of-service")
         else:
             self._start(bridge, found[0].function, found[1])
 
-    def find(self, source: Source, number: str) -> tuple[Route, dict[str, object]] | None:
+    def find(self, source: Source, number: str, trunk: str = "") -> tuple[Route, dict[str, object]] | None:
         """The route for a number; also where it is no telephone number, though the pattern asks for one: None."""
-        found = self._routes[source].find(number)
+        if source is Source.INBOUND:
+            inbound = self._inbound.get(trunk)
+            found = inbound.find(number) if inbound is not None else None
+        else:
+            found = self._routes[source].find(number)
         if found is None or not found[0].pattern.telephone_numbers:
             return found
         route, values = found
@@ -260,14 +339,13 @@ class Plan(Generic[State]):
             return None
         return found[0].function(call, **found[1])
 
+    def _route_inbound(self, trunk: str, did: str | None, route: Route) -> None:
+        self._inbound.setdefault(trunk, Inbound()).add(route, did, self._numbering)
+
     def _declare(self, source: Source, text: str, words: tuple[str, ...] = ()) -> Declaration[State]:
         frame = sys._getframe(2)
         path, line = frame.f_code.co_filename, frame.f_lineno
-        try:
-            pattern = Pattern(text)
-        except (TypeError, ValueError) as error:
-            raise Fault(path, line, f"pattern {text!r}: {error}", "see docs/dialplan, Patterns") from None
-
+        pattern = _pattern(text, path, line)
         for word in words:
             if not _is_word(word):
                 what = f"outbound({text!r}): allow is {word!r}, not a word of a class of service"
@@ -327,6 +405,13 @@ def _checked(decorator: str, function: Any, *wanted: str) -> Any:
     except TypeError as error:
         raise Fault(path, line, f"{decorator}: {name}: {error}", remedy) from None
     return function
+
+
+def _pattern(text: str, path: str, line: int) -> Pattern:
+    try:
+        return Pattern(text)
+    except (TypeError, ValueError) as error:
+        raise Fault(path, line, f"pattern {text!r}: {error}", "see docs/dialplan, Patterns") from None
 
 
 def _is_word(word: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from pbx.exchange.extension import Extension
+from pbx.exchange.trunk import Trunk
 
 
 class Accounts(NamedTuple):
@@ -14,8 +15,10 @@ class Accounts(NamedTuple):
     :ivar extensions: all of them, the disabled ones too.
     :ivar aliases: the number that each other name means.
     :ivar permissions: who may register whom beside itself (RFC 3261 10.2): pairs of numbers.
+    :ivar trunks: all trunks, the disabled ones too.
     """
 
     extensions: Sequence[Extension]
     aliases: Mapping[str, str] = {}
     permissions: Set[tuple[str, str]] = frozenset()
+    trunks: Sequence[Trunk] = ()

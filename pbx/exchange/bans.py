@@ -49,6 +49,9 @@ class Known(Protocol):
     def account_at(self, transport: str, host: str, port: int) -> str:
         """The number that is registered over a flow, or the trunk whose address that is; "" for nobody."""
 
+    def is_trusted(self, transport: str, host: str, port: int) -> bool:
+        """Whether a trunk speaks from there: whatever it does is no attack."""
+
     def is_anybody_at(self, source: str) -> bool:
         """Whether anybody is known at a source: an IPv4 address or an IPv6 network."""
 
@@ -156,7 +159,7 @@ class Bans:
 
     def bothered(self, transport: str, host: str, port: int) -> None:
         """Something came from there that was refused, was nothing, or that anybody could have sent."""
-        if self.is_allowed(host):
+        if self.is_allowed(host) or self._known.is_trusted(transport, host, port):
             return
         now = self._clock.seconds()
         account = self._known.account_at(transport, host, port)
@@ -185,7 +188,7 @@ class Bans:
         :param weight: how many failures it counts for.
         :param proven: whether it shows that what we send there arrives; a connection does anyhow.
         """
-        if self.is_allowed(host):
+        if self.is_allowed(host) or self._known.is_trusted(transport, host, port):
             return
         now = self._clock.seconds()
         proven = proven or transport != "UDP"

@@ -15,24 +15,27 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.python.failure import Failure
 
 from pbx.exchange.approach import Approach
-from pbx.exchange.caller import Caller
+from pbx.exchange.caller import Caller, Source
+from pbx.exchange.cause import told
 from pbx.exchange.crossing import ENDS, INVITES, PROGRESS, crossing
 from pbx.exchange.destination import Destination
 from pbx.exchange.fork import Branch, Fork
 from pbx.exchange.handover import Handover
+from pbx.exchange.locating import located
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.passing import is_key, pass_on
+from pbx.exchange.presentation import presented
 from pbx.exchange.privacy import withheld
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
-from pbx.exchange.target import ExtensionTarget, Target
+from pbx.exchange.target import Target
 from pbx.media.library import Library
 from pbx.media.relay import Relay
 from pbx.media.side import Side, StreamFacts
 from pbx.sip.errors import InvalidState
-from pbx.sip.flow import Flow, hostport_of
+from pbx.sip.flow import Flow
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
@@ -97,9 +100,9 @@ class Bridge:
     """
 
     __slots__ = (
-        "_board", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer", "_outcome",
-        "_progress", "_secure", "_session", "_side", "_sides", "caller", "ended", "fields", "host", "id",
-        "last_outcome", "number", "number", "party", "party", "speaking", "speaking", "user", "user",
+        "_board", "_caller_id", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer",
+        "_outcome", "_progress", "_secure", "_session", "_side", "_sides", "caller", "ended", "fields", "host", "id",
+        "last_outcome", "number", "party", "speaking", "user",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +121,7 @@ class Bridge:
         fields = crossing(self.fields, INVITES)
         self._crossing = withheld(fields) if caller.is_private else fields
         self._board = board
+        self._caller_id = ""
         self._fork: Fork | None = None
         self._dialled: Deferred[Outcome] | None = None
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
@@ -156,10 +160,14 @@ class Bridge:
 
     # The dialplan's verbs
 
-    def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
+    def dial(
+        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+    ) -> Deferred[Outcome]:
         """Ring all targets, connect the first that answers.
 
         :param timeout: seconds to ring.
+        :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
+        :param caller_id: the number that callees are shown; "" for the caller's own.
         :returns: fires when the attempt failed, or when the callee has hung up.
         :raises InvalidState: while another `dial` goes on.
         """
@@ -167,27 +175,19 @@ class Bridge:
             raise InvalidState(f"dial in {self!r}")
         dialled: Deferred[Outcome] = Deferred()
         self._dialled = dialled
-        destinations: list[Destination] = []
-        lost: list[Outcome] = []
-        for target in targets:
-            if self._forwards < 0:
-                lost.append(Failed(483, "too many hops", by=target))
-                continue
-            if self._instance and target == ExtensionTarget(self.number):
-                target = ExtensionTarget(self.number, self._instance)
-            found = self._board.locate(target, self._secure)
-            if isinstance(found, list):
-                destinations.extend(found)
-            else:
-                lost.append(found)
+        self._caller_id = caller_id
+        only = (self.number, self._instance)
+        destinations, lost = located(self._board, targets, self._secure, only, hops=self._forwards)
         self._fork = Fork(self, self.clock, lost)
-        self._fork.ring(destinations, timeout)
+        self._fork.ring(destinations, timeout, progress_within)
         return dialled
 
     def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = ()) -> None:
         """Refuse the call, which is not answered yet."""
         if self.ended:
             return
+        if self.caller.source is Source.INBOUND and status >= 400:
+            more = (*more, told(status))
         self._finish()
         self._session.reject(status, reason or "", more)
 
@@ -270,8 +270,9 @@ class Bridge:
         """Send the INVITE of a branch."""
         destination, flow = branch.destination, branch.session.flow
         assert flow is not None
-        caller = self.caller.shown_at(hostport_of(flow))
-        branch.session.invite(destination.uri, caller, destination.callee, sdp, self._forwards, self._crossing)
+        caller, more = presented(self.caller, self._caller_id, destination, flow)
+        fields = (*more, *self._crossing)
+        branch.session.invite(destination.uri, caller, destination.callee, sdp, self._forwards, fields)
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """Tell the caller, and let it hear the early media of the first callee that has some."""
@@ -299,7 +300,7 @@ class Bridge:
         self.speaking.hush()
         peer = self._hear(branch)
         self._early = None
-        peer.answered = True
+        peer.answered, peer.link = True, branch.destination.link
         peer.session.user = peer
         self.party.part()
         self.party.connect(peer)
@@ -337,7 +338,7 @@ class Bridge:
             self.party.part()
             if not self.ended and self._session.offered:
                 self._session.refuse(504)
-        self._board.relay.close(branch.side)
+        branch.close(self._board.relay)
 
     def failed(self, failure: Failure) -> Outcome:
         """The outcome of a branch to which the caller's media cannot be offered."""

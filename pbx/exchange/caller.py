@@ -27,7 +27,8 @@ class Caller:
     :param class_of_service: the words of what an extension may do beyond calling its colleagues.
     :param domain: where a stranger says it is from; "" for those that are ours.
     :param is_private: whether it is to be named to nobody.
-    :param did: the number that an extension shows to those it calls outside; "" for none of its own.
+    :param trunk: the name of the trunk by which an inbound call has come; "" for others.
+    :param did: the number shown to those that an extension calls outside; "" for none of its own.
     """
 
     number: str
@@ -36,6 +37,7 @@ class Caller:
     class_of_service: frozenset[str] = frozenset()
     domain: str = ""
     is_private: bool = False
+    trunk: str = ""
     did: str = ""
 
     def may(self, word: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pbx.exchange.link import Link
 from pbx.exchange.target import Target
 from pbx.sip.flow import Flow
 from pbx.sip.uac import Policy
@@ -25,6 +26,7 @@ class Destination:
     :param others: other ways to the same phone, to be tried one after the other where this one has failed (RFC 5626
         section 7).
     :param number: the extension whose phone it is; "" for none.
+    :param link: the trunk that leads there; None where none does.
     """
 
     target: Target
@@ -36,6 +38,7 @@ class Destination:
     patience: float = 0.0
     others: tuple[Destination, ...] = ()
     number: str = ""
+    link: Link | None = None
 
     def instead(self, status: int) -> Destination | None:
         """The way to try in place of this one, which ended so; None where there is no other, or the phone has spoken.

@@ -35,6 +35,9 @@ class Places(Known, Protocol):
     def is_at(self, number: str, host: str) -> bool:
         """Whether an extension is registered from this host."""
 
+    def is_registered(self, transport: str, host: str, port: int) -> bool:
+        """Whether an extension is registered over a flow."""
+
 
 class Doors:
     """The doors of one exchange.
@@ -95,7 +98,7 @@ class Doors:
 
     def is_registered(self, flow: Flow) -> bool:
         """Whether an extension is registered over a flow."""
-        return bool(self._places.account_at(flow.transport, *flow.remote))
+        return self._places.is_registered(flow.transport, *flow.remote)
 
     def strayed(self, flow: Flow, domain: str) -> None:
         """Somebody who is not ours asks for a domain that is not ours."""

@@ -12,10 +12,12 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from pbx.exchange.cause import cause_in, understood
 from pbx.exchange.destination import Destination
-from pbx.exchange.outcome import Attempt, NoAnswer, Outcome, best, outcome_of
+from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, best, outcome_of
 from pbx.exchange.passing import decline
 from pbx.exchange.target import Target
+from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.headers import REASON, Field
 from pbx.sip.information import Information
@@ -48,6 +50,14 @@ class Branch:
         self.described: Deferred[bytes] | None = None
         self.expiry: Timer | None = None
         self.delay: float | None = None  # seconds to the first sign of progress
+        if destination.link is not None:
+            destination.link.call_began()
+
+    def close(self, relay: Relay) -> None:
+        """The call that it was is over: its media can go, and its trunk carries one less."""
+        relay.close(self.side)
+        if self.destination.link is not None:
+            self.destination.link.call_ended()
 
     def settle(self) -> None:
         """It has ended, one way or the other."""
@@ -107,7 +117,7 @@ class Fork:
     :param timeout: seconds to ring.
     """
 
-    __slots__ = ("_branches", "_clock", "_expiry", "_outcomes", "_over", "_started", "_starting", "_user")
+    __slots__ = ("_branches", "_clock", "_expiry", "_outcomes", "_over", "_progress", "_started", "_starting", "_user")
 
     def __init__(self, user: ForkUser, clock: Clock, lost: Sequence[Outcome]) -> None:
         self._user = user
@@ -115,16 +125,20 @@ class Fork:
         self._branches: list[Branch] = []
         self._outcomes: list[Outcome] = list(lost)
         self._expiry: Timer | None = None
+        self._progress: Timer | None = None
         self._starting = True
         self._started = clock.seconds()
         self._over = False
 
-    def ring(self, destinations: Sequence[Destination], timeout: float) -> None:
+    def ring(self, destinations: Sequence[Destination], timeout: float, progress_within: float | None = None) -> None:
         """Ring them all.
 
         :param timeout: seconds after which those that did not answer are given up.
+        :param progress_within: seconds after which those are given up that have shown no sign of progress.
         """
         self._expiry = self._clock.callLater(timeout, self._expired)
+        if progress_within is not None and progress_within < timeout:
+            self._progress = self._clock.callLater(progress_within, self._stalled)
         for destination in destinations:
             self._ring(destination)
         self._starting = False
@@ -178,8 +192,11 @@ class Fork:
                 party.session_rejected(session, status, reason)
             return
         self._leave(branch)
-        # A redirection is forwarding, which this exchange does not follow by itself: nobody is there.
-        status = status if status >= 400 else 480
+        if branch.destination.link is not None:
+            # A trunk that sends the call elsewhere has not carried it.
+            status = understood(status, cause_in(session.take_fields())) if status >= 400 else 502
+        elif status < 400:
+            status = 480  # a redirection is forwarding, which this exchange does not follow by itself: nobody is there
         attempt = self._attempt(branch, status, reason)
         self._outcomes.append(outcome_of(status, reason, by=branch.destination.target, attempts=(attempt,)))
         self._user.branch_ended(branch)
@@ -243,6 +260,18 @@ class Fork:
         self._cancel(())
         self._check()
 
+    def _stalled(self) -> None:
+        """Those that have shown no sign of progress are not going to."""
+        self._progress = None
+        for branch in [branch for branch in self._branches if branch.delay is None]:
+            self._branches.remove(branch)
+            attempt = self._attempt(branch, 408, "no sign of progress")
+            self._outcomes.append(Failed(408, attempt.text, by=attempt.target, attempts=(attempt,)))
+            branch.settle()
+            branch.session.cancel(())
+            self._user.branch_ended(branch)
+        self._check()
+
     def _given_up(self, branch: Branch) -> None:
         """One branch has rung for as long as it may, which is shorter than the others."""
         branch.expiry = None
@@ -279,6 +308,9 @@ class Fork:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
+        if self._progress is not None:
+            self._progress.cancel()
+            self._progress = None
 
     def _attempt(self, branch: Branch, code: int, text: str) -> Attempt:
         target: Target = branch.destination.target

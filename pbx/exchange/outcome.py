@@ -104,6 +104,10 @@ class Failed(_Ending):
     code: int
     text: str = ""
 
+    def network(self) -> bool:
+        """Whether it was the way that failed, and another one may lead to the callee: no response, or 5xx."""
+        return self.code == 408 or 500 <= self.code <= 599
+
     @property
     def status(self) -> int:
         """The status for the caller; a 503 would say that we are overloaded ourselves (RFC 3261 16.7)."""

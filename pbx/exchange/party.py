@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.python.failure import Failure
 
 from pbx.exchange.handover import Handover
+from pbx.exchange.link import Link
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import outcome_of
 from pbx.media.relay import Relay
@@ -85,12 +86,13 @@ class Party:
     :ivar settled: whether one of the two has offered something else before the answer: so the first offer had its own
         before that, and the 2xx brings none (RFC 3261 13.2.1).
     :ivar handover: while it has yet to be offered what the other party says.
+    :ivar link: the trunk that leads to it, once it has answered; None where none does.
     :ivar own_offer: whether it has yet to answer an offer that is not the other party's.
     """
 
     __slots__ = (
-        "_relay", "answered", "handover", "number", "other", "own_offer", "session", "settled", "side", "speaker",
-        "user",
+        "_relay", "answered", "handover", "link", "number", "other", "own_offer", "session", "settled", "side",
+        "speaker", "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, number: str = "") -> None:
@@ -102,6 +104,7 @@ class Party:
         self.other: Party | None = None
         self.answered = False
         self.handover: Handover | None = None
+        self.link: Link | None = None
         self.own_offer = False
         self.settled = False
         self.speaker: Speaker | None = None
@@ -218,6 +221,9 @@ class Party:
         self.part()
         self.user, self.speaker = NOBODY, None
         self._relay.close(self.side)
+        if self.link is not None:
+            self.link.call_ended()
+            self.link = None
 
     @property
     def _waits(self) -> bool:

@@ -36,6 +36,14 @@ class RegisteredFlows:
         """Whether any extension is registered from a source: an IPv4 address or an IPv6 network."""
         return source in self._sources
 
+    def is_registered(self, transport: str, host: str, port: int) -> bool:
+        """Whether an extension is registered over a flow."""
+        return (transport, host, port) in self._numbers
+
+    def is_trusted(self, transport: str, host: str, port: int) -> bool:
+        """Whether whatever comes from there is no attack: of a phone nobody knows that."""
+        return False
+
     def is_at(self, number: str, host: str) -> bool:
         """Whether an extension is registered from this host."""
         return any(place[1] == host for place in self._places.get(number, ()))

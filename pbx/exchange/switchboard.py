@@ -11,18 +11,21 @@ from typing import Any, Protocol
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
+from pbx.exchange.cause import told
 from pbx.exchange.destination import Destination
 from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
 from pbx.exchange.events import Events
 from pbx.exchange.extension import Extension
 from pbx.exchange.gruu import Gruus
+from pbx.exchange.link import Link
 from pbx.exchange.messages import Messages
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.phones import Phones
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
 from pbx.exchange.registrar import Registrar
-from pbx.exchange.target import ExtensionTarget, Target
+from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
+from pbx.exchange.trunks import Trunks
 from pbx.media.library import Library
 from pbx.media.relay import Relay
 from pbx.media.side import Side
@@ -59,6 +62,7 @@ class Switchboard:
     """The calls of one exchange.
 
     :param is_ours: whether a host, as it stands in a URI, is one of our domains or addresses.
+    :param trunks: the ways to the telephone network.
     :param doors: is asked about everybody who calls.
     :param library: the sounds that callers may hear.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
@@ -66,6 +70,7 @@ class Switchboard:
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
     :ivar calls: the calls that are not over, by id.
     :ivar events: what can be subscribed to, and published.
+    :ivar trunks: the ways to the telephone network.
     :ivar features: what the dialplan's verbs are given to work with; nothing here knows what that is.
     :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
     """
@@ -79,6 +84,7 @@ class Switchboard:
         authenticator: Authenticator,
         registrar: Registrar,
         gruus: Gruus,
+        trunks: Trunks,
         dialplan: Dialplan,
         is_ours: Callable[[str], bool],
         doors: Doors,
@@ -98,6 +104,7 @@ class Switchboard:
         self._directory = directory
         self._phones = phones
         self._gruus = gruus
+        self.trunks = trunks
         self._authenticator = authenticator
         self._registrar = registrar
         self._is_ours = is_ours
@@ -110,12 +117,16 @@ class Switchboard:
         """A new call (RFC 3261 13.3.1).
 
         :raises Refused: 503 while draining or when there are too many, 401 without credentials, 404 for domains that
-            are not ours.
+            are not ours, 486 when its trunk carries no more.
         :raises Malformed: when the INVITE cannot make a session, when a stranger dials what is not for strangers, when
             the caller has called enough, or when it wants to replace a session: nobody may do that yet.
         """
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
+        link = self.trunks.link_of(request, transaction.flow)
+        if link is not None:
+            self._invited_by(link, transaction, request)
+            return
         caller = self._caller_of(request, transaction.flow)
         user, instance = self._gruus.resolve(request.uri)
         number = self._directory.number_of(user)
@@ -130,11 +141,27 @@ class Switchboard:
             self.agent.layer.counts["too many calls"] += 1
             raise no_room()
         extension = self._directory.find(caller.number) if caller.source is Source.INTERNAL else None
-        if extension is not None:
+        if extension is not None and number not in self.trunks.numbering.emergency:
             self._doors.admit(extension, number, transaction.flow)
-        bridge = Bridge(self, transaction, caller, number, instance)
+        self._take(Bridge(self, transaction, caller, number, instance))
+
+    def _invited_by(self, link: Link, transaction: InviteServerTransaction, request: Request) -> None:
+        """A trunk brings a call: many of them come from one address."""
+        if replaced(self.agent, request) is not None:
+            raise Malformed(403, "")  # RFC 3891 section 3
+        if link.is_full:
+            raise Refused(486, told(486))
+        if not self._occupancy.has_room(""):  # but not for this address only
+            raise no_room()
+        caller = self.trunks.caller_of(request, link)
+        self._take(Bridge(self, transaction, caller, self.trunks.did_of(request, link)))
+
+    def _take(self, bridge: Bridge) -> None:
+        caller = bridge.caller
         self.calls[bridge.id] = bridge
-        self._occupancy.enter(bridge.host)
+        if caller.trunk:
+            self.trunks.call_began(caller.trunk)
+        self._occupancy.enter(bridge.host, anyhow=True)
         self._doors.call_began(caller)
         self.dialplan.run(bridge)
 
@@ -149,6 +176,8 @@ class Switchboard:
 
         :raises Malformed: when it is refused.
         """
+        if self.trunks.link_of(request, transaction.flow) is not None:
+            raise Malformed(403, "")
         sender = self._caller_of(request, transaction.flow)
         if sender.source is not Source.INTERNAL:
             raise Malformed(403, "")
@@ -168,6 +197,8 @@ class Switchboard:
         """
         if isinstance(target, ExtensionTarget):
             return self._phones.locate(target, secure)
+        if isinstance(target, TrunkTarget):
+            return self.trunks.locate(target, secure)
         uri = parse_uri(target.uri)
         flow = self.agent.flows.flow_to(uri)
         if flow is None and address_of(uri.parameters.get("maddr") or uri.host):
@@ -191,6 +222,8 @@ class Switchboard:
     def call_ended(self, bridge: Bridge) -> None:
         """A call is over."""
         if self.calls.pop(bridge.id, None) is not None:
+            if bridge.caller.trunk:
+                self.trunks.call_ended(bridge.caller.trunk)
             self._occupancy.leave(bridge.host)
             self._doors.call_ended(bridge.caller)
 

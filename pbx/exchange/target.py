@@ -1,4 +1,6 @@
-"""Whom a call can be sent to: an extension or a SIP URI, as values that dialplans make and the exchange resolves."""
+"""Whom a call can be sent to: an extension, a SIP URI, or a number by a trunk, as values that dialplans make and the
+exchange resolves.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,47 @@ class UriTarget:
         return self.uri
 
 
-Target = ExtensionTarget | UriTarget
+@dataclass(frozen=True, slots=True)
+class TrunkTarget:
+    """A number of the telephone network, called by one trunk.
+
+    :param trunk: the trunk's name.
+    :param number: as dialled; the trunk's own prefixes are put before it later.
+    """
+
+    trunk: str
+    number: str
+
+    def __str__(self) -> str:
+        return f"{self.number} by {self.trunk}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkName:
+    """A trunk as dialplans name it.
+
+    :param name: its name in the table `trunks`.
+    """
+
+    name: str
+
+    def to(self, number: str) -> TrunkTarget:
+        """Make the target that is a number called by this trunk: `trunk("acme").to("+14155550100")`.
+
+        :raises TypeError: when the number is not text.
+        :raises ValueError: when nobody can have such a number.
+        """
+        if not isinstance(number, str):
+            raise TypeError(f'trunk("{self.name}").to() takes the number as text: to("{number}")')
+        if not number or not number.isprintable() or " " in number:
+            raise ValueError(f'trunk("{self.name}").to() takes a number without spaces, not {number!r}')
+        return TrunkTarget(self.name, number)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Target = ExtensionTarget | UriTarget | TrunkTarget
 
 
 def ext(number: str) -> ExtensionTarget:
@@ -67,3 +109,13 @@ def uri(text: str) -> UriTarget:
     if not parsed.is_sip:
         raise ValueError(f"uri() takes a URI that begins with sip: or sips:, not {text!r}")
     return UriTarget(text)
+
+
+def trunk(name: str) -> TrunkName:
+    """Name a trunk: `trunk("acme").to("+14155550100")` is a target, `@plan.inbound(trunk("acme"))` takes its calls.
+
+    :raises TypeError: when the name is not text.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"trunk() takes the name of a trunk as text, not {name!r}")
+    return TrunkName(name)

@@ -124,6 +124,11 @@ class Registration:
         if self.state is IDLE:
             self._register()
 
+    def hurry(self) -> None:
+        """Register now, where the next time is waited for."""
+        if self.state is WAITING or self.state is REGISTERED:
+            self._register()
+
     def stop(self) -> None:
         """Unregister. It is tried once; whether it succeeds or not, it is over then."""
         if self.state is IDLE or self.state is ENDING:

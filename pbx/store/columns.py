@@ -1,4 +1,4 @@
-"""What a column of `extensions` may hold when a command or a file writes it: text comes in, a value or a `Fault` out.
+"""What a column may hold when a command or a file writes it: text comes in, a value or a `Fault` out.
 
 SQL may write anything that the table's own conditions let pass; here a slip is said in words.
 """
@@ -72,23 +72,36 @@ def _words(column: str, text: str) -> str:
     return " ".join(dict.fromkeys(words))
 
 
-def _dialled(column: str, text: str) -> str:
+def dialled(column: str, text: str) -> str:
+    """Return a number that somebody may dial, or "".
+
+    :raises Fault: nobody could dial it.
+    """
     return name_to_dial(f"what {column} holds", text) if text else ""
 
 
-def _switch(default: bool, column: str, text: str) -> bool:
+def switch(default: bool, column: str, text: str) -> bool:
+    """Return yes or no.
+
+    :raises Fault: the text is neither.
+    """
     word = text.strip().lower()
     if word and word not in _YES | _NO:
         raise Fault("", 0, f"{column} is {_shown(text)}", "write yes or no")
     return word in _YES if word else default
 
 
-def _whole(highest: int, default: int | None, column: str, text: str) -> int | None:
+def whole(lowest: int, highest: int, default: int | None, column: str, text: str) -> int | None:
+    """Return a whole number.
+
+    :raises Fault: the text is none, or not one of these.
+    """
     digits = text.strip()
     if not digits:
         return default
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 6 and 1 <= int(digits) <= highest):
-        raise Fault("", 0, f"{column} is {_shown(text)}", f"write a whole number from 1 to {highest}, or nothing")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 6 and lowest <= int(digits) <= highest):
+        remedy = f"write a whole number from {lowest} to {highest}, or nothing"
+        raise Fault("", 0, f"{column} is {_shown(text)}", remedy)
     return int(digits)
 
 
@@ -104,19 +117,19 @@ _Reader = Callable[[str, str], Value]
 # All that can be set but the number and the password, in the table's order. "" means the column's default.
 SETTINGS: dict[str, _Reader] = {
     "name": _display_name,
-    "enabled": partial(_switch, True),
+    "enabled": partial(switch, True),
     "class_of_service": _words,
-    "caller_id": _dialled,
-    "max_contacts": partial(_whole, 1000, None),
-    "max_calls": partial(_whole, 1000, None),
-    "tls_only": partial(_switch, False),
-    "do_not_disturb": partial(_switch, False),
-    "voicemail": partial(_switch, True),
-    "forward_always": _dialled,
-    "forward_busy": _dialled,
-    "forward_no_answer": _dialled,
-    "forward_no_answer_after": partial(_whole, 600, 20),
-    "forward_unreachable": _dialled,
+    "caller_id": dialled,
+    "max_contacts": partial(whole, 1, 1000, None),
+    "max_calls": partial(whole, 1, 1000, None),
+    "tls_only": partial(switch, False),
+    "do_not_disturb": partial(switch, False),
+    "voicemail": partial(switch, True),
+    "forward_always": dialled,
+    "forward_busy": dialled,
+    "forward_no_answer": dialled,
+    "forward_no_answer_after": partial(whole, 1, 600, 20),
+    "forward_unreachable": dialled,
 }
 
 # What a file may hold beside them instead of a password.

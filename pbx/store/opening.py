@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from hashlib import sha256
 from secrets import token_hex
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,30 +21,54 @@ from pbx.store.database import explained, file_of, open_database, reading, requi
 from pbx.store.holidays import read_holidays
 from pbx.store.message_files import MessageFiles
 from pbx.store.messages import read_mailboxes, read_messages
-from pbx.store.schema import aliases, extensions, mailboxes, secrets
+from pbx.store.schema import aliases, extensions, mailboxes, secrets, trunks
 from pbx.store.store import read_accounts, read_bindings
 from pbx.store.switches import read_switches
+from pbx.store.vault import Vault
+
+
+class Names(NamedTuple):
+    """What a dialplan may name.
+
+    :ivar extensions: numbers and aliases.
+    :ivar trunks: their names.
+    """
+
+    extensions: frozenset[str] = frozenset()
+    trunks: frozenset[str] = frozenset()
 
 
 def numbers(url: str) -> frozenset[str]:
-    """Return the numbers and aliases of all extensions; none without an SQLite database, which `contents` will make.
+    """Return the numbers and aliases of all extensions.
+
+    :raises Fault: as in `names`.
+    """
+    return names(url).extensions
+
+
+def names(url: str) -> Names:
+    """Return what a dialplan may name; nothing without an SQLite database, which `contents` will make.
 
     :raises Fault: the database cannot be read, or is PostgreSQL's and has another version's schema.
     """
     path = file_of(url)
     if path is not None and not path.exists():
-        return frozenset()
+        return Names()
     database = open_database(url)
     try:
         with explained(url), reading(database) as connection:
             if path is None:
                 require_current(connection)
             elif not revision_of(connection):
-                return frozenset()
+                return Names()
             found = set(connection.scalars(sa.select(extensions.c.number)))
-            if sa.inspect(connection).has_table(aliases.name):  # not yet in the first version's schema
+            ways: set[str] = set()
+            tables = set(sa.inspect(connection).get_table_names())  # those of the first version's schema were fewer
+            if aliases.name in tables:
                 found.update(connection.scalars(sa.select(aliases.c.name)))
-            return frozenset(found)
+            if trunks.name in tables:
+                ways.update(connection.scalars(sa.select(trunks.c.name)))
+            return Names(frozenset(found), frozenset(ways))
     finally:
         database.dispose()
 
@@ -107,10 +132,11 @@ def secret(url: str, name: str) -> bytes:
         database.dispose()
 
 
-def contents(url: str, realm: str, now: float) -> tuple[Accounts, list[Binding]]:
+def contents(url: str, realm: str, now: float, vault: Vault | None = None) -> tuple[Accounts, list[Binding]]:
     """Return all accounts, and the bindings that last beyond `now`; an SQLite database is made or upgraded first.
 
     :param now: seconds since 1970.
+    :param vault: opens the passwords of trunks.
     :raises Fault: it cannot be opened, has another version's schema, or has passwords of another realm.
     """
     if file_of(url) is not None:
@@ -121,7 +147,7 @@ def contents(url: str, realm: str, now: float) -> tuple[Accounts, list[Binding]]
             with reading(database) as connection:
                 require_current(connection)
                 accounts.require_realm(connection, realm)
-            return read_accounts(database), read_bindings(database, now)
+            return read_accounts(database, vault), read_bindings(database, now)
     finally:
         database.dispose()
 

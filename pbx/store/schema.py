@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0006"
+REVISION = "0007"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -106,6 +106,26 @@ messages = sa.Table(
     sa.Column("urgent", sa.Boolean, nullable=False),
     sa.Column("forwarded_by", sa.String, nullable=False),
     sa.Column("email", sa.String, nullable=False),
+)
+
+trunks = sa.Table(
+    "trunks",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    _text("host"),
+    _text("transport"),
+    _text("proxy"),
+    _switch("register", sa.false()),
+    _text("username"),
+    _text("secret"),
+    _text("addresses"),
+    _text("dids"),
+    sa.Column("caller_id", sa.String, nullable=False, server_default="from"),
+    _text("number"),
+    sa.Column("max_calls", sa.Integer),
+    _text("prefixes"),
+    sa.Column("qualify", sa.Integer, nullable=False, server_default="30"),
+    _switch("enabled", sa.true()),
 )
 
 # The server's own table: the fields of `pbx.exchange.binding.Binding`, by their names.

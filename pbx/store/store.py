@@ -26,6 +26,8 @@ from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
 from pbx.store.database import reading, reason
 from pbx.store.schema import aliases, bindings, extensions, permissions, revision
+from pbx.store.trunks import read_trunks
+from pbx.store.vault import Vault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,10 +79,12 @@ class Store:
     """What the exchange reads from the database and keeps in it.
 
     :param database: from `open_database`; the store disposes of it.
+    :param vault: opens the passwords of trunks; None where they are not needed.
     """
 
-    def __init__(self, database: sa.Engine, clock: IReactorTime, worker: Worker) -> None:
+    def __init__(self, database: sa.Engine, clock: IReactorTime, worker: Worker, vault: Vault | None = None) -> None:
         self._log = Logger()
+        self._vault = vault
         self._database = database
         self._clock = clock
         self._worker = worker
@@ -105,7 +109,7 @@ class Store:
 
     def accounts(self) -> Deferred[Accounts]:
         """Read all accounts, the disabled ones too."""
-        return self._worker.run(read_accounts, self._database)
+        return self._worker.run(read_accounts, self._database, self._vault)
 
     def bindings(self) -> Deferred[list[Binding]]:
         """Read the bindings that have not expired."""
@@ -212,13 +216,17 @@ class Store:
         await self._worker.run(self._database.dispose)
 
 
-def read_accounts(database: sa.Engine) -> Accounts:
-    """Read all accounts; to be called where blocking is allowed."""
+def read_accounts(database: sa.Engine, vault: Vault | None = None) -> Accounts:
+    """Read all accounts; to be called where blocking is allowed.
+
+    :param vault: opens the passwords of trunks; None where they are not needed.
+    """
     columns = [extensions.c[field.name] for field in dataclasses.fields(Extension)]
     with reading(database) as connection:
         rows = connection.execute(sa.select(*columns).order_by(extensions.c.number)).all()
         names = connection.execute(sa.select(aliases.c.name, aliases.c.number)).all()
         pairs = connection.execute(sa.select(permissions.c.number, permissions.c.may_register)).all()
+        ways = read_trunks(connection, vault)
     # Most extensions have one of a few classes of service.
     classes = {row.class_of_service: frozenset(row.class_of_service.split()) for row in rows}
     found = [
@@ -232,7 +240,7 @@ def read_accounts(database: sa.Engine) -> Accounts:
         )
         for row in rows
     ]
-    return Accounts(found, dict(map(tuple, names)), frozenset(map(tuple, pairs)))
+    return Accounts(found, dict(map(tuple, names)), frozenset(map(tuple, pairs)), ways)
 
 
 def read_bindings(database: sa.Engine, now: float) -> list[Binding]:

@@ -18,9 +18,11 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding, Key
 from pbx.exchange.extension import Extension
+from pbx.exchange.numbering import Numbering
 from pbx.exchange.registrar import TERMS, Terms
 from pbx.exchange.switchboard import Dialplan
 from pbx.exchange.thresholds import Thresholds
+from pbx.exchange.trunk import Trunk
 from pbx.features.voicemail.boxes import Voicemail
 from pbx.features.voicemail.mailbox import LIMITS, Limits, Message
 from pbx.media.errors import NoPorts
@@ -28,6 +30,7 @@ from pbx.media.library import Library
 from pbx.media.ng import Instances
 from pbx.media.port import Port
 from pbx.media.wav import load
+from pbx.sip.addresses import is_address
 from pbx.sip.digest import ha1
 from pbx.sip.flow import SIP_PORT, SIPS_PORT
 from pbx.sip.identifiers import Identifiers
@@ -39,7 +42,8 @@ from pbx.testing.network import Network, SimulatedSocket
 from pbx.testing.phone import Phone
 from pbx.testing.proxy import Proxy
 from pbx.testing.sound import Reciter
-from pbx.wiring import THRESHOLDS, Exchange
+from pbx.testing.trunk import SimulatedTrunk
+from pbx.wiring import NUMBERING, THRESHOLDS, Exchange
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -205,6 +209,8 @@ class SimulatedExchange:
     :param rtpengines: makes those between the phones; None: the exchange relays itself.
     :param library: the sounds that there are; None for ours, with one who recites texts, and nowhere to record.
     :param mailbox_limits: what a mailbox may hold.
+    :param trunks: its ways to the telephone network.
+    :param numbering: how numbers are dialled there.
     :param faults: what `Network` is told: `loss`, `seed`, `lose`, `double`, `overtake`, `reset`, `tear`.
     :ivar socket: the exchange's, for SIP.
     :ivar zone: the DNS, without records.
@@ -231,6 +237,8 @@ class SimulatedExchange:
         srtp: str = "accept",
         mailbox_limits: Limits = LIMITS,
         rtpengines: Callable[[Network, VirtualClock], Instances] | None = None,
+        trunks: Sequence[Trunk] = (),
+        numbering: Numbering = NUMBERING,
         **faults: Any,
     ) -> None:
         self.clock: VirtualClock = beside.clock if beside else clock or VirtualClock()
@@ -246,6 +254,7 @@ class SimulatedExchange:
         self.host = host
         self.phones: list[Phone] = []
         self.proxies: list[Proxy] = []
+        self._providers: dict[str, SimulatedTrunk] = {}
         source = random.Random(len(self.exchanges))
         self.exchange = Exchange(
             self.clock,
@@ -272,6 +281,7 @@ class SimulatedExchange:
             mailbox_limits=mailbox_limits,
             mailbox_number="*97",
             rtpengines=rtpengines(self.network, self.clock) if rtpengines else None,
+            numbering=numbering,
         )
         self.socket = self.network.bind(host, SIP_PORT)
         self.socket.receiver = self.exchange.listen(self.socket).datagram_received
@@ -280,18 +290,9 @@ class SimulatedExchange:
             self.network.streams.listen((host, port), stream.accept)
         self._accounts = dict(accounts)
         self.exchange.replace_accounts(
-            Accounts(
-                [
-                    Extension(
-                        number,
-                        f"Phone {number}",
-                        ha1("MD5", number, REALM, password),
-                        ha1("SHA-256", number, REALM, password),
-                    )
-                    for number, password in accounts.items()
-                ]
-            )
+            Accounts([_extension(number, password) for number, password in accounts.items()], trunks=trunks)
         )
+        self.exchange.trunks.start()
 
     def phone(
         self,
@@ -324,6 +325,25 @@ class SimulatedExchange:
     def mailbox(self, name: str) -> SimulatedMailbox:
         """A mailbox, to look at."""
         return SimulatedMailbox(self.exchange.voicemail, name)
+
+    def trunk(self, name: str, *, host: str = "", **features: Any) -> SimulatedTrunk:
+        """The provider at the other end of a trunk, put on the network when it is asked for first.
+
+        :param name: the trunk's, one of the rows.
+        :param host: its address; "" for the one in the row, or for another where that is a name.
+        :param features: see `SimulatedTrunk`.
+        """
+        if name not in self._providers:
+            row = self.exchange.trunks.links[name].trunk
+            domain = row.domain if is_address(row.domain) else ""
+            host = host or domain or f"10.9.{len(self._providers) + 1}.1"
+            if not domain:
+                self.zone.records.setdefault(row.domain, [host])
+            features.setdefault("transport", row.transport or "UDP")
+            self._providers[name] = SimulatedTrunk(
+                self.clock, self.network, row, host, self.host, self.phones, **features
+            )
+        return self._providers[name]
 
     def proxy(self, host: str, **features: Any) -> Proxy:
         """Put a proxy on the network.
@@ -360,6 +380,8 @@ class SimulatedExchange:
 
     def assert_idle(self) -> None:
         """Let the last timers pass; then nothing of any call may be left, in the phones or in any exchange."""
+        for sim in self.exchanges:
+            sim.exchange.trunks.stop()  # which would go on asking
         self.advance(LAST_WORDS)
         for sim in self.exchanges:
             sim.assert_nothing_left()
@@ -395,6 +417,11 @@ class SimulatedExchange:
 def at_once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
     """Do what takes long in no time (`pbx.features.voicemail.boxes.Aside`)."""
     return succeed(work(*args, **kwargs))
+
+
+def _extension(number: str, password: str) -> Extension:
+    md5, sha256 = (ha1(algorithm, number, REALM, password) for algorithm in ("MD5", "SHA-256"))
+    return Extension(number, f"Phone {number}", md5, sha256)
 
 
 def is_sip(packet: bytes) -> bool:

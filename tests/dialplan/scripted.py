@@ -67,7 +67,9 @@ class ScriptedBridge:
     def listen_in(self, tap: Tap | None) -> None:
         raise NotImplementedError
 
-    def dial(self, targets: Sequence[Target], timeout: float) -> Deferred[Outcome]:
+    def dial(
+        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+    ) -> Deferred[Outcome]:
         self.done.append(("dial", *map(str, targets), timeout))
         self.pending = Deferred()
         return self.pending

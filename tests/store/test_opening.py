@@ -48,7 +48,7 @@ def test_secret_is_made_once_and_stays(url: str) -> None:
 
 
 def test_contents_come_from_a_database_that_is_made_for_them(tmp_path: Path) -> None:
-    assert opening.contents(f"sqlite:///{tmp_path}/pbx.db", "example.com", 0.0) == (([], {}, frozenset()), [])
+    assert opening.contents(f"sqlite:///{tmp_path}/pbx.db", "example.com", 0.0) == (([], {}, frozenset(), []), [])
     migration.check(f"sqlite:///{tmp_path}/pbx.db")
 
 

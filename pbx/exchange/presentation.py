@@ -1,0 +1,54 @@
+"""Presentation: who calls, as each callee is told. Colleagues see the caller's number and name; a provider is told in
+the way that it wants (RFC 3323, RFC 3325), and only numbers that it can call back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pbx.exchange.caller import Caller, Source
+from pbx.exchange.destination import Destination
+from pbx.exchange.privacy import ANONYMOUS
+from pbx.exchange.trunk import ACCOUNT, ASSERTED, FROM, Trunk
+from pbx.sip.flow import Flow, hostport_of
+from pbx.sip.headers import P_ASSERTED_IDENTITY, P_PREFERRED_IDENTITY, PRIVACY, Field
+
+_ID = PRIVACY.field("id")
+
+
+def presented(caller: Caller, caller_id: str, destination: Destination, flow: Flow) -> tuple[str, tuple[Field, ...]]:
+    """The From value that a callee gets, and the fields that tell more.
+
+    :param caller_id: the number that the dialplan wants to be shown; "" for the caller's own.
+    """
+    link = destination.link
+    if link is not None:
+        return _to_network(caller, caller_id, link.trunk)
+    if caller_id:
+        caller = replace(caller, number=caller_id, domain="")
+    return caller.shown_at(hostport_of(flow)), ()
+
+
+def _to_network(caller: Caller, caller_id: str, trunk: Trunk) -> tuple[str, tuple[Field, ...]]:
+    number = caller_id or _number_of(caller, trunk)
+    identity = f"<sip:{number}@{trunk.domain}>" if number else f"<{trunk.aor}>" if trunk.username else ""
+    account = f"<{trunk.aor}>" if trunk.username else identity
+    policy = trunk.caller_id
+    if caller.is_private:
+        shown = account if policy == ACCOUNT and account else ANONYMOUS
+    else:
+        shown = account if policy == ACCOUNT else identity
+    fields: tuple[Field, ...] = ()
+    if policy != FROM and identity:
+        row = P_ASSERTED_IDENTITY if policy == ASSERTED else P_PREFERRED_IDENTITY
+        fields = (row.field(identity),)
+    if caller.is_private:
+        fields += (_ID,)
+    return shown or ANONYMOUS, fields
+
+
+def _number_of(caller: Caller, trunk: Trunk) -> str:
+    """The caller's number in the network: of an extension its own one; who comes from there keeps what it has."""
+    if caller.source is Source.INBOUND and caller.number:
+        return caller.number
+    return caller.did or trunk.number or next(iter(trunk.dids), "")
