@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import random
 import sqlite3
+import string
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +19,7 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
+from pbx.exchange.registrar import LONGEST
 from pbx.store import accounts
 from pbx.store.database import file_of, open_database
 from pbx.store.store import BATCH, MOST, Store, StoreThread
@@ -271,6 +274,18 @@ def test_bytes_that_are_not_utf8_are_stored_as_escapes(house: House) -> None:
     keep(house, binding(user_agent=b"T\xe9l\xe9phone".decode("utf-8", "surrogateescape")))
     house.clock.advance(0.5)
     assert result(house.store.bindings()) == [binding(user_agent=r"T\xe9l\xe9phone")]
+
+
+def test_longest_binding_that_the_registrar_takes_fits_into_the_key_of_the_table(house: House) -> None:
+    chance = random.Random(4)  # PostgreSQL compresses what repeats itself
+    longest = binding(
+        contact="sip:" + "".join(chance.choices(string.ascii_letters + string.digits, k=LONGEST - 4)),
+        instance="".join(chance.choices(string.ascii_letters, k=200)),
+    )
+    keep(house, longest)
+    house.clock.advance(0.5)
+    assert house.store.backlog == 0
+    assert result(house.store.bindings()) == [longest]
 
 
 def test_row_that_cannot_be_stored_does_not_hold_up_the_others(house: House, lines: list[str]) -> None:
