@@ -34,8 +34,8 @@ FLOWS = 4
 """Flows of one phone; RFC 5626 4.2 has them keep two."""
 
 LONGEST = 2048
-"""Characters of a Contact URI with the Call-ID and the To of its REGISTER: they are kept, a 200 lists all contacts in one
-datagram, and the Contact is part of a key, of which PostgreSQL takes 2704 bytes."""
+"""Characters of a Contact URI with the Call-ID and the To of its REGISTER: they are kept, a 200 lists all contacts in
+one datagram, and the Contact is part of a key, of which PostgreSQL takes 2704 bytes."""
 
 _HOUR = 3600  # seconds; only shorter intervals may be refused (RFC 3261 10.3 step 7)
 _AGENT = 200  # characters kept of a User-Agent
