@@ -94,3 +94,12 @@ def moment(seconds: float) -> str:
     :param seconds: since 1970.
     """
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def old_plans(exchange: Exchange, plan: object) -> int:
+    """How many former dialplans are alive, since calls go on that began with them.
+
+    :param plan: the one that takes new calls.
+    """
+    drivers = [call.user for call in exchange.switchboard.calls.values() if isinstance(call.user, Driver)]
+    return len({id(driver.plan) for driver in drivers} - {id(plan)})

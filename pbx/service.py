@@ -62,6 +62,7 @@ from pbx.store.messages import MessageTable
 from pbx.store.store import Store, StoreThread
 from pbx.store.switches import read_switches, write_switch
 from pbx.store.vault import Vault
+from pbx.watchdog import Watchdog
 from pbx.wiring import Exchange
 
 P = ParamSpec("P")
@@ -177,6 +178,7 @@ class PBX(Service):
                 Switches(switches, self._keep_switch), HolidayTable(holidays), self._outside
             )
             self._plan.surroundings = self.surroundings
+            self._watchdog = Watchdog(str(config.dialplan.file).__eq__, reactor.callFromThread)
             self._files = MessageFiles(config.voicemail.folder)
             with config.blaming("voicemail.folder"), acting_as(*owner):
                 self._messages = opening.messages(config.database.url, self._files)
@@ -196,6 +198,7 @@ class PBX(Service):
         self._thread = StoreThread(self.reactor)
         self._thread.start()
         self._outside.start()
+        self._watchdog.start()
         database = self._database = open_database(self.config.database.url, patience=1)
         self.store = Store(database, self.reactor, self._thread, self._vault)
         self._ban_table = BanTable(database, self.reactor, self._thread)
@@ -217,6 +220,7 @@ class PBX(Service):
             "lift": self.lift,
             "last_register": self.last_register,
             **Lines(self.exchange.trunks, self._clock).commands,
+            "reload": self.reload_or_refuse,
             **Rooms(self.exchange.conferences).commands,
             "remove_messages": self.remove_messages,
         }
@@ -347,6 +351,7 @@ class PBX(Service):
                 **self.exchange.figures(),
                 "connections": self.exchange.transports.connections,
                 "timers": len(self._clock),
+                "old_plans": rows.old_plans(self.exchange, self._plan),
                 "backlog": self.store.backlog,
                 "database": self.store.trouble or "ok",
                 "voicemail": rows.voicemail(self.exchange, self._message_table.backlog, self._emails),
@@ -386,22 +391,24 @@ class PBX(Service):
     def reload(self) -> None:
         """Take dialplan, certificates and log level anew; if anything is wrong with them, say so and keep all."""
         try:
-            new = config.load(self._file)
-            contexts = certificates.read(new)
-            self.library.forget()
-            voicemail, trunks = self.exchange.voicemail, self.exchange.trunks.links
-            plan = loading.load(
-                new.dialplan.file,
-                self._is_known,
-                self.library,
-                voicemail.has,
-                trunks.__contains__,
-                new.dialplan.numbering,
-            )
+            self.reload_or_refuse()
         except Fault as fault:
             self.log.error("nothing reloaded: {fault}", fault=str(fault))
-            return
+
+    def reload_or_refuse(self) -> list[dict[str, object]]:
+        """The same, for `pbx reload`.
+
+        :returns: a row: how many former plans are alive, since calls go on that they take.
+        :raises Fault: something is wrong, and nothing is reloaded.
+        """
+        new = config.load(self._file)
+        contexts = certificates.read(new)
+        self.library.forget()
+        has_mailbox, trunks = self.exchange.voicemail.has, self.exchange.trunks.links
+        told = (self._is_known, self.library, has_mailbox, trunks.__contains__, new.dialplan.numbering)
+        plan = loading.load(new.dialplan.file, *told)
         plan.surroundings = self.surroundings
+        self._plan = plan
         self.exchange.switchboard.dialplan = plan
         self.library.country = new.dialplan.country
         self.exchange.trunks.numbering = new.dialplan.numbering
@@ -410,6 +417,7 @@ class PBX(Service):
         parts = ("domains", "sip", "security", "registrar", "database", "media", "voicemail", "control")
         waiting = [part for part in parts if getattr(new, part) != getattr(self.config, part)]
         self.log.info("reloaded{waiting}", waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "")
+        return [{"old_plans": rows.old_plans(self.exchange, self._plan), "needs_restart": waiting}]
 
     def _warn_of_descriptors(self, limit: int) -> None:
         sip, ports = self.config.sip, len(self.config.media.ports)
@@ -431,6 +439,7 @@ class PBX(Service):
     async def _closed(self) -> None:
         self._listening.stop()
         self._outside.stop()
+        self._watchdog.stop()
         self._shutters.stop()
         self._certificates.stop()
         self.exchange.qualification.stop()

@@ -28,6 +28,7 @@ VALUES, EDGES, MACHINES, EXCHANGE, FEATURES, DIALPLAN, SHELL = FLOORS = (
 # A module lives where its longest prefix in this table says.
 TABLE = {
     "pbx": VALUES,
+    "pbx.explaining": SHELL,
     "pbx.faults": VALUES,
     "pbx.sip": MACHINES,
     "pbx.sip.addresses": EDGES,
@@ -114,6 +115,7 @@ TABLE = {
     "pbx.shutters": SHELL,
     "pbx.smtp": SHELL,
     "pbx.testing": SHELL,
+    "pbx.watchdog": SHELL,
     "pbx.wiring": SHELL,
 }
 

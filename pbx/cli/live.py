@@ -45,6 +45,20 @@ def status(settings: Settings, as_json: bool) -> None:
 
 
 @click.command()
+@output.as_json
+@pass_settings
+def reload(settings: Settings, as_json: bool) -> None:
+    """Let the running server take the dialplan, the certificates and the log level anew.
+
+    If anything is wrong with them it says so, and all goes on as before. Calls end with the plan that they began with.
+    """
+    for row in rows(settings, "reload"):
+        waiting = ", ".join(row["needs_restart"])
+        needed = f"; a restart is needed for {waiting}" if waiting else ""
+        output.say(f"reloaded; former plans that calls go on with: {row['old_plans']}{needed}", row, as_json)
+
+
+@click.command()
 @click.argument("number", required=False)
 @click.option("--last", is_flag=True, help="Only the last REGISTER of NUMBER, and how it was answered.")
 @click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C; on a terminal.")

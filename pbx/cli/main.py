@@ -17,9 +17,10 @@ from pbx.cli.check import check
 from pbx.cli.client import Refused
 from pbx.cli.conference import conference, conferences
 from pbx.cli.database import db
+from pbx.cli.explain import explain
 from pbx.cli.extension import extension
 from pbx.cli.holiday import holiday
-from pbx.cli.live import registrations, status
+from pbx.cli.live import registrations, reload, status
 from pbx.cli.mailbox import mailbox
 from pbx.cli.permission import permission
 from pbx.cli.settings import Settings
@@ -53,11 +54,13 @@ for _command in (
         conference,
         conferences,
         db,
+        explain,
         extension,
         holiday,
         mailbox,
         permission,
         registrations,
+        reload,
         status,
         switch,
     ),

@@ -87,12 +87,13 @@ class Driver:
     :param limit: seconds that the call may last.
     :ivar left: why the caller left, or None while it is there.
     :ivar apologise: makes the coroutine that goes on with the call when its own has raised; None for none.
+    :ivar plan: to whom the coroutine belongs.
     :ivar overstayed: makes a coroutine for after a call that has lasted too long; None for none.
     """
 
     __slots__ = (
         "_afterwards", "_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_faulty", "_left_behind", "_limit",
-        "_next", "_refusals", "_run", "_running", "_turns", "apologise", "left", "overstayed",
+        "_next", "_refusals", "_run", "_running", "_turns", "apologise", "left", "overstayed", "plan",
     )  # fmt: skip
 
     def __init__(self, call: DrivenCall, limit: float = CALL_LIMIT) -> None:
@@ -102,6 +103,7 @@ class Driver:
         self._afterwards: list[Coroutine[Any, Any, object]] = []
         self._left_behind = 0
         self.apologise: Callable[[Exception], Coroutine[Any, Any, object]] | None = None
+        self.plan: object = None
         self.overstayed: Callable[[], Coroutine[Any, Any, object]] | None = None
         self._coroutine: Any = None  # a Coroutine, or None
         self._awaited = 0  # the number of the await that is to go on; 0 for none

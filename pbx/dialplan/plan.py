@@ -325,6 +325,7 @@ class Plan(Generic[State]):
 
     def _start(self, bridge: Bridge, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
         driver = Driver(bridge, self._limit)
+        driver.plan = self
         bridge.user = driver
         call = Call(bridge, driver, self._new_state, self.surroundings, self._follow)
         driver.apologise = partial(self._failed, call)

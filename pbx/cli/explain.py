@@ -1,0 +1,42 @@
+"""`pbx explain`: what would happen if somebody called."""
+
+from __future__ import annotations
+
+import click
+
+from pbx.cli.settings import Settings, pass_settings
+
+
+@click.command()
+@click.argument("caller", metavar="FROM")
+@click.argument("number", metavar="TO")
+@click.option("--at", default="", metavar="TIME", help='When: "2026-12-25 10:00", perhaps with a zone: "Europe/Paris".')
+@pass_settings
+def explain(settings: Settings, caller: str, number: str, at: str) -> None:
+    """Say what would happen if FROM called TO: which route takes it and why no other, whom it rings, and what then.
+
+    The real dialplan is run in a simulation, with the extensions, switches and holidays of the database. Nothing rings.
+    """
+    from pbx.dialplan import loading
+    from pbx.dialplan.holidays import HolidayTable
+    from pbx.dialplan.surroundings import Surroundings
+    from pbx.dialplan.switches import Switches
+    from pbx.explaining import explain as explained
+    from pbx.faults import Fault
+    from pbx.store import opening
+    from pbx.store.database import open_database
+    from pbx.store.store import read_accounts
+
+    url = settings.config.database.url
+    with settings.reading():
+        accounts = read_accounts(open_database(url))
+    switches, holidays = opening.calendar(url)
+    numbers, boxes = opening.numbers(url), opening.mailbox_names(url)
+    plan = loading.load(settings.config.dialplan.file, numbers.__contains__, None, boxes.__contains__)
+    plan.surroundings = Surroundings(Switches(switches), HolidayTable(holidays))
+    extensions = {extension.number: extension for extension in accounts.extensions}
+    try:
+        for line in explained(plan, extensions, caller, accounts.aliases.get(number, number), at):
+            click.echo(line)
+    except ValueError as error:
+        raise Fault("", 0, str(error), 'write the time as "2026-12-25 10:00"') from None

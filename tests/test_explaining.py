@@ -1,0 +1,85 @@
+"""What `pbx explain` says: the real plan, in a simulation, for each way in which phones may react."""
+
+from __future__ import annotations
+
+import pytest
+
+from pbx.dialplan import Busy, Call, Plan, ext, uri
+from pbx.dialplan.hours import Hours
+from pbx.exchange.extension import Extension
+from pbx.explaining import explain
+
+plan = Plan()
+OPEN = Hours("Mon-Fri 09:00-17:30", tz="Europe/Paris")
+EXTENSIONS = {
+    "101": Extension("101", "Alice", "", "", class_of_service=frozenset({"international"})),
+    "102": Extension("102", "Bob", "", ""),
+    "103": Extension("103", "Carol", "", ""),
+}
+
+
+@plan.internal("<number:1XX>")
+async def extension(call: Call, number: str) -> None:
+    match await call.dial(ext(number), timeout=20):
+        case Busy():
+            await call.dial(ext("103"), timeout=10)
+
+
+@plan.internal("<number:int>")
+async def others(call: Call, number: int) -> None:
+    await call.reject(410)
+
+
+@plan.internal("0")
+async def desk(call: Call) -> None:
+    if call.now in OPEN:
+        await call.dial(ext("101"), timeout=15)
+    else:
+        await call.redirect(uri("sip:night@example.org"))
+
+
+@plan.outbound("9<number:any>", allow="international")
+async def outbound(call: Call, number: str) -> None:
+    await call.reject(503)
+
+
+def said(caller: str, number: str, at: str = "2026-03-10 10:00 Europe/Paris") -> list[str]:
+    return list(explain(plan, EXTENSIONS, caller, number, at))
+
+
+def test_the_route_the_others_and_each_outcome() -> None:
+    lines = said("101", "102")
+    assert lines[0] == "101 (extension) calls 102 at 2026-03-10 10:00 Europe/Paris"
+    assert lines[1].startswith("route   '<number:1XX>' at ")
+    assert lines[1].endswith(": extension, number='102'")
+    assert any(line.startswith("not     '<number:int>'") and "less specific" in line for line in lines)
+    assert any(line.startswith("not     '0'") and line.endswith("it does not match") for line in lines)
+    assert "if no phone registered: rings 102 for 20 s; the caller gets 480" in lines
+    assert "if not answered: rings 102 for 20 s; the caller gets 480" in lines
+    assert "if declined: rings 102 for 20 s; the caller gets 603" in lines
+    assert "if busy: rings 102 for 20 s; rings 103 for 10 s; the caller gets 480" in lines
+    assert "if answered: rings 102 for 20 s; the caller is answered" in lines
+
+
+@pytest.mark.parametrize(
+    ("at", "what"),
+    [
+        ("2026-03-10 10:00 Europe/Paris", "rings 101 for 15 s; the caller is answered"),
+        ("2026-03-14 10:00 Europe/Paris", "then    sends the caller to sip:night@example.org; the caller gets 302"),
+    ],
+)
+def test_the_time_counts(at: str, what: str) -> None:
+    assert any(what in line for line in said("102", "0", at))
+
+
+def test_the_class_of_service_and_strangers() -> None:
+    assert "needs   'international' in the class of service, which the caller has" in said("101", "94")
+    lines = said("102", "94")
+    assert "needs   'international' in the class of service, which the caller has not" in lines
+    assert lines[-1] == "then    the caller gets 403"
+    assert "no route of anonymous callers takes it" in said("bob", "101")
+
+
+def test_what_is_no_time() -> None:
+    with pytest.raises(ValueError, match="tomorrow"):
+        said("101", "102", "tomorrow")

@@ -1,0 +1,63 @@
+"""The watchdog names the line that holds up the reactor: once a minute, and as an alarm after two seconds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from pbx.watchdog import Watchdog
+from tests.eventually import eventually
+
+
+def watched() -> tuple[Watchdog, list[dict[str, Any]]]:
+    told: list[dict[str, Any]] = []
+
+    def tell(log: Any, words: str, **facts: Any) -> None:
+        told.append({"level": log.__name__, **facts})
+
+    return Watchdog(lambda file: file == __file__, tell), told
+
+
+def frame() -> FrameType:
+    return sys._getframe(1)
+
+
+def test_a_frame_that_stays_is_named_once_a_minute_and_alarms_after_two_seconds() -> None:
+    watchdog, told = watched()
+    here = frame()
+    for tick in range(500):
+        watchdog.look(here, tick * 0.02)
+    assert [one["level"] for one in told] == ["warn", "critical"]
+    assert told[0]["place"].startswith(f"{__file__}:")
+    watchdog.look(None, 10.0)
+    for tick in range(10):
+        watchdog.look(here, 20 + tick * 0.02)
+    assert len(told) == 2
+    watchdog.look(None, 60.0)
+    for tick in range(10):
+        watchdog.look(here, 70 + tick * 0.02)
+    assert [one["level"] for one in told] == ["warn", "critical", "warn"]
+
+
+def test_what_comes_and_goes_or_is_no_plan_is_left_alone() -> None:
+    watchdog, told = watched()
+    here = frame()
+    for tick in range(200):
+        watchdog.look(here if tick % 3 else None, tick * 0.02)
+    other, none = Watchdog(lambda file: False, lambda *args, **facts: told.append(facts)), frame()
+    for tick in range(200):
+        other.look(none, tick * 0.02)
+    assert told == []
+
+
+def test_the_real_thread_sees_this_one() -> None:
+    watchdog, told = watched()
+    watchdog.start()
+    try:
+        eventually(lambda: told, within=10)
+    finally:
+        watchdog.stop()
+    assert told[0]["level"] == "warn"
+    assert threading.main_thread().is_alive()
