@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pbx.dialplan.driver import Driver
 from pbx.features.voicemail.emails import Emails
 from pbx.wiring import Exchange
 
