@@ -277,7 +277,8 @@ class Plan(Generic[State]):
     @property
     def routes(self) -> list[Route]:
         """All routes of all sources."""
-        return [route for routes in self._routes.values() for route in routes]
+        declared = [route for _, _, route in self._declared]
+        return [*(route for routes in self._routes.values() for route in routes), *declared]
 
     @property
     def words(self) -> frozenset[str]:

@@ -6,5 +6,6 @@ from __future__ import annotations
 
 from pbx.testing.sim import Sim
 from pbx.testing.sim_phone import SimPhone
+from pbx.testing.sim_trunk import SimTrunk
 
-__all__ = ["Sim", "SimPhone"]
+__all__ = ["Sim", "SimPhone", "SimTrunk"]

@@ -16,6 +16,7 @@ import ast
 import tomllib
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import date, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,8 +28,10 @@ from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.extension import Extension
+from pbx.exchange.numbering import Numbering
 from pbx.exchange.switch import Switch
 from pbx.exchange.thresholds import Thresholds
+from pbx.exchange.trunk import Trunk
 from pbx.features.voicemail.mailbox import Mailbox
 from pbx.media.library import Library
 from pbx.sip.digest import ha1
@@ -36,23 +39,27 @@ from pbx.testing.clock import VirtualClock
 from pbx.testing.exchange import REALM, SimulatedExchange, SimulatedMailbox, is_sip
 from pbx.testing.sim_outside import SimOutside
 from pbx.testing.sim_phone import SimPhone
+from pbx.testing.sim_trunk import SimTrunk
 
 Users = Mapping[str, Mapping[str, Any]]
 
 # A test may call a thousand times in an hour; the limits of accounts are the exchange's own matter, not the plan's.
 UNLIMITED = Thresholds(calls_at_once=0, calls_per_hour=0, destinations_per_hour=0, account_requests_per_second=10**5)
+NUMBERING = Numbering()
 SETTLE = 0.5  # seconds that pass after each thing that somebody does
-TABLES = ("extensions", "mailboxes", "switches", "holidays")
+TABLES = ("extensions", "trunks", "mailboxes", "switches", "holidays")
 
 
 class Sim:
     """One exchange with one plan.
 
     :param plan: the dialplan.
-    :param users: a TOML file, or the same as a dict: tables `extensions`, `mailboxes`, `switches`, `holidays`. Without
-        it every extension and mailbox that the plan or the test names exists, and may do all that the plan asks for.
+    :param users: a TOML file, or the same as a dict: tables `extensions`, `trunks`, `mailboxes`, `switches`, `holidays`.
+        Without it every extension, trunk and mailbox that the plan or the test names exists, and may do all that the
+        plan asks for.
     :param at: the time at which it begins: "2026-03-10 10:00 Europe/Paris".
     :param library: the sounds that there are; None for ours.
+    :param numbering: how numbers are dialled there: `Numbering("33")` for what is in France.
     :param asyncio: what `call.asyncio` does with a coroutine: `asyncio.run`, or a fake of it.
     :param trace: whether what goes over the network is printed.
     :raises ValueError: when the users or the time cannot be read.
@@ -65,6 +72,7 @@ class Sim:
         at: str = "",
         *,
         library: Library | None = None,
+        numbering: Numbering = NUMBERING,
         asyncio: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
         trace: bool = True,
     ) -> None:
@@ -77,16 +85,22 @@ class Sim:
             self._extensions.update((number, self._everything(number)) for number in _named_by(plan, "ext"))
         named_ones: Mapping[str, Any] = {} if self._known else {name: {} for name in _named_by(plan, "mailbox")}
         rows = tables.get("mailboxes", named_ones)
+        named_trunks: Mapping[str, Any] = {} if self._known else {name: {} for name in sorted(_named_by(plan, "trunk"))}
+        table = tables.get("trunks", named_trunks)
+        self._trunks = [_trunk(name, row, place) for place, (name, row) in enumerate(table.items(), 1)]
         mailboxes = [Mailbox(name, **row) for name, row in rows.items()]
         self.switches = Switches(_switch(name, row) for name, row in tables.get("switches", {}).items())
         self.holidays = HolidayTable(
             {name: [date.fromisoformat(str(day)) for day in days] for name, days in tables.get("holidays", {}).items()}
         )
         self.database = SimOutside(asyncio)
+        plan.settle(numbering)
         plan.surroundings = Surroundings(self.switches, self.holidays, self.database)
         if at:
             self.clock = VirtualClock(_moment(at).timestamp())
-        self.exchange = SimulatedExchange(plan, {}, clock=self.clock, library=library, thresholds=UNLIMITED)
+        self.exchange = SimulatedExchange(
+            plan, {}, clock=self.clock, library=library, thresholds=UNLIMITED, numbering=numbering
+        )
         self._trace = trace
         self._printed = 0
         self._phones: dict[str, SimPhone] = {}
@@ -108,6 +122,15 @@ class Sim:
             phone = self.exchange.phone(number, password=number, **features)
             self._phones[number] = SimPhone(self, phone)
         return self._phones[number]
+
+    def trunk(self, name: str) -> SimTrunk:
+        """A trunk; the provider at its other end is put on the network when it is asked for first.
+
+        :raises LookupError: when neither the plan nor the users have such a trunk.
+        """
+        if all(row.name != name for row in self._trunks):
+            raise LookupError(f"there is no trunk {name} in the plan, or in the users")
+        return SimTrunk(self, self.exchange.trunk(name))
 
     def stranger(self, number: str = "stranger", **features: Any) -> SimPhone:
         """Somebody who is no extension of ours."""
@@ -178,7 +201,7 @@ class Sim:
         return Extension(number, f"Phone {number}", *_hashes(number), class_of_service=self.plan.words)
 
     def _fill(self) -> None:
-        self.exchange.exchange.replace_accounts(Accounts(list(self._extensions.values())))
+        self.exchange.exchange.replace_accounts(Accounts(list(self._extensions.values()), trunks=self._trunks))
 
     def _print(self) -> None:
         if self._trace:
@@ -218,6 +241,12 @@ def _extension(number: str, row: Any) -> Extension:
         return Extension(number, name, *_hashes(number), class_of_service=words, **columns)
     except TypeError as error:
         raise ValueError(f"the extension {number} of the users: {error}") from None
+
+
+def _trunk(name: str, row: Any, place: int) -> Trunk:
+    """`acme = {}`, or a table of columns; each provider has a network of its own."""
+    columns = {"host": f"10.9.{place}.1", "addresses": (ip_network(f"10.9.{place}.0/24"),), "qualify": 0, **row}
+    return Trunk(name, **columns)
 
 
 def _switch(name: str, row: Any) -> Switch:
