@@ -54,7 +54,7 @@ class Sim:
     """One exchange with one plan.
 
     :param plan: the dialplan.
-    :param users: a TOML file, or the same as a dict: tables `extensions`, `trunks`, `mailboxes`, `switches`, `holidays`.
+    :param users: a TOML file, or a dict, with the tables `extensions`, `trunks`, `mailboxes`, `switches`, `holidays`.
         Without it every extension, trunk and mailbox that the plan or the test names exists, and may do all that the
         plan asks for.
     :param at: the time at which it begins: "2026-03-10 10:00 Europe/Paris".
