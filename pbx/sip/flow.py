@@ -23,7 +23,7 @@ class Flow(Protocol):
     :ivar remote: the peer's (address, port). IPv6 without brackets.
     :ivar is_open: whether it can be used without a new connection.
     :ivar is_alias: whether the peer may send its own requests for us over the connection that we make (RFC 5923).
-    :ivar names: the users that the peer's certificate names, each as "user@host", the host in lower case.
+    :ivar names: whom the peer's certificate names: users, each as "user@host", and SIP domains; hosts in lower case.
     """
 
     @property

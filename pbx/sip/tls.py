@@ -250,7 +250,9 @@ def is_for(certificate: x509.Certificate, domain: str) -> bool:
 
 
 def users_of(certificate: x509.Certificate) -> frozenset[str]:
-    """The users whose certificate this is: the SIP URIs in its subjectAltName that have a user (RFC 3261 26.3.2.1)."""
+    """Whose certificate this is: the users of the SIP URIs in its subjectAltName, as "user@host" (RFC 3261 26.3.2.1),
+    and the SIP domains, by URIs without a user or, where there is none, by DNS names (RFC 5922 7.1).
+    """
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
@@ -261,7 +263,10 @@ def users_of(certificate: x509.Certificate) -> frozenset[str]:
         user, at, host = rest.partition(";")[0].rpartition("@")
         if scheme.lower() in ("sip", "sips") and at and user:
             found.add(f"{user}@{host.lower()}")
-    return frozenset(found)
+    uris = [uri for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if _is_domain(uri)]
+    domains = [uri.partition(":")[2].partition(";")[0] for uri in uris]
+    domains = domains or [name for name in names.get_values_for_type(x509.DNSName) if "*" not in name]
+    return frozenset(found.union([domain.lower() for domain in domains]))
 
 
 def _is_domain(uri: str) -> bool:

@@ -421,7 +421,7 @@ def test_users_that_a_client_certificate_names_are_known(sites) -> None:
     us = sites(made("us.example.com", "sip:1001@EXAMPLE.com", "sips:1002@example.com", "sip:example.com"))
     us.calls(them, "them.example.com")
     ((theirs, _),) = them.layer.received
-    assert theirs.names == {"1001@example.com", "1002@example.com"}
+    assert theirs.names == {"1001@example.com", "1002@example.com", "example.com"}
 
 
 def test_certificate_that_nobody_has_asked_for_names_nobody(sites) -> None:
@@ -435,8 +435,8 @@ def test_certificate_that_nobody_has_asked_for_names_nobody(sites) -> None:
     ("names", "users"),
     [
         ((), set()),
-        (("example.com", "192.0.2.1"), set()),
-        (("sip:example.com",), set()),
+        (("Example.com", "192.0.2.1", "*.example.com"), {"example.com"}),
+        (("sip:example.com", "other.example"), {"example.com"}),
         (("sip:1001@example.com;transport=tls",), {"1001@example.com"}),
         (("http://1001@example.com", "sip:@example.com", "sip:1002@h"), {"1002@h"}),
     ],
