@@ -166,12 +166,15 @@ class Link:
             return "not registered" if self.registration.state is WAITING else "registering"
         return "reachable" if self.answers else "not asked" if self.answers is None else "silent"
 
-    def is_at(self, host: str) -> bool:
-        """Whether the provider calls from this address, whatever the port: it is one of its own."""
+    def is_at(self, host: str, port: int) -> bool:
+        """Whether the provider calls from there: from one of its addresses, or as we reach it.
+
+        :param port: 0 for any.
+        """
         trunk = self.trunk
         if not trunk.enabled:
             return False
-        if host in trunk.hosts:
+        if any(host == one and (not port or wanted in (0, port)) for one, wanted in trunk.hosts):
             return True
         if not trunk.addresses:
             return False

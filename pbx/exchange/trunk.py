@@ -77,9 +77,10 @@ class Trunk:
         return (f"<sip:{self.proxy}{self._parameters};lr>",) if self.proxy else ()
 
     @property
-    def hosts(self) -> tuple[str, ...]:
-        """The hosts that it is reached at, without ports: those that are addresses call us, too."""
-        return tuple([_without_port(host).strip("[]") for host in (self.proxy, self.host) if host])
+    def hosts(self) -> tuple[tuple[str, int], ...]:
+        """The hosts that it is reached at, with their ports, 0 where none is said: addresses among them call us too."""
+        found = [(_without_port(host), host) for host in (self.proxy, self.host) if host]
+        return tuple([(bare.strip("[]"), int(host[len(bare) + 1 :] or 0)) for bare, host in found])
 
     @property
     def account(self) -> tuple[object, ...]:

@@ -44,7 +44,7 @@ class Trunks:
         self.links: dict[str, Link] = {}
         self._agent = agent
         self._calls: Counter[str] = Counter()
-        self._by_host: dict[str, tuple[Link, ...]] = {}
+        self._by_host: dict[tuple[str, int], tuple[Link, ...]] = {}
         self._running = False
 
     def start(self) -> None:
@@ -122,7 +122,7 @@ class Trunks:
         """The trunk that speaks from there, in words; "" for none."""
         if not self.links:
             return ""
-        found = self._at_host(host) or self._registered_over(transport, host, port)
+        found = self._at_host(host, port) or self._registered_over(transport, host, port)
         return f"trunk {found[0].trunk.name}" if found else ""
 
     def is_anybody_at(self, source: str) -> bool:
@@ -132,7 +132,7 @@ class Trunks:
             flow = registration.flow if registration is not None and link.is_registered else None
             if flow is not None and source_of(flow.remote[0]) == source:
                 return True
-            if "/" not in source and link.is_at(source):
+            if "/" not in source and link.is_at(source, 0):
                 return True
             if any(source_of(str(network.network_address)) == source for network in link.trunk.addresses):
                 return True
@@ -178,19 +178,19 @@ class Trunks:
             link.start()
 
     def _at(self, flow: Flow) -> tuple[Link, ...]:
-        found = self._at_host(flow.remote[0]) or self._registered_over(flow.transport, *flow.remote)
+        found = self._at_host(*flow.remote) or self._registered_over(flow.transport, *flow.remote)
         if not found and flow.names:
             found = tuple(
                 [link for link in self.links.values() if link.trunk.enabled and link.trunk.domain in flow.names]
             )
         return found
 
-    def _at_host(self, host: str) -> tuple[Link, ...]:
-        found = self._by_host.get(host)
+    def _at_host(self, host: str, port: int) -> tuple[Link, ...]:
+        found = self._by_host.get((host, port))
         if found is None:
             if len(self._by_host) >= HOSTS:
                 self._by_host.clear()
-            found = self._by_host[host] = tuple([link for link in self.links.values() if link.is_at(host)])
+            found = self._by_host[host, port] = tuple([link for link in self.links.values() if link.is_at(host, port)])
         return found
 
     def _registered_over(self, transport: str, host: str, port: int) -> tuple[Link, ...]:
