@@ -44,6 +44,7 @@ from pbx.lines import Lines
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.media.library import Library
+from pbx.ongoing import Ongoing
 from pbx.options import Listener
 from pbx.outside import Outside
 from pbx.privileges import acting_as
@@ -222,6 +223,7 @@ class PBX(Service):
             **Lines(self.exchange.trunks, self._clock).commands,
             "reload": self.reload_or_refuse,
             **Rooms(self.exchange.conferences).commands,
+            **Ongoing(self.exchange.switchboard).commands,
             "remove_messages": self.remove_messages,
         }
         self._control.serve(self.reactor, Control(commands, self.reactor))

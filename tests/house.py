@@ -105,6 +105,7 @@ TABLE = {
     "pbx.lines": SHELL,
     "pbx.listening": SHELL,
     "pbx.log": SHELL,
+    "pbx.ongoing": SHELL,
     "pbx.options": SHELL,
     "pbx.outside": SHELL,
     "pbx.relaying": SHELL,

@@ -13,6 +13,7 @@ import click
 from pbx import __version__
 from pbx.cli.alias import alias
 from pbx.cli.bans import bans
+from pbx.cli.calls import calls, hangup
 from pbx.cli.check import check
 from pbx.cli.client import Refused
 from pbx.cli.conference import conference, conferences
@@ -47,24 +48,8 @@ def pbx(context: click.Context, config: str | None) -> None:
 
 
 for _command in (
-    *(
-        alias,
-        bans,
-        check,
-        conference,
-        conferences,
-        db,
-        explain,
-        extension,
-        holiday,
-        mailbox,
-        permission,
-        registrations,
-        reload,
-        status,
-        switch,
-    ),
-    *(trunk, trunks, voicemail),
+    *(alias, bans, calls, check, conference, conferences, db, explain, extension, hangup, holiday, mailbox, permission),
+    *(registrations, reload, status, switch, trunk, trunks, voicemail),
 ):
     pbx.add_command(_command)
 

@@ -22,7 +22,7 @@ from pbx.dialplan.holidays import Moment
 from pbx.dialplan.sound_verbs import SoundVerbs, Speaking
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.work_verbs import WorkVerbs
-from pbx.exchange.bridge import CallUser
+from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.target import ExtensionTarget, Target, TrunkName, TrunkTarget, UriTarget, uri

@@ -9,18 +9,18 @@ session description.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.python.failure import Failure
 
 from pbx.exchange.approach import Approach
+from pbx.exchange.board import Board, CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
 from pbx.exchange.crossing import ENDS, INVITES, PROGRESS, crossing
 from pbx.exchange.destination import Destination
 from pbx.exchange.fork import Branch, Fork
-from pbx.exchange.handover import Handover
 from pbx.exchange.locating import located
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
@@ -31,11 +31,9 @@ from pbx.exchange.privacy import withheld
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.target import Target
-from pbx.media.library import Library
-from pbx.media.relay import Relay
-from pbx.media.side import Side, StreamFacts
+from pbx.exchange.transfer import named, transfer
+from pbx.media.side import StreamFacts
 from pbx.sip.errors import InvalidState
-from pbx.sip.flow import Flow
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
@@ -46,39 +44,6 @@ from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import EARLY, NOBODY, SessionUser
 from pbx.sip.timers import Clock
 from pbx.sip.uac import Delivery
-from pbx.sip.user_agent import UserAgent
-
-
-class CallUser(Protocol):
-    """Whom a bridge tells of its caller: the driver of the call's coroutine."""
-
-    def caller_left(self, reason: str) -> None:
-        """The caller cancelled, hung up or was lost. Once; not when we ended the call ourselves."""
-
-
-class Board(Protocol):
-    """What a bridge needs of the exchange: the switchboard."""
-
-    @property
-    def agent(self) -> UserAgent: ...
-    @property
-    def relay(self) -> Relay: ...
-    @property
-    def library(self) -> Library: ...
-    @property
-    def features(self) -> Any: ...
-
-    def side(self, flow: Flow) -> Side:
-        """The media of a session whose signalling takes this flow."""
-
-    def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
-        """Where a target is rung; or the outcome when it cannot be."""
-
-    def call_ended(self, bridge: Bridge) -> None:
-        """The call is over."""
-
-    def forbidden(self, bridge: Bridge, event: str, flow: Flow) -> None:
-        """The dialplan lets nobody in who is like this caller; here the call came from."""
 
 
 class Bridge:
@@ -91,6 +56,7 @@ class Bridge:
     :raises Malformed: when the INVITE cannot make a session.
     :ivar id: how logs and records name this call.
     :ivar host: the address that it came from.
+    :ivar begun_at: when it did, in the clock's seconds.
     :ivar fields: the header fields of the caller's INVITE.
     :ivar user: whom it tells; set by him.
     :ivar party: the caller's session.
@@ -100,9 +66,9 @@ class Bridge:
     """
 
     __slots__ = (
-        "_board", "_caller_id", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance", "_offer",
-        "_outcome", "_progress", "_secure", "_session", "_side", "_sides", "caller", "ended", "fields", "host", "id",
-        "last_outcome", "number", "party", "speaking", "user",
+        "_board", "_caller_id", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance",
+        "_is_left", "_offer", "_outcome", "_progress", "_secure", "_session", "_sides", "begun_at", "caller", "ended",
+        "fields", "host", "id", "last_outcome", "number", "party", "speaking", "user",
     )  # fmt: skip
 
     def __init__(
@@ -113,8 +79,8 @@ class Bridge:
         self._forwards = request.max_forwards - 1
         self._secure = request.uri.scheme == "sips"
         self._session = InboundSession(board.agent, transaction, NOBODY)
-        self._side: Side = board.side(transaction.flow)
-        self.party = self._session.user = Party(board.relay, self._session, self._side, self)
+        side = board.side(transaction.flow)
+        self.party = self._session.user = Party(board.relay, self._session, side, self, caller)
         self.speaking = self.party.speaker = Speaking(board, self._session, self.party, self)
         self._offer, self._session.sdp = self._session.sdp, b""
         self.fields = self._session.take_fields()
@@ -127,15 +93,16 @@ class Bridge:
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
         self._early: Party | None = None  # the callee whose early media the caller hears
         self._progress = 0
-        self._sides = [self._side]  # whose facts belong to the call: the caller's, and of each callee that answered
+        self._sides = [side]  # whose facts belong to the call: the caller's, and of each callee that answered
         self.id = board.agent.identifiers.token()
-        self._side.user = SoundWatch(self.id, "caller")
+        side.user = SoundWatch(self.id, "caller")
         self.host = transaction.flow.remote[0]
         self.caller = caller
-        self.number = number
-        self._instance = instance
+        self.number, self._instance = number, instance
+        self.begun_at = board.agent.clock.seconds()
         self.user: CallUser | None = None
         self.ended = False
+        self._is_left = False  # whether the caller has left the call to others
         self.last_outcome: Outcome | None = None
         self._session.progress(100)
 
@@ -211,23 +178,25 @@ class Bridge:
             self.reject(480)
             return
         self._finish()
-        self._session.hang_up()
+        self.party.session.hang_up()
 
     def end(self, reason: str) -> None:
         """End the call from outside the dialplan: an administrator, or the exchange that stops.
 
         :param reason: in words.
         """
-        last = self._session.hang_up if self.answered else lambda: self._session.reject(503, "", (AGAIN,))
+        last = self.party.session.hang_up if self.answered else lambda: self._session.reject(503, "", (AGAIN,))
         self._end_with(last, reason)
 
     def is_with(self, number: str) -> bool:
-        """Whether an extension has answered."""
+        """Whether an extension takes part: it calls, or has answered."""
         peer = self.party.other
-        return peer is not None and peer.answered and peer.number == number
+        return self.party.number == number or (peer is not None and peer.answered and peer.number == number)
 
     def plan_ended(self) -> None:
-        """The coroutine is over: so is the call."""
+        """The coroutine is over: so is the call, unless its caller has left it to others."""
+        if self._is_left:
+            return
         self.user = None
         if not self.ended and not self.answered and self.last_outcome is not None:
             outcome = self.last_outcome
@@ -236,11 +205,9 @@ class Bridge:
 
     def plan_failed(self) -> None:
         """The coroutine failed: end this one call."""
-        self.user = None
-        if self.answered:
-            self.hang_up()
-        else:
+        if not self.answered:
             self.reject(500)
+        self.plan_ended()
 
     # The fork
 
@@ -264,7 +231,7 @@ class Bridge:
             return described
         if not self._offer:
             return succeed(b"")
-        return self._board.relay.offer(self._side, branch.side, self._offer)
+        return self._board.relay.offer(self.party.side, branch.side, self._offer)
 
     def invite(self, branch: Branch, sdp: bytes) -> None:
         """Send the INVITE of a branch."""
@@ -283,7 +250,7 @@ class Bridge:
         more = crossing(branch.session.take_fields(), PROGRESS)
         if sdp and self._offer and (self._early is None or self._early.session is branch.session):
             self._hear(branch)
-            self._board.relay.answer(branch.side, self._side, sdp).addCallbacks(
+            self._board.relay.answer(branch.side, self.party.side, sdp).addCallbacks(
                 lambda shown: self.tell_progress(status, shown, more),
                 lambda failure: self.tell_progress(status, b"", more),
             )
@@ -316,10 +283,10 @@ class Bridge:
             self._connect(self._session.agreed, more, sdp)
         elif self.answered:
             # The caller heard us so far, now it hears the callee.
-            self._hand_over(peer, sdp)
+            self.party.hear(sdp, self.clock, named(peer))
         else:
             way = relay.offer if branch.session.owes_ack else relay.answer
-            described = way(branch.side, self._side, sdp)
+            described = way(branch.side, self.party.side, sdp)
             described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
 
     def fork_failed(self, outcome: Outcome) -> None:
@@ -353,8 +320,40 @@ class Bridge:
             pass_on(information, other.session if other is not None else None, self._board.agent.layer)
 
     def party_referred(self, party: Party, referral: Referral) -> None:
-        """A REFER came: nobody may transfer calls yet."""
-        referral.refuse(403)
+        """A REFER came."""
+        transfer(self._board.agent, party, referral)
+
+    def party_met(self, party: Party, sdp: bytes) -> None:
+        """It says what it offers to the one whom it is to be connected to."""
+        if sdp:
+            self.party.hear(sdp, self.clock, named(party))
+        else:
+            self.disconnect(488, "no session is described")
+
+    def leads(self, party: Party) -> bool:
+        """Whether it is the caller, or the one to whom the caller has left the call."""
+        return party is self.party
+
+    def replace(self, old: Party, new: Party) -> None:
+        """Let another party, of another call, take the place of one."""
+        kept = old.part()
+        assert kept is not None
+        if old is self.party:
+            self._leave_to(kept)
+        old.leave()
+        old.dismiss(self.clock)
+        new.user = self
+        self._sides.append(new.side)
+        self.party.connect(new)
+        new.ask(self.clock, named(self.party))
+
+    def give_away(self, party: Party) -> None:
+        """Let a party go to another call; this one is over."""
+        other = party.part()
+        if party is self.party:
+            assert other is not None
+            self._leave_to(other)
+        self._end_with(lambda: self.party.dismiss(self.clock), "transferred")
 
     def party_left(self, party: Party, reason: str) -> None:
         """One side is gone: so is the other; the dialplan goes on when it was the callee."""
@@ -390,7 +389,7 @@ class Bridge:
     def cannot_go_on(self, party: Party, failure: Failure) -> None:
         """Its answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
         if not self.ended:
-            self._end_with(self._session.hang_up, status_of(failure)[1])
+            self._end_with(self.party.session.hang_up, status_of(failure)[1])
 
     # What speaking to the caller asks for (pbx.exchange.speaking.SpeakingUser)
 
@@ -409,16 +408,28 @@ class Bridge:
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call, with a status where it is not answered."""
         more = (AGAIN,) if status == 503 else ()
-        last = self._session.hang_up if self.answered else lambda: self._session.reject(status, words, more)
+        last = self.party.session.hang_up if self.answered else lambda: self._session.reject(status, words, more)
         self._end_with(last, words)
 
     # Inside
+
+    def _leave_to(self, party: Party) -> None:
+        """The caller goes, and leaves the call to the other party. The dialplan has nothing to say to that one."""
+        user, self.user = self.user, None
+        self._is_left = True
+        self.speaking.stop()
+        self._dialled = None
+        self.party.speaker = None
+        self.party = party
+        if user is not None:
+            user.caller_left("transferred")
 
     def _hear(self, branch: Branch) -> Party:
         """The party that a callee is. Where no other may answer, it can be asked what it thinks of an offer."""
         early, fork = self._early, self._fork
         if early is None or early.side is not branch.side:
-            early = Party(self._board.relay, branch.session, branch.side, self, branch.destination.number)
+            identity = Caller(branch.destination.number, "", Source.INTERNAL)
+            early = Party(self._board.relay, branch.session, branch.side, self, identity)
         if fork is not None:
             self._early = early
             if fork.is_single and self.party.other is not early:
@@ -441,17 +452,7 @@ class Bridge:
         self._session.answer(shown, more)
         if agreed and shown != agreed:
             # The caller had its answer while it rang; what the callee says now, or another one, is a new offer.
-            self._hand_over(peer, sdp)
-
-    def _hand_over(self, peer: Party, sdp: bytes) -> None:
-        """Let the caller, who is answered, hear the peer.
-
-        :param sdp: what the peer says.
-        """
-        relay, clock = self._board.relay, self.clock
-        handover = Handover(relay, clock, self._session, self._side, peer.side, sdp, self.cannot_connect)
-        self.party.handover = handover
-        handover.start()
+            self.party.hear(sdp, self.clock, named(peer))
 
     def _end_with(self, last: Callable[[], Any] | None, reason: str, more: tuple[Field, ...] = ()) -> None:
         """The call is over, and not because the dialplan said so."""
@@ -480,9 +481,10 @@ class Bridge:
 
     def _callee_left(self, outcome: Outcome) -> None:
         """Answer to the caller what the callee would have answered; then it is the dialplan's turn."""
-        if self.answered and self._session.offered:
-            self._session.refuse(487)
-        if self._session.owes_ack:
+        session = self.party.session
+        if self.answered and session.offered:
+            session.refuse(487)
+        if session.owes_ack:
             self.party.answered_to_us(self._offer)
         self._dial_over(outcome)
 
@@ -491,6 +493,8 @@ class Bridge:
         dialled, self._dialled = self._dialled, None
         if dialled is not None:
             dialled.callback(outcome)
+        elif self._is_left:
+            self.hang_up()  # nobody decides any more what comes next
 
     def __repr__(self) -> str:
         return f"<call {self.id}: {self.caller.number} to {self.number}{', ended' if self.ended else ''}>"

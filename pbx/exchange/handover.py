@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from pbx.media.relay import Relay
 from pbx.media.side import Side
+from pbx.sip.headers import Field
 from pbx.sip.session import Session
 from pbx.sip.timers import T1, Clock, Timer
 
@@ -21,9 +22,10 @@ class Handover:
 
     :param session: the caller's session.
     :param side: the caller's media.
-    :param callee: the callee's media.
+    :param callee: the callee's media; None to ask the caller for an offer instead (RFC 3725 4.1).
     :param sdp: the callee's description.
     :param failed: called when it cannot be offered to the caller.
+    :param more: further fields of the offer.
     :ivar offered: whether the caller has the offer, and its answer is waited for.
     """
 
@@ -32,6 +34,7 @@ class Handover:
         "_callee",
         "_clock",
         "_failed",
+        "_more",
         "_relay",
         "_sdp",
         "_session",
@@ -46,9 +49,10 @@ class Handover:
         clock: Clock,
         session: Session,
         side: Side,
-        callee: Side,
+        callee: Side | None,
         sdp: bytes,
         failed: Callable[[Failure], None],
+        more: tuple[Field, ...] = (),
     ) -> None:
         self.offered = False
         self._relay = relay
@@ -58,6 +62,7 @@ class Handover:
         self._callee = callee
         self._sdp = sdp
         self._failed = failed
+        self._more = more
         self._begun_at = clock.seconds()
         self._timer: Timer | None = None
 
@@ -66,11 +71,19 @@ class Handover:
         self._timer = None
         if self._session.may_offer:
             self.offered = True
+            if self._callee is None:
+                self._session.offer(b"", self._more)
+                return
             # Each time anew: the caller may have been shown something else meanwhile.
             offer = self._relay.offer(self._callee, self._side, self._sdp)
             offer.addCallbacks(self._described, self._failed)
         else:
             self._timer = self._clock.callLater(T1, self.start)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for an offer, rather than to make one."""
+        return self._callee is None
 
     def try_again(self) -> bool:
         """The caller refused with 491; return whether it will be asked again.
@@ -86,7 +99,7 @@ class Handover:
     def _described(self, sdp: bytes) -> None:
         """The relay says how to offer it, perhaps after something else came in between."""
         if self._session.may_offer:
-            self._session.offer(sdp)
+            self._session.offer(sdp, self._more)
         else:
             self._relay.withdraw(self._side)
             self.try_again()

@@ -9,16 +9,20 @@ from typing import Protocol
 
 from twisted.python.failure import Failure
 
+from pbx.exchange.caller import Caller, Source
 from pbx.exchange.handover import Handover
 from pbx.exchange.link import Link
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import outcome_of
+from pbx.exchange.passing import decline
 from pbx.media.relay import Relay
 from pbx.media.side import Side
+from pbx.sip.headers import Field
 from pbx.sip.information import Information
 from pbx.sip.lasting_session import LastingSession
 from pbx.sip.refer import Referral
 from pbx.sip.session import Session
+from pbx.sip.timers import T1, Clock
 
 
 class PartyUser(Protocol):
@@ -30,8 +34,20 @@ class PartyUser(Protocol):
     def party_informed(self, party: Party, information: Information) -> None:
         """An INFO or MESSAGE came: pass it on, or answer it."""
 
+    def leads(self, party: Party) -> bool:
+        """Whether it is the caller, or the one to whom the caller has left the call."""
+
     def party_referred(self, party: Party, referral: Referral) -> None:
         """A REFER came: accept or refuse it."""
+
+    def party_met(self, party: Party, sdp: bytes) -> None:
+        """It says what it offers to the one whom it is to be connected to."""
+
+    def replace(self, old: Party, new: Party) -> None:
+        """Let another party, of another call, take the place of one."""
+
+    def give_away(self, party: Party) -> None:
+        """Let a party go to another call; this one is over."""
 
     def party_reoffered(self, party: Party, sdp: bytes) -> None:
         """This is what it offers from now on."""
@@ -62,8 +78,18 @@ class Nobody:
     __slots__ = ()
 
     def party_left(self, party: Party, reason: str) -> None: ...
-    def party_informed(self, party: Party, information: Information) -> None: ...
-    def party_referred(self, party: Party, referral: Referral) -> None: ...
+    def party_informed(self, party: Party, information: Information) -> None:
+        decline(information)
+
+    def party_referred(self, party: Party, referral: Referral) -> None:
+        referral.refuse(403)
+
+    def party_met(self, party: Party, sdp: bytes) -> None: ...
+    def leads(self, party: Party) -> bool:
+        return False
+
+    def replace(self, old: Party, new: Party) -> None: ...
+    def give_away(self, party: Party) -> None: ...
     def party_reoffered(self, party: Party, sdp: bytes) -> None: ...
     def cannot_connect(self, failure: Failure) -> None: ...
     def cannot_go_on(self, party: Party, failure: Failure) -> None: ...
@@ -71,6 +97,7 @@ class Nobody:
 
 
 NOBODY = Nobody()
+LINGER = 8 * T1  # seconds; phones hang up as soon as they have heard (RFC 5589 section 6)
 
 
 class Party:
@@ -79,7 +106,8 @@ class Party:
     :param session: its session. Whose user that is decides what this hears of it.
     :param side: its media.
     :param user: whom it tells.
-    :param number: the extension whose phone it is; "" for none.
+    :param identity: who it is, as far as that is known for certain.
+    :ivar lingers: whether it is to hang up by itself, once it has heard how its transfer ended.
     :ivar other: the party that it is connected to, or is to be connected to.
     :ivar answered: whether it has answered, or was.
     :ivar speaker: who speaks to it, where we do that ourselves.
@@ -91,23 +119,29 @@ class Party:
     """
 
     __slots__ = (
-        "_relay", "answered", "handover", "link", "number", "other", "own_offer", "session", "settled", "side",
-        "speaker", "user",
+        "_relay", "answered", "handover", "identity", "lingers", "link", "other", "own_offer", "session", "settled",
+        "side", "speaker", "user",
     )  # fmt: skip
 
-    def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, number: str = "") -> None:
+    def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, identity: Caller) -> None:
         self._relay = relay
         self.session = session
         self.side = side
         self.user = user
-        self.number = number
+        self.identity = identity
         self.other: Party | None = None
         self.answered = False
         self.handover: Handover | None = None
         self.link: Link | None = None
         self.own_offer = False
         self.settled = False
+        self.lingers = False
         self.speaker: Speaker | None = None
+
+    @property
+    def number(self) -> str:
+        """The number of its extension; "" where it has none."""
+        return self.identity.number if self.identity.source is Source.INTERNAL else ""
 
     # What the session tells
 
@@ -117,7 +151,9 @@ class Party:
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A re-INVITE, UPDATE or PRACK came: the other party is asked, in the same way if it understands that."""
         mine, other, relay = self.session, self.other, self._relay
-        if not self.answered and (other is None or not other.session.takes_update):
+        if self.side.closed:
+            mine.refuse(488)  # it has left, but has not hung up yet
+        elif not self.answered and (other is None or not other.session.takes_update):
             mine.refuse(504)  # nobody is there who could be asked at once (RFC 3311 5.2)
         elif other is None or self.handover is not None:
             self.own_offer = not sdp
@@ -135,6 +171,10 @@ class Party:
         mine, other, relay = self.session, self.other, self._relay
         if other is None or self._waits or other._waits:
             self.answered_to_us(sdp)
+            return
+        if self.handover is not None and self.handover.asks:
+            self.handover = None
+            self.user.party_met(self, sdp)
             return
         theirs = other.session
         if not sdp and (theirs.offered or not mine.owes_ack):
@@ -192,6 +232,25 @@ class Party:
         """Let what one of the two offers be the other's to answer from now on."""
         self.other, other.other = other, self
 
+    def ask(self, clock: Clock, more: tuple[Field, ...]) -> None:
+        """Ask it, as soon as that is possible, what it offers to the other (RFC 3725 4.1).
+
+        :param more: further fields of the INVITE.
+        """
+        relay, session, side = self._relay, self.session, self.side
+        self.handover = Handover(relay, clock, session, side, None, b"", self.user.cannot_connect, more)
+        self.handover.start()
+
+    def hear(self, sdp: bytes, clock: Clock, more: tuple[Field, ...]) -> None:
+        """Offer it, as soon as that is possible, what the other says.
+
+        :param more: further fields of the INVITE.
+        """
+        assert self.other is not None
+        relay, session, callee = self._relay, self.session, self.other.side
+        self.handover = Handover(relay, clock, session, self.side, callee, sdp, self.user.cannot_connect, more)
+        self.handover.start()
+
     def offer_ours(self) -> None:
         """Offer what we can say ourselves."""
         self.own_offer = True
@@ -224,6 +283,14 @@ class Party:
         if self.link is not None:
             self.link.call_ended()
             self.link = None
+
+    def dismiss(self, clock: Clock) -> None:
+        """Hang it up, who has left. Where it is to hear how its transfer ended, in its own dialog, the BYE comes later:
+        it must not arrive before that."""
+        if self.lingers:
+            clock.callLater(LINGER, self.session.hang_up)
+        else:
+            self.session.hang_up()
 
     @property
     def _waits(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pbx.exchange.authentication import Authenticator
+from pbx.exchange.board import Entry
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
@@ -219,17 +220,17 @@ class Switchboard:
             host = self._media_address
         return self.relay.side(host, shown, flow.remote[0], flow.transport == "TLS")
 
-    def call_ended(self, bridge: Bridge) -> None:
+    def call_ended(self, call: Entry) -> None:
         """A call is over."""
-        if self.calls.pop(bridge.id, None) is not None:
-            if bridge.caller.trunk:
-                self.trunks.call_ended(bridge.caller.trunk)
-            self._occupancy.leave(bridge.host)
-            self._doors.call_ended(bridge.caller)
+        if self.calls.pop(call.id, None) is not None:
+            if call.caller.trunk:
+                self.trunks.call_ended(call.caller.trunk)
+            self._occupancy.leave(call.host)
+            self._doors.call_ended(call.caller)
 
-    def forbidden(self, bridge: Bridge, event: str, flow: Flow) -> None:
+    def forbidden(self, call: Entry, event: str, flow: Flow) -> None:
         """The dialplan lets nobody in who is like this caller; here the call came from."""
-        self._doors.forbidden(event, bridge.caller, bridge.number, flow)
+        self._doors.forbidden(event, call.caller, call.number, flow)
 
     def hang_up(self, number: str, reason: str) -> None:
         """End the calls of an extension: those that it has made, and those that it has answered.
@@ -237,8 +238,7 @@ class Switchboard:
         :param reason: in words.
         """
         for bridge in list(self.calls.values()):
-            caller = bridge.caller
-            if bridge.is_with(number) or (caller.source is Source.INTERNAL and caller.number == number):
+            if bridge.is_with(number):
                 bridge.end(reason)
 
     def hang_up_all(self) -> None:

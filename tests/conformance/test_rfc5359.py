@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pbx.dialplan import Call, Plan, ext
 from tests.conformance.repeated import flow, names_of
+from tests.flows.test_transfers import refer
 
 SECTIONS = {f"2.{number}" for number in range(1, 19)}
 
-_TRANSFER = "No call is transferred yet: REFER is answered 403."
+_TRANSFER = "Nobody is called for somebody else yet: a REFER without Replaces is answered 403."
 _CONFERENCE = "There is nothing yet that mixes sound."
 _REPLACES = "No call is taken over yet: an INVITE with Replaces that matches is answered 403."
 
 LEFT_OUT = {
     "2.3": "There is no music yet; it comes with the media applications.",
     "2.4": _TRANSFER,
-    "2.5": _TRANSFER,
     "2.6": _TRANSFER,
     "2.10": _CONFERENCE,
     "2.11": _CONFERENCE,
@@ -104,6 +104,21 @@ def test_2_2_consultation_hold(sim, alice, bob, carol):
     sim.advance(8)
     assert sim.talk(alice, bob)
     talk_ends(sim, alice, bob)
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_5_transfer_attended(sim, alice, bob, carol):
+    talk_begins(sim, alice, bob, "1002")
+    bob.holds()
+    sim.until(lambda: alice.call.held and bob.may_offer)
+    first, bob.call = bob.call, None
+    talk_begins(sim, bob, carol, "1003")
+    transfer = refer(bob, first, bob.call)
+    sim.until(lambda: transfer.over and bob.idle)
+    sim.advance(16)
+    assert transfer.status == 200
+    assert sim.talk(alice, carol)
+    talk_ends(sim, alice, carol)
 
 
 @flow("1001", "1003", plan=plan)

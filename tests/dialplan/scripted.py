@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from pbx.dialplan.call import Bridge
-from pbx.exchange.bridge import CallUser
+from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import Target

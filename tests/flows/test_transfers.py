@@ -1,0 +1,184 @@
+"""Transfers: whoever talks in two calls connects the two others with each other, and leaves (RFC 5589 section 7)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pbx.sip.parser import parse
+from pbx.testing.exchange import is_sip
+from pbx.testing.watch import Transfer
+from tests.flows.office import flow, office
+from tests.flows.test_renegotiation import connect
+
+
+@flow("1001", "1002", "1003")
+def test_callee_consults_and_connects_the_caller(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    first, second = consult(sim, bob, carol)
+    transfer = refer(bob, first, second)
+    sim.until(lambda: transfer.over and first.state == second.state == "over")
+    assert transfer.status == 200
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_caller_consults_and_leaves_its_two_calls_to_the_callees(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    first, second = consult(sim, alice, carol)
+    transfer = refer(alice, first, second)
+    sim.until(lambda: transfer.over and first.state == second.state == "over")
+    sim.advance(16)
+    assert sim.talk(bob, carol)
+    carol.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_second_caller_is_connected_with_the_first_callee(sim, alice, bob, carol):
+    """Bob has called Carol, is called by Alice meanwhile, and connects the two."""
+    connect(sim, bob, carol)
+    second = bob.call
+    sim.until(lambda: bob.may_offer)
+    bob.call = None
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    transfer = refer(bob, second, bob.call)
+    sim.until(lambda: transfer.over and bob.idle and second.state == "over")
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_two_callers_are_connected(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    first = bob.call
+    sim.until(lambda: bob.may_offer)
+    bob.call = None
+    connect(sim, carol, bob)
+    sim.until(lambda: bob.may_offer)
+    transfer = refer(bob, first, bob.call)
+    sim.until(lambda: transfer.over and bob.idle and first.state == "over")
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_party_that_is_on_hold_is_connected_all_the_same(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    sim.advance(8)
+    bob.holds()
+    sim.until(lambda: alice.call.held and bob.may_offer)
+    first, second = consult(sim, bob, carol)
+    transfer = refer(bob, first, second)
+    sim.until(lambda: transfer.over and first.state == second.state == "over")
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002", "1003")
+def test_party_that_does_not_take_the_other_ends_the_call(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    first, second = consult(sim, bob, carol)
+    alice.refuses = 488
+    refer(bob, first, second)
+    sim.until(lambda: alice.idle and carol.idle and first.state == second.state == "over")
+
+
+@flow("1001", "1002", "1003")
+def test_party_hangs_up_while_it_is_transferred(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    first, second = consult(sim, bob, carol)
+    transfer = refer(bob, first, second)
+    alice.hangs_up()
+    sim.until(lambda: transfer.over and first.state == "over")
+    if transfer.status != 200:
+        # She was faster: Bob still talks to Carol.
+        bob.call = second
+        bob.hangs_up()
+    sim.until(lambda: carol.idle and second.state == "over")
+
+
+def test_each_is_told_whom_it_talks_to_now():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003")
+    connect(sim, alice, bob)
+    first, second = consult(sim, bob, carol)
+    before = len(sim.network.sent)
+    refer(bob, first, second)
+    sim.until(lambda: first.state == second.state == "over")
+    sim.advance(16)
+    told = {}
+    for datagram in sim.network.sent[before:]:
+        message = parse(datagram.packet) if is_sip(datagram.packet) else None
+        if message is not None and datagram.kind == "INVITE":
+            told[datagram.target[0]] = message.first("p-asserted-identity")
+    assert told == {alice.host: "<sip:1003@10.0.0.1>", carol.host: '"Phone 1001" <sip:1001@10.0.0.1>'}
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize(
+    ("replaces", "status"), [("own", 403), ("others", 403), ("none", 481), ("ringing", 403), ("blind", 403)]
+)
+def test_transfer_that_must_not_be_leaves_all_calls_as_they_are(replaces, status):
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004")
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    if replaces == "ringing":
+        first, bob.call = bob.call, None
+        bob.invites("1003")
+        sim.until(lambda: bob.hears_ringing)
+        second, bob.call = bob.call, first
+    else:
+        connect(sim, carol, dave)
+        sim.until(lambda: dave.may_offer)
+        second = {"own": bob.call, "others": dave.call}.get(replaces)
+    target = "sip:1003@10.0.0.1"
+    if second is not None:
+        target += naming(second)
+    elif replaces == "none":
+        target += "?Replaces=nothing%3Bto-tag%3D1%3Bfrom-tag%3D2"
+    transfer = Transfer(bob, target)
+    sim.until(lambda: transfer.over)
+    assert transfer.status == status
+    assert sim.talk(alice, bob)
+    if replaces != "ringing":
+        assert sim.talk(carol, dave)
+        carol.hangs_up()
+    else:
+        bob.call = second
+        bob.hangs_up()
+        bob.call = first
+    alice.hangs_up()
+    sim.until(lambda: bob.idle and carol.idle and dave.idle)
+    sim.assert_idle()
+
+
+def consult(sim, phone, colleague):
+    """Call a colleague in a second call; return both, the first one first."""
+    sim.until(lambda: phone.may_offer)
+    first, phone.call = phone.call, None
+    connect(sim, phone, colleague)
+    sim.until(lambda: colleague.may_offer)
+    return first, phone.call
+
+
+def naming(call):
+    """What names a call in a URI, for it to be replaced."""
+    call_id, local, remote = call.session.dialog.key
+    return f"?Replaces={call_id}%3Bto-tag%3D{remote}%3Bfrom-tag%3D{local}"
+
+
+def refer(phone, first, second):
+    """Connect those with each other whom a phone talks to in two calls."""
+    phone.call = first
+    return Transfer(phone, "sip:whoever@10.0.0.1" + naming(second))
