@@ -32,10 +32,11 @@ def check(config: Config, file: Path) -> Iterator[Fault]:
     :raises Fault: the database cannot be read.
     """
     url = config.database.url
-    numbers, boxes = opening.numbers(url), opening.mailbox_names(url)
+    names, boxes = opening.names(url), opening.mailbox_names(url)
     library = Library(config.media.prompts, config.dialplan.country, config.media.recordings)
     try:
-        plan = loading.load(file, numbers.__contains__, library, boxes.__contains__)
+        known, has_trunk = names.extensions.__contains__, names.trunks.__contains__
+        plan = loading.load(file, known, library, boxes.__contains__, has_trunk, config.dialplan.numbering)
     except Fault as fault:
         yield fault
     else:

@@ -31,8 +31,9 @@ def explain(settings: Settings, caller: str, number: str, at: str) -> None:
     with settings.reading():
         accounts = read_accounts(open_database(url))
     switches, holidays = opening.calendar(url)
-    numbers, boxes = opening.numbers(url), opening.mailbox_names(url)
-    plan = loading.load(settings.config.dialplan.file, numbers.__contains__, None, boxes.__contains__)
+    names, boxes, dialplan = opening.names(url), opening.mailbox_names(url), settings.config.dialplan
+    known, has_trunk = names.extensions.__contains__, names.trunks.__contains__
+    plan = loading.load(dialplan.file, known, None, boxes.__contains__, has_trunk, dialplan.numbering)
     plan.surroundings = Surroundings(Switches(switches), HolidayTable(holidays))
     extensions = {extension.number: extension for extension in accounts.extensions}
     try:
