@@ -4,19 +4,22 @@ that it rings may react. Nothing rings, and nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pbx.dialplan.plan import Plan
+from pbx.dialplan.surroundings import Surroundings
 from pbx.exchange.caller import Source
 from pbx.exchange.extension import Extension
-from pbx.exchange.target import ExtensionTarget, Target
-from pbx.testing.sim import Sim
+from pbx.exchange.numbering import Numbering
+from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
+from pbx.testing.sim import NUMBERING, Sim
 from pbx.testing.sim_phone import SimPhone
+from pbx.testing.sim_trunk import SimTrunk
 
-REACTIONS = ("answered", "busy", "declined", "not answered", "no phone registered")
+REACTIONS = ("answered", "busy", "declined", "not answered", "unreachable")
 PATIENCE = 300.0  # seconds of a call that are looked at
 TALK = 5.0  # seconds that an answered call lasts
 
@@ -24,7 +27,7 @@ TALK = 5.0  # seconds that an answered call lasts
 class _Observed:
     """A bridge that is looked at: what the plan asks of it is written down."""
 
-    def __init__(self, bridge: Any, said: list[str], rung: list[str]) -> None:
+    def __init__(self, bridge: Any, said: list[str], rung: list[Target]) -> None:
         self.__dict__.update(bridge=bridge, said=said, rung=rung)
 
     def __getattr__(self, name: str) -> Any:
@@ -33,11 +36,14 @@ class _Observed:
     def __setattr__(self, name: str, value: object) -> None:
         setattr(self.bridge, name, value)
 
-    def dial(self, targets: Sequence[Target], timeout: float, *more: Any, **others: Any) -> Any:
+    def dial(
+        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+    ) -> Any:
         """The plan rings somebody."""
-        self.said.append(f"rings {', '.join(map(str, targets))} for {timeout:g} s")
-        self.rung.extend(target.number for target in targets if isinstance(target, ExtensionTarget))
-        return self.bridge.dial(targets, timeout, *more, **others)
+        shown = f" as {caller_id}" if caller_id else ""
+        self.said.append(f"rings {', '.join(map(str, targets))}{shown} for {timeout:g} s")
+        self.rung.extend(targets)
+        return self.bridge.dial(targets, timeout, progress_within, caller_id)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:
         """The plan sends the caller elsewhere."""
@@ -51,7 +57,7 @@ class _Observer:
     def __init__(self, plan: Plan[Any]) -> None:
         self.plan = plan
         self.said: list[str] = []
-        self.rung: list[str] = []
+        self.rung: list[Target] = []
 
     def serves(self, source: Source, number: str) -> bool:
         """Whether it takes such calls."""
@@ -63,24 +69,36 @@ class _Observer:
 
 
 def explain(
-    plan: Plan[Any], extensions: Mapping[str, Extension], caller: str, number: str, at: str = ""
+    plan: Plan[Any],
+    extensions: Mapping[str, Extension],
+    caller: str,
+    number: str,
+    at: str = "",
+    trunks: Collection[str] = (),
+    numbering: Numbering = NUMBERING,
 ) -> Iterator[str]:
     """Yield lines for people.
 
     :param extensions: by number.
     :param caller: an extension; whoever is none is a stranger.
     :param at: "2026-12-25 10:00"; "" for now.
+    :param trunks: the names of all trunks.
+    :param numbering: how numbers are dialled here.
     :raises ValueError: when that is no time.
     """
+    surroundings = plan.surroundings
+    plan.settle(numbering)
     source = Source.INTERNAL if caller in extensions else Source.ANONYMOUS
     kind = "extension" if caller in extensions else "a stranger"
     yield f"{caller} ({kind}) calls {number}{f' at {at}' if at else ''}"
     yield from _routes(plan, source, number, extensions.get(caller))
     if plan.find(source, number) is None:
         return
-    rung: list[str] = []
+    rung: list[Target] = []
     for reaction in reversed(REACTIONS):
-        lines, more = _tried(plan, extensions, caller, number, at, reaction, rung)
+        users = {"extensions": {one.number: _columns(one) for one in extensions.values()}, "trunks": _providers(trunks)}
+        sim = Sim(plan, users, at or f"{datetime.now():%Y-%m-%d %H:%M:%S}", trace=False, numbering=numbering)
+        lines, more = _tried(sim, surroundings, caller, number, reaction, rung)
         if not more and not rung:
             yield f"then    {'; '.join(lines)}"
             return
@@ -111,25 +129,23 @@ def _routes(plan: Plan[Any], source: Source, number: str, extension: Extension |
 
 
 def _tried(
-    plan: Plan[Any],
-    extensions: Mapping[str, Extension],
-    caller: str,
-    number: str,
-    at: str,
-    reaction: str,
-    rung: Sequence[str],
-) -> tuple[list[str], list[str]]:
-    """Make the call; return what happened, and the extensions that were rung."""
-    users = {number: _columns(extension) for number, extension in extensions.items()}
-    surroundings = plan.surroundings
-    sim = Sim(plan, {"extensions": users}, at or f"{datetime.now():%Y-%m-%d %H:%M:%S}", trace=False)
+    sim: Sim, surroundings: Surroundings, caller: str, number: str, reaction: str, rung: Sequence[Target]
+) -> tuple[list[str], list[Target]]:
+    """Make the call; return what happened, and who was rung."""
+    plan = sim.plan
     plan.surroundings = replace(surroundings, outside=sim.database)
     observer = _Observer(plan)
     sim.exchange.exchange.switchboard.dialplan = observer
-    phones = [sim.phone(one) for one in rung if one != caller and one in extensions]
-    for phone in phones if reaction != "no phone registered" else ():
-        _react(phone, reaction)
-    dialling = sim.phone(caller) if caller in extensions else sim.stranger(caller)
+    phones: list[SimPhone] = []
+    if reaction != "unreachable":
+        numbers = [one.number for one in rung if isinstance(one, ExtensionTarget)]
+        phones = [sim.phone(one) for one in numbers if one != caller and sim.has_extension(one)]
+        for phone in phones:
+            _react(phone, reaction)
+        for one in rung:
+            if isinstance(one, TrunkTarget) and sim.has_trunk(one.trunk):
+                _provide(sim.trunk(one.trunk), reaction)
+    dialling = sim.phone(caller) if sim.has_extension(caller) else sim.stranger(caller)
     dialling.dials(number)
     if reaction == "declined":
         for phone in phones:
@@ -150,6 +166,19 @@ def _react(phone: SimPhone, reaction: str) -> None:
         phone.answer_when_ringing()
     elif reaction == "busy":
         phone.is_busy()
+
+
+def _provide(trunk: SimTrunk, reaction: str) -> None:
+    if reaction == "answered":
+        trunk.answers()
+    elif reaction == "not answered":
+        trunk.rings()
+    else:
+        trunk.fails(486 if reaction == "busy" else 603)
+
+
+def _providers(trunks: Collection[str]) -> dict[str, Any]:
+    return {name: {} for name in trunks}
 
 
 def _columns(extension: Extension) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from pbx.dialplan import Busy, Call, Plan, ext, uri
 from pbx.dialplan.hours import Hours
 from pbx.exchange.extension import Extension
+from pbx.exchange.numbering import Numbering
 from pbx.explaining import explain
 
 plan = Plan()
@@ -54,7 +55,7 @@ def test_the_route_the_others_and_each_outcome() -> None:
     assert lines[1].endswith(": extension, number='102'")
     assert any(line.startswith("not     '<number:int>'") and "less specific" in line for line in lines)
     assert any(line.startswith("not     '0'") and line.endswith("it does not match") for line in lines)
-    assert "if no phone registered: rings 102 for 20 s; the caller gets 480" in lines
+    assert "if unreachable: rings 102 for 20 s; the caller gets 480" in lines
     assert "if not answered: rings 102 for 20 s; the caller gets 480" in lines
     assert "if declined: rings 102 for 20 s; the caller gets 603" in lines
     assert "if busy: rings 102 for 20 s; rings 103 for 10 s; the caller gets 480" in lines
@@ -78,6 +79,23 @@ def test_the_class_of_service_and_strangers() -> None:
     assert "needs   'international' in the class of service, which the caller has not" in lines
     assert lines[-1] == "then    the caller gets 403"
     assert "no route of anonymous callers takes it" in said("bob", "101")
+
+
+def test_a_call_to_the_outside_by_two_trunks() -> None:
+    from tests.testing.test_dialplan_tasks import plan as office
+
+    extensions = {
+        "101": Extension(
+            "101", "Alice", "", "", class_of_service=frozenset({"international"}), caller_id="+33142000101"
+        )
+    }
+    at, trunks = "2026-03-10 10:00 Europe/Paris", ("acme", "backup")
+    lines = list(explain(office, extensions, "101", "00142255501", at, trunks, Numbering("33")))
+    by_acme = "rings +33142255501 by acme as +33142000101 for 60 s"
+    by_backup = by_acme.replace("acme", "backup")
+    assert f"if answered: {by_acme}; the caller is answered" in lines
+    assert f"if busy: {by_acme}; the caller gets 486" in lines
+    assert any(line.startswith(f"if unreachable: {by_acme}; {by_backup}; the caller gets") for line in lines)
 
 
 def test_what_is_no_time() -> None:

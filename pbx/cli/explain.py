@@ -37,7 +37,8 @@ def explain(settings: Settings, caller: str, number: str, at: str) -> None:
     plan.surroundings = Surroundings(Switches(switches), HolidayTable(holidays))
     extensions = {extension.number: extension for extension in accounts.extensions}
     try:
-        for line in explained(plan, extensions, caller, accounts.aliases.get(number, number), at):
+        meant = accounts.aliases.get(number, number)
+        for line in explained(plan, extensions, caller, meant, at, names.trunks, dialplan.numbering):
             click.echo(line)
     except ValueError as error:
         raise Fault("", 0, str(error), 'write the time as "2026-12-25 10:00"') from None

@@ -128,9 +128,17 @@ class Sim:
 
         :raises LookupError: when neither the plan nor the users have such a trunk.
         """
-        if all(row.name != name for row in self._trunks):
+        if not self.has_trunk(name):
             raise LookupError(f"there is no trunk {name} in the plan, or in the users")
         return SimTrunk(self, self.exchange.trunk(name))
+
+    def has_extension(self, number: str) -> bool:
+        """Whether there is such an extension."""
+        return number in self._extensions
+
+    def has_trunk(self, name: str) -> bool:
+        """Whether there is such a trunk."""
+        return any(row.name == name for row in self._trunks)
 
     def stranger(self, number: str = "stranger", **features: Any) -> SimPhone:
         """Somebody who is no extension of ours."""
