@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.eventually import eventually
 from tests.interop.exchange import Exchange, password
 from tests.interop.office import FIRST_TONE, SECOND_TONE, hears
 from tests.phones.baresip import Baresip
+from tests.phones.sipp import Sipp
 
 OFFICE = """
 from __future__ import annotations
@@ -68,3 +70,26 @@ def test_tone_goes_through_two_exchanges(provider: Exchange, office: Exchange) -
         caller.hang_up()
         callee.sees("CALL_CLOSED")
     eventually(lambda: office.ask("trunks")[0]["calls"] == 0, within=5)
+
+
+FAILOVER = OFFICE.replace(
+    'trunk("acme").to(number))', 'trunk("acme").to(number), trunk("backup").to(number), progress_within=2)'
+)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("failing", ["refuses", "stalls"])
+def test_call_goes_out_by_the_next_trunk_when_a_provider_fails(tmp_path: Path, failing: str) -> None:
+    acme, backup = Sipp(failing, tmp_path / "acme"), Sipp("callee", tmp_path / "backup")
+    exchange = Exchange(FAILOVER, ["1001"])
+    for name, provider in (("acme", acme), ("backup", backup)):
+        exchange.command("trunk", "add", name, "--host", provider.address, "--qualify", "0")
+    with exchange, Baresip("1001", password("1001"), exchange.address, exchange.folder / "1001") as caller:
+        eventually(lambda: caller.registered, within=10)
+        caller.dial("01002")
+        caller.sees("CALL_ESTABLISHED")
+        caller.hang_up()
+        backup.finish(within=20)
+        if failing == "refuses":
+            acme.finish(within=5)
+    acme.process.stop()
