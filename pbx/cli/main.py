@@ -18,6 +18,7 @@ from pbx.cli.check import check
 from pbx.cli.client import Refused
 from pbx.cli.conference import conference, conferences
 from pbx.cli.database import db
+from pbx.cli.dialplan import dialplan
 from pbx.cli.explain import explain
 from pbx.cli.extension import extension
 from pbx.cli.holiday import holiday
@@ -48,8 +49,8 @@ def pbx(context: click.Context, config: str | None) -> None:
 
 
 for _command in (
-    *(alias, bans, calls, check, conference, conferences, db, explain, extension, hangup, holiday, mailbox, permission),
-    *(registrations, reload, status, switch, trunk, trunks, voicemail),
+    *(alias, bans, calls, check, conference, conferences, db, dialplan, explain, extension, hangup, holiday, mailbox),
+    *(permission, registrations, reload, status, switch, trunk, trunks, voicemail),
 ):
     pbx.add_command(_command)
 
