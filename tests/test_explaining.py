@@ -82,7 +82,7 @@ def test_the_class_of_service_and_strangers() -> None:
 
 
 def test_a_call_to_the_outside_by_two_trunks() -> None:
-    from tests.testing.test_dialplan_tasks import plan as office
+    from etc.examples.office import plan as office
 
     extensions = {
         "101": Extension(

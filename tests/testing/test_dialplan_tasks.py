@@ -1,19 +1,13 @@
-"""The tasks by which PBXs are compared, as one plan with its tests: two phones and a mailbox, a menu, hours and a night
-switch, and calls to the outside with failover.
-"""
+"""The tasks by which PBXs are compared: the tests of etc/examples/office.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from pbx.dialplan import Answered, Busy, Call, Declined, Failed, Plan, ext, mailbox, prompt, trunk
-from pbx.dialplan.hours import Holidays, Hours
+from etc.examples.office import plan
 from pbx.exchange.numbering import Numbering
 from pbx.testing import Sim
 
-plan = Plan()
-SALES = (ext("101"), ext("102"))
-OPEN = Hours("Mon-Fri 09:00-17:30", tz="Europe/Paris", closed=Holidays.from_db("fr"))
 USERS = {
     "extensions": {
         "100": "Reception",
@@ -24,64 +18,6 @@ USERS = {
     "mailboxes": {"sales": {}, "office": {}},
     "holidays": {"fr": ["2026-05-01"]},
 }
-
-
-@plan.inbound(trunk("acme"), did="+14155550100")
-async def sales(call: Call) -> None:
-    match await call.dial(*SALES, timeout=20):
-        case Answered():
-            return
-        case Declined(by=who):
-            call.log("declined", by=who)
-    await call.voicemail(mailbox("sales"), greeting="unavailable")
-
-
-@plan.inbound(trunk("acme"), did="+14155550101")
-async def main_menu(call: Call) -> None:
-    await call.answer()
-    for _ in range(3):
-        match await call.ask(prompt("main-menu"), digits=1, timeout=5):
-            case "1":
-                return await sales(call)
-            case "0" | None:
-                break
-            case _:
-                await call.play(prompt("invalid-choice"))
-    await call.dial(ext("100"), timeout=30)
-
-
-@plan.inbound(trunk("acme"), did="+14155550102")
-async def front_desk(call: Call) -> None:
-    if plan.switch("night") or call.now not in OPEN:
-        await call.play(prompt("closed"))
-        return await call.voicemail(mailbox("office"))
-    await main_menu(call)
-
-
-@plan.outbound("0<number:e164>", allow="international")
-async def outbound(call: Call, number: str) -> None:
-    result = await call.dial_first(
-        trunk("acme").to(number),
-        trunk("backup").to(number),
-        caller_id=call.user.did,
-        progress_within=6,
-        ring_for=60,
-        retry_on=Failed.network,
-    )
-    match result:
-        case Answered():
-            return
-        case Busy():
-            await call.reject(486)
-        case Failed(code=code, text=text):
-            await call.play(prompt("cannot-complete"), early=True)
-            await call.reject(code, text)
-
-
-@plan.internal("<number:1XX>")
-async def extension(call: Call, number: str) -> None:
-    if not await call.dial(ext(number), timeout=25):
-        await call.voicemail(mailbox(number))
 
 
 @pytest.fixture
