@@ -16,7 +16,9 @@ COLUMNS = ("call", "caller", "name", "source", "number", "talks_to", "answered",
 @output.as_json
 @pass_settings
 def calls(settings: Settings, number: str | None, as_json: bool) -> None:
-    """List the calls that are not over, or those in which the extension NUMBER takes part.
+    """List the calls that go on.
+
+    All that are not over, or those in which the extension NUMBER takes part.
 
     NUMBER in the table is what was dialled, TALKS_TO the extension that has answered.
     """
@@ -28,6 +30,8 @@ def calls(settings: Settings, number: str | None, as_json: bool) -> None:
 @output.as_json
 @pass_settings
 def hangup(settings: Settings, call: str, as_json: bool) -> None:
-    """End CALL, for all who take part; its id may be cut as long as no other one begins so."""
+    """End CALL, for all who take part.
+
+    Its id may be cut as long as no other one begins so."""
     (row,) = rows(settings, "hang_up", call=call)
     output.say(f"the call of {row['caller'] or 'somebody'} to {row['number']} is ended", row, as_json)

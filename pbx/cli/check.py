@@ -17,9 +17,10 @@ COLUMNS = ("path", "line", "what", "remedy")
 @output.as_json
 @pass_settings
 def check(settings: Settings, file: Path | None, as_json: bool) -> int:
-    """Check the dialplan, or FILE, against the database: one line for each finding, and exit status 1 if there is any.
+    """Say what is wrong with the dialplan, or with FILE.
 
-    Where mypy is installed (pip install mypy), types are checked as well.
+    One line for each finding; the exit status is 1 if there is any. Names are looked up in the database. Where mypy is
+    installed (pip install mypy), types are checked as well.
     """
     from pbx.checking import check as findings
 

@@ -23,7 +23,7 @@ _party = click.argument("party")
 @output.as_json
 @pass_settings
 def conferences(settings: Settings, room: str | None, as_json: bool) -> None:
-    """List who is in a conference, or in that of ROOM."""
+    """List who is in each conference."""
     output.show(rows(settings, "conferences", room=room), COLUMNS, as_json)
 
 

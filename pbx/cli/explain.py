@@ -13,8 +13,9 @@ from pbx.cli.settings import Settings, pass_settings
 @click.option("--at", default="", metavar="TIME", help='When: "2026-12-25 10:00", perhaps with a zone: "Europe/Paris".')
 @pass_settings
 def explain(settings: Settings, caller: str, number: str, at: str) -> None:
-    """Say what would happen if FROM called TO: which route takes it and why no other, whom it rings, and what then.
+    """Say what would happen if FROM called TO.
 
+    Which route takes the call and why no other, whom it rings and for how long, and what follows for each outcome.
     The real dialplan is run in a simulation, with the extensions, switches and holidays of the database. Nothing rings.
     """
     from pbx.dialplan import loading

@@ -48,7 +48,9 @@ def status(settings: Settings, as_json: bool) -> None:
 @output.as_json
 @pass_settings
 def reload(settings: Settings, as_json: bool) -> None:
-    """Let the running server take the dialplan, the certificates and the log level anew.
+    """Take dialplan and certificates anew.
+
+    The running server reads the dialplan, the certificates and the log level.
 
     If anything is wrong with them it says so, and all goes on as before. Calls end with the plan that they began with.
     """

@@ -171,5 +171,7 @@ def test(settings: Settings, name: str, as_json: bool) -> int:
 @output.as_json
 @pass_settings
 def trunks(settings: Settings, as_json: bool) -> None:
-    """Show how the trunks are: state, calls, round trip in milliseconds, what went wrong last."""
+    """Show how the trunks are.
+
+    State, calls, round trip in milliseconds, what went wrong last."""
     output.show(rows(settings, "trunks"), LIVE, as_json)

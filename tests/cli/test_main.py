@@ -58,7 +58,7 @@ def test_help_helps(pbx: Pbx, arguments: tuple[str, ...], words: list[str]) -> N
     ("arguments", "sentence"),
     [
         (("--bogus",), "pbx: No such option '--bogus'; see `pbx --help`"),
-        (("call",), "pbx: No such command 'call'; see `pbx --help`"),
+        (("bogus",), "pbx: No such command 'bogus'; see `pbx --help`"),
         (("extension", "add"), "pbx extension add: Missing argument 'NUMBER'; see `pbx extension add --help`"),
         (("db", "upgrade", "now"), "pbx db upgrade: Got unexpected extra argument (now); see `pbx db upgrade --help`"),
         (("--config",), "pbx: Option '--config' requires an argument; see `pbx --help`"),
