@@ -107,6 +107,24 @@ def test_party_hangs_up_while_it_is_transferred(sim, alice, bob, carol):
     sim.until(lambda: carol.idle and second.state == "over")
 
 
+def test_who_has_transferred_has_no_say_any_more_and_is_hung_up_if_it_stays():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003")
+    connect(sim, alice, bob)
+    first, second = consult(sim, bob, carol)
+    transfer = refer(bob, first, second)
+    sim.until(lambda: transfer.over and bob.may_offer)
+    again = Transfer(bob, "sip:1003@10.0.0.1")
+    told = bob.informs(b"hello")
+    bob.holds()
+    sim.until(lambda: again.over and told.status and bob.may_offer)
+    assert (again.status, told.status, first.status) == (403, 415, 488)
+    sim.until(lambda: first.state == second.state == "over", within=8)
+    assert sim.talk(alice, carol)
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+    sim.assert_idle()
+
+
 def test_each_is_told_whom_it_talks_to_now():
     sim, (alice, bob, carol) = office("1001", "1002", "1003")
     connect(sim, alice, bob)
