@@ -29,6 +29,13 @@ async def extension(call: Call, number: str) -> None:
         await call.voicemail(mailbox(number), "busy" if call.number == "1003" else "unavailable")
 
 
+@plan.internal("3<number:1XXX>")
+async def persistent(call: Call, number: str) -> None:
+    await call.dial(ext(number))
+    await call.voicemail(mailbox(number))
+    await call.dial(ext("1003"))
+
+
 plan.internal("2<number:1XXX>")(voicemail())
 plan.internal("sales")(voicemail(mailbox("sales")))
 plan.internal("*97")(voicemail_menu())
@@ -474,3 +481,77 @@ def test_message_whose_sound_is_gone_can_be_deleted(sim: SimulatedExchange) -> N
 def test_hostile_names_are_kept_from_files_and_prompts(sim: SimulatedExchange) -> None:
     for name in ("../../etc", "a/b", "", ".."):
         assert sim.exchange.voicemail.find(name) is None
+
+
+def test_guesses_of_many_calls_at_once_are_counted_together(sim: SimulatedExchange) -> None:
+    """Who was asked for the PIN before the mailbox was closed does not get in afterwards, not even by the right one."""
+    guessers = [sim.phone(number) for number in ("1001", "1003", "1004")]
+    late = sim.phone("1004")
+    for phone in [*guessers, late]:
+        phone.invites("*98")
+    assert late.hears("enter-pin")
+    for phone in guessers:
+        phone.presses("1111#")
+    late.presses("2468#")
+    assert hears(late, "!wrong-pin", "locked")
+    for phone in [*guessers, late]:
+        sim.until(lambda phone=phone: phone.idle, within=30)  # type: ignore[misc]
+    voicemail = sim.exchange.voicemail
+    assert voicemail.is_closed("sales", owner=False) and not voicemail.is_closed("sales", owner=True)
+
+
+def test_forwarded_message_has_its_place_while_its_comment_is_asked_for(sim: SimulatedExchange) -> None:
+    alice = sim.phone("1001")
+    leaves(sim, alice, "21002")
+    for _ in range(2):
+        leaves(sim, alice, "21003")
+    bob = calls(sim, "1002")
+    bob.presses("1")
+    assert hears_tone(sim, bob, 440)
+    bob.presses("8")
+    assert hears(bob, "enter-mailbox")
+    alice.invites("21003")
+    bob.presses("1003#")
+    assert hears(alice, "full")
+    assert hears(bob, "forwarded")
+    bob.hangs_up()
+    sim.until(lambda: alice.idle and bob.idle)
+    assert sim.mailbox("1003").new == 3
+
+
+def test_comment_without_a_word_is_none(sim: SimulatedExchange) -> None:
+    leaves(sim, sim.phone("1001"), "21002")
+    bob = calls(sim, "1002")
+    bob.presses("1")
+    assert hears_tone(sim, bob, 440)
+    bob.presses("8")
+    assert hears(bob, "enter-mailbox")
+    bob.presses("1003#")
+    assert hears(bob, "comment")
+    bob.presses("1#")
+    assert hears(bob, "forwarded")
+    bob.hangs_up()
+    sim.advance(1)
+    [message] = sim.mailbox("1003").messages
+    assert message.seconds == sim.mailbox("1002").messages[0].seconds
+
+
+def test_call_goes_from_a_bridge_to_voicemail_and_to_another_bridge(sim: SimulatedExchange) -> None:
+    alice, bob, carol = sim.phone("1001"), sim.phone("1002"), sim.phone("1003")
+    alice.invites("31002")
+    for callee in (bob, carol):
+        sim.until(lambda callee=callee: callee.ringing, within=40)  # type: ignore[misc]
+        callee.answers()
+        sim.until(lambda: alice.talking)
+        assert sim.talk(alice, callee)
+        callee.hangs_up()
+        if callee is bob:
+            assert alice.hears(tone_of("beep"), within=30)
+            alice.says(2.0, 500)
+            alice.presses("#")
+            assert hears(alice, "review")
+            alice.presses("1")
+            assert hears(alice, "sent")
+    sim.until(lambda: alice.idle)
+    [message] = sim.mailbox("1002").messages
+    assert amplitude(ULAW.decode(sim.mailbox("1002").sound_of(message))[8000:24000], 500) > 7000

@@ -250,7 +250,8 @@ class Voicemail:
         return guesses is not None and guesses.is_closed(self._clock.seconds())
 
     def open(self, name: str, owner: bool, tried: str) -> Deferred[bool]:
-        """Try a PIN. Fires with whether it is right; counts when it is not.
+        """Try a PIN. Fires with whether it is right; counts when it is not. While too many were wrong none is right:
+        neither from calls that were asked for it before that.
 
         :param name: a mailbox's, or one that is none, which no PIN opens.
         :param owner: whether a phone tries it that the mailbox belongs to.
@@ -260,6 +261,8 @@ class Voicemail:
         place = (name, owner)
 
         def checked(right: bool) -> bool:
+            if self.is_closed(name, owner):
+                return False
             if right:
                 self._guesses.pop(place, None)
             elif mailbox is not None:

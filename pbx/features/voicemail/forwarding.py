@@ -37,12 +37,12 @@ async def forward(call: Conversation, voicemail: Voicemail, mailbox: Mailbox, me
     if voicemail.is_full(other):
         await call.play(say("full"))
         return
-    wants = await call.ask(say("comment"))
     caller = Caller(message.caller, message.caller_name, Source.INTERNAL)
+    # Before anything else is asked: it has its place in the mailbox from now on.
     draft = replace(voicemail.draft(other, caller, mailbox.name), left_at=message.left_at, urgent=message.urgent)
     delivered = False
     try:
-        delivered = await _copied(call, voicemail, draft, message, wants == "1")
+        delivered = await _copied(call, voicemail, draft, message)
     except (OSError, NoSound, NotWave) as error:
         log.error("a message cannot be forwarded to {name}: {why}", name=other.name, why=str(error))
     finally:
@@ -51,9 +51,8 @@ async def forward(call: Conversation, voicemail: Voicemail, mailbox: Mailbox, me
     await call.play(say("forwarded") if delivered else Prompt("sorry"))
 
 
-async def _copied(
-    call: Conversation, voicemail: Voicemail, draft: Message, message: Message, with_comment: bool
-) -> bool:
+async def _copied(call: Conversation, voicemail: Voicemail, draft: Message, message: Message) -> bool:
+    with_comment = await call.ask(say("comment")) == "1"
     path = voicemail.files.begin(draft)
     comment = b""
     if with_comment:
