@@ -433,3 +433,30 @@ def test_loss_of_packets_leaves_the_call_as_it_is(sim: SimulatedExchange) -> Non
     alice.presses("1")
     sim.advance(0.5)
     assert seen == ["1"]
+
+
+@pytest.mark.parametrize("dialled", ["700", "702", "704", "705", "711"])
+def test_without_a_media_port_the_caller_gets_503(dialled: str) -> None:
+    sim = SimulatedExchange(plan, ACCOUNTS, pairs=0)
+    alice = sim.phone("1001")
+    call = alice.invites(dialled)
+    sim.until(lambda: alice.idle)
+    assert call.status == 503
+    sim.assert_idle()
+
+
+def test_calls_go_on_where_the_ports_are_used_up_by_what_we_say() -> None:
+    sim = SimulatedExchange(plan, ACCOUNTS, pairs=1)
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.invites("702")
+    assert alice.hears("main-menu")
+    refused = bob.invites("700")
+    sim.until(lambda: bob.idle)
+    assert refused.status == 503
+    alice.presses("5")
+    sim.until(lambda: alice.idle)
+    assert seen == ["5"]
+    bob.invites("700")
+    assert bob.hears("welcome")
+    bob.hangs_up()
+    sim.assert_idle()
