@@ -112,6 +112,6 @@ def _wave(pcm: bytes) -> bytes:
 def _plain(text: str) -> str:
     """What a caller says of itself, so that it can stand in one line of a header.
 
-    Encoded words (RFC 2047) are not left as such: `email` would decode them, line ends and all.
+    Encoded words are not left as such: `email` would decode them, line ends and all.
     """
     return "".join([letter if letter.isprintable() else "?" for letter in text])[:100].replace("=?", "= ?")

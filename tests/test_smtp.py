@@ -53,7 +53,7 @@ def test_hostile_name_adds_no_header(name: str, sound: Path) -> None:
     assert email.keys() == HEADERS
     assert (email["To"], email["From"]) == ("bob@example.com", "pbx@example.com")
     assert email["Subject"].strip().startswith("Voice message from ")
-    assert all(len(line) <= 998 for line in content.splitlines())  # RFC 5322 section 2.1.1
+    assert all(len(line) <= 998 for line in content.splitlines())  # as mail has it
 
 
 PIECES = st.sampled_from(
