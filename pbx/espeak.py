@@ -67,7 +67,8 @@ class Speech(ProcessProtocol):
     def __init__(self, reactor: Any, text: str) -> None:
         self.done: Deferred[bytes] = Deferred()
         self._reactor = reactor
-        self._text = text.encode()
+        # What a phone calls itself need not be UTF-8.
+        self._text = text.encode("utf-8", "replace")
         self._made = bytearray()
         self._fault = ""
         self._timer: Timer | None = None

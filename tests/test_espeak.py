@@ -48,9 +48,15 @@ def impostor(folder: Path, script: str) -> str:
 
 
 def test_espeak_says_texts_whatever_is_in_them() -> None:
-    texts = ["Hello.", "-v xx; rm -rf /", "$(id) & <b>héllo</b> ﷽", "one two three four five six seven eight nine ten"]
+    texts = [
+        "Hello.",
+        "-v xx; rm -rf /",
+        "$(id) & <b>héllo</b> ﷽",
+        "hello \udcff",
+        "one two three four five six seven eight nine ten",
+    ]
     seconds = [float(line) for line in said(program("espeak-ng"), *texts)]
-    assert len(seconds) == 4 and all(0.2 < one < 20 for one in seconds)
+    assert len(seconds) == 5 and all(0.2 < one < 20 for one in seconds)
     assert max(seconds) > 2 * min(seconds)
 
 

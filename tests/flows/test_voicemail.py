@@ -462,6 +462,38 @@ def test_folder_that_cannot_be_written_is_said_to_the_caller(sim: SimulatedExcha
     assert sim.mailbox("1002").new == 0 and not sim.exchange.voicemail.is_full(Mailbox("1002"))
 
 
+def test_greeting_that_is_no_sound_keeps_no_message_out(sim: SimulatedExchange, logged_errors) -> None:
+    path = sim.messages.files.greeting("1002", "unavailable")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no RIFF")
+    alice = sim.phone("1001")
+    alice.invites("21002")
+    assert alice.hears("not-available")
+    assert alice.hears(tone_of("beep"))
+    alice.says(2.0)
+    alice.hangs_up()
+    sim.advance(1)
+    assert sim.mailbox("1002").new == 1
+    [event] = logged_errors()
+    assert event["name"] == "1002" and "unavailable.wav cannot be played" in event["why"]
+
+
+@pytest.mark.parametrize("keys", ["1", "3"])
+def test_greeting_that_cannot_be_written_is_said_to_the_owner(sim: SimulatedExchange, keys: str, logged_errors) -> None:
+    place = sim.messages.files.greeting("1002", "unavailable").parent
+    place.parent.mkdir(parents=True)
+    place.write_text("in the way")
+    bob = calls(sim, "1002")
+    bob.presses("0")
+    bob.presses("1")
+    bob.presses(keys)
+    assert bob.hears("sorry", within=20)
+    assert hears(bob, "greeting-menu")
+    bob.hangs_up()
+    sim.advance(1)
+    assert len(logged_errors()) == 1
+
+
 def test_message_whose_sound_is_gone_can_be_deleted(sim: SimulatedExchange) -> None:
     alice = sim.phone("1001")
     leaves(sim, alice, "21002")

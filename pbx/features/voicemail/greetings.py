@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -53,8 +54,7 @@ async def _greeting(call: Conversation, path: Path, longest: float) -> None:
                     log.error("a greeting cannot be played: {why}", why=str(error))
                     await call.play(Prompt("sorry"))
             case "3":
-                path.unlink(missing_ok=True)
-                await call.play(say("deleted"))
+                await _remove(call, path)
             case "2":
                 await call.play(say("no-greeting"))
             case _:
@@ -78,7 +78,17 @@ async def _record(call: Conversation, path: Path, longest: float) -> None:
         log.error("a greeting cannot be recorded: {why}", why=str(error))
         await call.play(Prompt("sorry"))
     finally:
-        recording.unlink(missing_ok=True)
+        with suppress(OSError):
+            recording.unlink()
+
+
+async def _remove(call: Conversation, path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+        await call.play(say("deleted"))
+    except OSError as error:
+        log.error("a greeting cannot be removed: {why}", why=str(error))
+        await call.play(Prompt("sorry"))
 
 
 async def _change_pin(call: Conversation, voicemail: Voicemail, mailbox: Mailbox) -> None:

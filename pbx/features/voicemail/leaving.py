@@ -36,7 +36,11 @@ async def leave(call: Conversation, voicemail: Voicemail, name: str, greeting: s
     if mailbox is None:
         log.info("there is no mailbox {name}", name=name)
         return
-    key = await call.ask(*greeting_of(call, voicemail, mailbox, greeting), Prompt("after-the-tone"), timeout=0)
+    try:
+        key = await call.ask(*greeting_of(call, voicemail, mailbox, greeting), Prompt("after-the-tone"), timeout=0)
+    except NoSound as error:
+        log.error("the greeting of mailbox {name} cannot be played: {why}", name=mailbox.name, why=str(error))
+        key = await call.ask(_ours(greeting), Prompt("after-the-tone"), timeout=0)
     if key == "*":
         # Its owner, on the way, as other systems have it.
         await visit(call, voicemail, mailbox)
@@ -63,7 +67,11 @@ def greeting_of(call: Conversation, voicemail: Voicemail, mailbox: Mailbox, gree
     name = voicemail.files.greeting(mailbox.name, NAME)
     if name.exists():
         return [File(name), say("is-busy" if greeting == BUSY else "is-not-available")]
-    return [Prompt("busy" if greeting == BUSY else "not-available")]
+    return [_ours(greeting)]
+
+
+def _ours(greeting: str) -> Prompt:
+    return Prompt("busy" if greeting == BUSY else "not-available")
 
 
 class Taking:
