@@ -264,7 +264,7 @@ class SoundVerbs:
 @contextmanager
 def _blaming(path: Path) -> Iterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise NoSound(f"{path} cannot be made: {error.strerror}", "see [media] recordings") from None

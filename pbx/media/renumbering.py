@@ -55,11 +55,10 @@ def sink_to(port: Port, names: Names, other: Names) -> Sink:
 
 @lru_cache(maxsize=256)
 def _seconds(names: Names, other: Names) -> dict[int, int]:
-    known = {payload for payload, _ in other}
     wanted = {codec: payload for payload, codec in reversed(other)}
     seconds: dict[int, int] = {}
     for payload, codec in names:
-        if payload not in known and codec in wanted:
+        if (payload, codec) not in other and codec in wanted:
             for marker in (0, _MARKER):
                 seconds[int(payload) | marker] = int(wanted[codec]) | marker
     return seconds

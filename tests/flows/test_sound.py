@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -301,6 +302,9 @@ def test_what_is_said_is_recorded_until_silence_and_can_be_played(sim: Simulated
     [recording] = seen
     assert recording.ended_by == "silence" and not recording.is_silent and not recording.fault
     assert 3.0 <= recording.seconds <= 3.75
+    assert (
+        stat.S_IMODE(recording.path.parent.stat().st_mode) == 0o700
+    )  # what people say is for nobody else on the machine
     assert amplitude(ULAW.decode(wav.load(recording.path))[8000:40000], 440) == pytest.approx(9000, rel=0.05)
     alice.call.sound.forgets()  # type: ignore[union-attr]
     sim.until(lambda: alice.call.sound.hears(440.0))  # type: ignore[union-attr]

@@ -608,6 +608,20 @@ def test_keys_are_renumbered_for_a_phone_that_numbers_them_differently(
     assert_talking((alice, caller), (bob, callee))
 
 
+def test_keys_are_renumbered_where_their_number_means_something_else_to_the_other_phone(
+    exchange: Exchange, alice: Phone, bob: Phone
+) -> None:
+    caller, callee = exchange.side(), exchange.side()
+    lines = "m=audio {{}} RTP/AVP 0 {0} {1}\r\na=rtpmap:{0} G722/8000\r\na=rtpmap:{1} telephone-event/8000\r\n"
+    result(exchange.relay.offer(caller, callee, alice.describes(lines.format(96, 101))))
+    result(exchange.relay.answer(callee, caller, bob.describes(lines.format(101, 96))))
+    for speaker, side, listener in ((alice, caller, bob), (bob, callee, alice)):
+        for sent, received in {96: 101, 101: 96, 0: 0}.items():
+            speaker.payload_type = sent
+            speaker.says(port(side))
+            assert listener.heard[-1][1] == received
+
+
 def test_phones_that_number_alike_are_joined_without_a_detour(exchange: Exchange, alice: Phone, bob: Phone) -> None:
     caller, callee = exchange.call(alice, bob, KEYS.format(101))
     assert port(caller).sink is port(callee) and port(callee).sink is port(caller)

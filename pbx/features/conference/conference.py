@@ -159,7 +159,7 @@ class Conference:
             clock, library = self._place.clock, self._place.library
             path = library.new_recording(self.room.name, clock.seconds())
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._recorder = Recorder(clock, path)
             except OSError as error:
                 why = error.strerror or str(error)
