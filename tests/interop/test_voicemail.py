@@ -131,6 +131,22 @@ def phone(exchange: Exchange, number: str, folder: Path, tone: int = TONE, **fea
     return made
 
 
+def phone_with_a_lamp(exchange: Exchange, number: str, folder: Path) -> Baresip:
+    """A phone that subscribes to its messages.
+
+    Every other time baresip 1.0 does so without end, as fast as it can, and listens to nobody any more: when its
+    registration is faster than a timer of that module. Such a one is put away.
+    """
+    for attempt in range(10):
+        made = Baresip(
+            number, password(number), exchange.address, folder / f"{number}-{attempt}", tone=OTHER_TONE, has_lamp=True
+        )
+        if made.answers:
+            return made
+        made.vanish()
+    raise AssertionError("ten phones did nothing but subscribe")
+
+
 def recording(exchange: VoicemailExchange, seconds: float) -> bool:
     """Whether a message is being recorded, and so long already."""
     return any(path.stat().st_size > seconds * RATE for path in exchange.voicemail.glob("*/*.part"))
@@ -148,11 +164,9 @@ def leave(exchange: VoicemailExchange, caller: Baresip, number: str = "21002") -
 
 @pytest.mark.timeout(180)
 def test_message_is_left_shown_heard_and_deleted(exchange: VoicemailExchange, tmp_path: Path) -> None:
-    with (
-        phone(exchange, "1001", tmp_path) as alice,
-        phone(exchange, "1002", tmp_path, OTHER_TONE, has_lamp=True) as bob,
-    ):
-        assert eventually(lambda: bob.lamp, within=20) == "no"
+    with phone(exchange, "1001", tmp_path) as alice, phone_with_a_lamp(exchange, "1002", tmp_path) as bob:
+        # What it was told when it subscribed may have come before we could see its events: only a change is sure.
+        assert bob.lamp != "yes"
         leave(exchange, alice)
         assert eventually(lambda: bob.lamp == "yes", within=10)
         bob.dial("*97")

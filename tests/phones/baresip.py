@@ -166,6 +166,14 @@ class Baresip:
         return " OK " in self.order("reginfo")
 
     @property
+    def answers(self) -> bool:
+        """It does what it is told, and is registered."""
+        try:
+            return bool(eventually(lambda: " OK " in self.order("reginfo", within=2), within=10))
+        except AssertionError:
+            return False
+
+    @property
     def refused(self) -> bool:
         """The exchange would not register it."""
         return " ERR " in self.order("reginfo")
@@ -219,11 +227,11 @@ class Baresip:
 
     # How it is told.
 
-    def order(self, command: str, words: str = "") -> str:
+    def order(self, command: str, words: str = "", within: float = 10) -> str:
         """Gives baresip a command, as its menu knows it, and returns its reply."""
         order = json.dumps({"command": command, "params": words}).encode()
         self._control.sendall(b"%d:%s," % (len(order), order))
-        return eventually(self._reply, within=5)[0]
+        return eventually(self._reply, within=within)[0]
 
     def _reply(self) -> list[str]:
         self._read()
