@@ -8,6 +8,7 @@ from pbx.media.keying import MODES
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.office import ACCOUNTS, plan
+from tests.media.network import result
 
 
 def office(mode: str = "accept") -> SimulatedExchange:
@@ -214,6 +215,6 @@ def test_what_a_wrong_key_sealed_is_never_heard() -> None:
     alice.says(0.5, 440.0)
     sim.advance(0.5)
     assert bob.call.sound.payloads == []
-    facts = bridge._side.statistics()[0]
+    (facts,), _ = result(bridge.streams())
     assert (facts.garbage, facts.packets_in, facts.source) == (25, 0, None)
     over(sim, alice, bob)
