@@ -14,25 +14,10 @@ from pbx.store.bans import BanTable, read_bans
 from pbx.store.database import open_database
 from pbx.store.schema import bans
 from pbx.store.store import BATCH, RETRY
+from tests.store.worker import Here
 
 ONE = Ban("192.0.2.1", "flood", 100.0, 160.0, 0)
 OTHER = Ban("2001:db8::/64", "wrong password", 100.0, 400.0, 2)
-
-
-class Here:
-    """Does the work at once (`pbx.store.store.Worker`)."""
-
-    def __init__(self) -> None:
-        self.fails = 0
-
-    def run(self, work, *args, **kwargs):
-        done: Deferred[object] = Deferred()
-        if self.fails:
-            self.fails -= 1
-            done.errback(sa.exc.OperationalError("", {}, Exception("the database is gone")))
-        else:
-            done.callback(work(*args, **kwargs))
-        return done
 
 
 @pytest.fixture

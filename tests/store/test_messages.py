@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from pbx.features.voicemail.mailbox import Mailbox, Message
@@ -24,26 +23,11 @@ from pbx.store.schema import mailboxes, messages
 from pbx.store.store import BATCH, RETRY
 from tests.counts import count
 from tests.eventually import eventually
+from tests.store.worker import Here
 
 ONE = Message("a1", "sales", "1001", "Älice \udcff", 1000.5, 2.0, urgent=True, email="waiting")
 OTHER = Message("b2", "1002", "", "", 1001.5, 2.0)
 KILLS = count(6, 50)
-
-
-class Here:
-    """Does the work at once (`pbx.store.store.Worker`)."""
-
-    def __init__(self) -> None:
-        self.fails = 0
-
-    def run(self, work, *args, **kwargs):
-        done: Deferred[object] = Deferred()
-        if self.fails:
-            self.fails -= 1
-            done.errback(sa.exc.OperationalError("", {}, Exception("the database is gone")))
-        else:
-            done.callback(work(*args, **kwargs))
-        return done
 
 
 @pytest.fixture
