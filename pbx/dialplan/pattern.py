@@ -55,7 +55,7 @@ class Pattern:
     :ivar regex: the same as a regular expression without groups; to be used with DOTALL.
     """
 
-    __slots__ = ("_converters", "_elements", "_match", "names", "rank", "regex", "telephone_numbers", "text")
+    __slots__ = ("_begin", "_converters", "_elements", "_match", "names", "rank", "regex", "telephone_numbers", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -91,6 +91,7 @@ class Pattern:
         self.regex = _regex(self._elements)
         self.rank = self._rank()
         self._match = re.compile(grouped, re.DOTALL).fullmatch
+        self._begin: Callable[[str], object] | None = None
 
     @property
     def is_literal(self) -> bool:
@@ -110,6 +111,16 @@ class Pattern:
             return None
         values = zip(self.names, self._converters, found.groups(), strict=True)
         return {name: convert(value) for name, convert, value in values}
+
+    def begins(self, text: str) -> bool:
+        """Whether a number that it matches begins so, or is that."""
+        if self._begin is None:
+            # Made at the first use, since few patterns are ever matched key by key.
+            form = ""
+            for element in reversed(self._elements):
+                form = f"(?:{element.regex()}{form})?"
+            self._begin = re.compile(form, re.DOTALL).fullmatch
+        return self._begin(text) is not None
 
     def shared_with(self, other: Pattern) -> str | None:
         """Return a shortest number that both match, or None when there is none."""
