@@ -16,13 +16,13 @@ LONGEST = 32  # keys of one sequence
 KEYS = "0123456789*#ABCD"
 
 Found = TypeVar("Found")
-Given = TypeVar("Given", covariant=True)
+Found_co = TypeVar("Found_co", covariant=True)
 
 
-class Sequences(Protocol[Given]):
+class Sequences(Protocol[Found_co]):
     """The sequences that there are."""
 
-    def find(self, keys: str) -> Given | None:
+    def find(self, keys: str) -> Found_co | None:
         """The one that these keys are; None when they are none."""
 
     def begins(self, keys: str) -> bool:
