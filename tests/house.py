@@ -51,6 +51,7 @@ TABLE = {
     "pbx.sip.stun": VALUES,
     "pbx.sip.timers": VALUES,
     "pbx.sip.uri": VALUES,
+    "pbx.sip.reasons": VALUES,
     "pbx.sip.packet_filter": EDGES,
     "pbx.sip.resolver": EDGES,
     "pbx.sip.stream_socket": EDGES,

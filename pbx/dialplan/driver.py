@@ -24,6 +24,7 @@ GRACE = 10.0  # seconds that a coroutine may go on after the caller has left
 LOOPS = 50  # how often a coroutine may come back to its verbs after the caller has left
 TURNS = 1000  # verbs that a coroutine may call without ever waiting for anything
 
+OVERDUE = "time limit"
 FAILED = "call {call}: the dialplan failed"
 
 log = Logger()
@@ -51,8 +52,11 @@ class DrivenCall(Protocol):
     @property
     def ended(self) -> bool: ...
 
-    def hang_up(self) -> None:
-        """End the call, answered or not."""
+    def hang_up(self, words: str = "") -> None:
+        """End the call, answered or not.
+
+        :param words: why.
+        """
 
     def plan_ended(self) -> None:
         """The coroutine is over."""
@@ -71,7 +75,7 @@ class _Afterwards:
         self.clock = call.clock
         self.ended = True
 
-    def hang_up(self) -> None:
+    def hang_up(self, words: str = "") -> None:
         """There is nobody."""
 
     def plan_ended(self) -> None:
@@ -260,9 +264,9 @@ class Driver:
         )
         if self.overstayed is not None:
             self._afterwards.append(self.overstayed())
-        self._enter_left("time limit")
+        self._enter_left(OVERDUE)
         if not self._call.ended:
-            self._call.hang_up()
+            self._call.hang_up(OVERDUE)
         self._throw()
 
     def _circles(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from pbx.exchange.caller import Caller
 from pbx.exchange.destination import Destination
+from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import Target
 from pbx.media.library import Library
@@ -46,6 +47,8 @@ class Board(Protocol):
     def library(self) -> Library: ...
     @property
     def features(self) -> Any: ...
+    @property
+    def observer(self) -> Observer: ...
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""

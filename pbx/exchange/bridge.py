@@ -170,7 +170,7 @@ class Bridge:
         """Tell the caller other addresses to call (RFC 3261 8.3, 21.3)."""
         self.reject(status, None, tuple([CONTACT.field(f"<{uri}>") for uri in uris]))
 
-    def hang_up(self) -> None:
+    def hang_up(self, words: str = "") -> None:
         """End the call: with BYE where it was answered, with 480 where it was not."""
         if self.ended:
             return

@@ -21,6 +21,7 @@ from pbx.exchange.extension import Extension
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.link import Link
 from pbx.exchange.messages import Messages
+from pbx.exchange.observer import Observer, Unobserving
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.phones import Phones
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
@@ -73,6 +74,7 @@ class Switchboard:
     :ivar events: what can be subscribed to, and published.
     :ivar trunks: the ways to the telephone network.
     :ivar features: what the dialplan's verbs are given to work with; nothing here knows what that is.
+    :ivar observer: who is told what happens to calls; nobody at first.
     :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
     """
 
@@ -101,6 +103,7 @@ class Switchboard:
         self.draining: int | None = None
         self.events = Events(agent)
         self.features: Any = None
+        self.observer: Observer = Unobserving()
         self._messages = Messages(agent, self.locate)
         self._directory = directory
         self._phones = phones
@@ -164,6 +167,7 @@ class Switchboard:
             self.trunks.call_began(caller.trunk)
         self._occupancy.enter(bridge.host, anyhow=True)
         self._doors.call_began(caller)
+        self.observer.call_began(bridge)
         self.dialplan.run(bridge)
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:

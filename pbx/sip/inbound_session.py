@@ -10,6 +10,7 @@ from pbx.sip.headers import Field
 from pbx.sip.lasting_session import LastingSession
 from pbx.sip.message import Request, Response
 from pbx.sip.offer_answer import REMOTE_OFFER
+from pbx.sip.reasons import NO_PRACK
 from pbx.sip.reliable import Reliable
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import EARLY, Agent, SessionUser
@@ -140,7 +141,7 @@ class InboundSession(LastingSession):
         """A reliable response never had its PRACK (RFC 3262 section 3)."""
         user = self.user
         self.reject(500, "no PRACK came")
-        user.session_ended(self, "the caller does not acknowledge that it rings")
+        user.session_ended(self, NO_PRACK)
 
     def _stop(self) -> None:
         self._final = None

@@ -16,6 +16,7 @@ from pbx.sip.headers import REQUIRE, RETRY_AFTER, SUPPORTED, Field
 from pbx.sip.message import Request, Response
 from pbx.sip.modification import Modification
 from pbx.sip.offer_answer import STABLE
+from pbx.sip.reasons import EXPIRED
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDED, ENDING, Agent, Session, SessionUser
 from pbx.sip.session_timer import SessionTimer
@@ -325,7 +326,7 @@ class LastingSession(Session):
         return chance % 201 / 100 if self._called else 2.1 + chance % 191 / 100
 
     def _neglected(self) -> None:
-        self._lost("the session has expired")
+        self._lost(EXPIRED)
 
     def _stop(self) -> None:
         if self._timer is not None:

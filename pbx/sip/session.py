@@ -20,6 +20,7 @@ from pbx.sip.identifiers import Identifiers
 from pbx.sip.information import Information
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.offer_answer import LOCAL_OFFER, REMOTE_OFFER, STABLE, OfferAnswer
+from pbx.sip.reasons import GAVE_UP, HUNG_UP, NO_ACK, UNANSWERED, UNKNOWN
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.timers import Clock
@@ -312,7 +313,7 @@ class Session:
         self._peer_fields = cancel.fields
         user = self.user
         self.reject(487)
-        user.session_ended(self, "the caller gave up")
+        user.session_ended(self, GAVE_UP)
 
     def response_received(self, response: Response) -> None:
         """A response to one of our requests came."""
@@ -330,7 +331,7 @@ class Session:
             self._end()
         elif method == "INVITE" and self.state is not ENDED:
             self._invite = None
-            self._lost(f"no answer to our re-INVITE: {reason}")
+            self._lost(f"{UNANSWERED}: {reason}")
 
     # What the machines beside this one have to say
 
@@ -398,7 +399,7 @@ class Session:
             return
         if response.status in (408, 481):
             # The peer knows no such dialog any more (RFC 3261 12.2.1.2).
-            self._lost("the other side no longer knows this call")
+            self._lost(UNKNOWN)
         else:
             self.user.session_rejected(self, response.status, response.reason)
 
@@ -443,14 +444,14 @@ class Session:
         if waiting is not None:
             waiting.respond(waiting.request.response(487, "", self._dialog().local_tag))  # RFC 3261 15.1.2
         if not over:
-            self._release().session_ended(self, "hung up")
+            self._release().session_ended(self, HUNG_UP)
 
     def _answer_lost(self) -> None:
         self._answer = None
         if self._bye is not None:
             self._send_bye(self._bye)
         else:
-            self._lost("our 200 was never acknowledged")
+            self._lost(NO_ACK)
 
     def _lost(self, reason: str) -> None:
         """The peer does not play its part any more: end the session and tell the user."""

@@ -96,7 +96,7 @@ class ScriptedBridge:
     def forbid(self, event: str) -> None:
         self._end("forbid", event)
 
-    def hang_up(self) -> None:
+    def hang_up(self, words: str = "") -> None:
         self._end("hang_up")
 
     def plan_ended(self) -> None:

@@ -568,7 +568,7 @@ def test_the_limit_comes_before_what_it_ends() -> None:
         await call.dial(ext("102"))
 
     class Ending(ScriptedBridge):
-        def hang_up(self) -> None:
+        def hang_up(self, words: str = "") -> None:
             super().hang_up()
             self.pending.callback(Answered())
 
