@@ -163,11 +163,11 @@ def test_ten_rooms_are_entered_once_each(trace):
     assert [name for name in invited if name in DOORS] == [*upward, *last, *downward]
 
 
-def test_each_file_is_visited_once_but_for_the_two_ends_and_the_bridge(trace):
+def test_each_file_is_visited_once_but_for_the_two_ends_and_the_ringing(trace):
     files = [trace.files[door] for door in DOORS]
     visits = Counter(here for before, here in pairwise(["", *files]) if here != before)
     twice = {file for file, count in visits.items() if count > 1}
-    assert twice == {"pbx/sip/transport.py", "pbx/sip/transaction_layer.py", "pbx/exchange/bridge.py"}
+    assert twice == {"pbx/sip/transport.py", "pbx/sip/transaction_layer.py", "pbx/exchange/ringing.py"}
     assert max(visits.values()) == 2
 
 

@@ -11,23 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
-from pbx.exchange.approach import Approach
 from pbx.exchange.board import Board, CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
-from pbx.exchange.crossing import ENDS, INVITES, PROGRESS, crossing
-from pbx.exchange.destination import Destination
-from pbx.exchange.fork import Branch, Fork
-from pbx.exchange.locating import located
+from pbx.exchange.crossing import ENDS, crossing
+from pbx.exchange.invitation import Invitation
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.passing import is_key, pass_on
-from pbx.exchange.presentation import presented
-from pbx.exchange.privacy import withheld
+from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.target import Target
@@ -38,12 +34,10 @@ from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
 from pbx.sip.occupancy import AGAIN
-from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import EARLY, NOBODY, SessionUser
+from pbx.sip.session import EARLY, NOBODY
 from pbx.sip.timers import Clock
-from pbx.sip.uac import Delivery
 
 
 class Bridge:
@@ -66,9 +60,9 @@ class Bridge:
     """
 
     __slots__ = (
-        "_board", "_caller_id", "_crossing", "_dialled", "_early", "_flow", "_fork", "_forwards", "_instance",
-        "_is_left", "_offer", "_outcome", "_progress", "_secure", "_session", "_sides", "begun_at", "caller", "ended",
-        "fields", "host", "id", "last_outcome", "number", "party", "speaking", "user",
+        "_board", "_dialled", "_flow", "_invitation", "_is_left", "_outcome", "_progress", "_ringing", "_session",
+        "_sides", "begun_at", "caller", "ended", "fields", "host", "id", "last_outcome", "number", "party", "speaking",
+        "user",
     )  # fmt: skip
 
     def __init__(
@@ -76,29 +70,24 @@ class Bridge:
     ) -> None:
         request = transaction.request
         self._flow = transaction.flow
-        self._forwards = request.max_forwards - 1
-        self._secure = request.uri.scheme == "sips"
-        self._session = InboundSession(board.agent, transaction, NOBODY)
+        self._session = session = InboundSession(board.agent, transaction, NOBODY)
         side = board.side(transaction.flow)
-        self.party = self._session.user = Party(board.relay, self._session, side, self, caller)
-        self.speaking = self.party.speaker = Speaking(board, self._session, self.party, self)
-        self._offer, self._session.sdp = self._session.sdp, b""
-        self.fields = self._session.take_fields()
-        fields = crossing(self.fields, INVITES)
-        self._crossing = withheld(fields) if caller.is_private else fields
+        self.party = party = session.user = Party(board.relay, session, side, self, caller)
+        self.speaking = party.speaker = Speaking(board, session, party, self)
+        party.offer, session.sdp = session.sdp, b""
+        self.fields = session.take_fields()
+        self._invitation = Invitation.of(request, caller, (number, instance))
         self._board = board
-        self._caller_id = ""
-        self._fork: Fork | None = None
+        self._ringing: Ringing | None = None
         self._dialled: Deferred[Outcome] | None = None
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
-        self._early: Party | None = None  # the callee whose early media the caller hears
         self._progress = 0
         self._sides = [side]  # whose facts belong to the call: the caller's, and of each callee that answered
         self.id = board.agent.identifiers.token()
         side.user = SoundWatch(self.id, "caller")
         self.host = transaction.flow.remote[0]
         self.caller = caller
-        self.number, self._instance = number, instance
+        self.number = number
         self.begun_at = board.agent.clock.seconds()
         self.user: CallUser | None = None
         self.ended = False
@@ -142,11 +131,8 @@ class Bridge:
             raise InvalidState(f"dial in {self!r}")
         dialled: Deferred[Outcome] = Deferred()
         self._dialled = dialled
-        self._caller_id = caller_id
-        only = (self.number, self._instance)
-        destinations, lost = located(self._board, targets, self._secure, only, hops=self._forwards)
-        self._fork = Fork(self, self.clock, lost)
-        self._fork.ring(destinations, timeout, progress_within)
+        self._ringing = ringing = Ringing(self._board, self, self.party, self._invitation, caller_id)
+        ringing.ring(targets, timeout, progress_within)
         return dialled
 
     def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = ()) -> None:
@@ -209,75 +195,27 @@ class Bridge:
             self.reject(500)
         self.plan_ended()
 
-    # The fork
+    # What the ringing tells (pbx.exchange.ringing.RingingUser)
 
-    def branch(self, destination: Destination, user: SessionUser) -> Branch:
-        """Make a branch to a destination."""
-        board, flow = self._board, destination.flow
-        session = OutboundSession(board.agent, user, flow, destination.neighbour)
-        # Media that nobody can reach yet has no ports either.
-        branch = Branch(destination, session, board.relay.side("", "") if flow is None else board.side(flow))
-        if not destination.neighbour:
-            approach = Approach(board, self, branch)
-            session.delivery = Delivery(board.agent, approach, destination.policy, destination.uri, flow=flow)
-        return branch
-
-    def offer(self, branch: Branch) -> Deferred[bytes]:
-        """The caller's offer, as that branch is to see it; b"" when the caller made none."""
-        delivery = branch.session.delivery
-        if branch.session.flow is None and delivery is not None:
-            described = branch.described = Deferred()
-            delivery.start()
-            return described
-        if not self._offer:
-            return succeed(b"")
-        return self._board.relay.offer(self.party.side, branch.side, self._offer)
-
-    def invite(self, branch: Branch, sdp: bytes) -> None:
-        """Send the INVITE of a branch."""
-        destination, flow = branch.destination, branch.session.flow
-        assert flow is not None
-        caller, more = presented(self.caller, self._caller_id, destination, flow)
-        fields = (*more, *self._crossing)
-        branch.session.invite(destination.uri, caller, destination.callee, sdp, self._forwards, fields)
-
-    def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
-        """Tell the caller, and let it hear the early media of the first callee that has some."""
-        if self.answered and not self.ended:
+    def ringing_progressed(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
+        """Tell the caller; one that we have answered hears it ring."""
+        if self.answered:
             self.speaking.ring()
-        if self.answered or self.ended:
-            return
-        more = crossing(branch.session.take_fields(), PROGRESS)
-        if sdp and self._offer and (self._early is None or self._early.session is branch.session):
-            self._hear(branch)
-            self._board.relay.answer(branch.side, self.party.side, sdp).addCallbacks(
-                lambda shown: self.tell_progress(status, shown, more),
-                lambda failure: self.tell_progress(status, b"", more),
-            )
         else:
-            self.tell_progress(status, b"", more)
+            self.tell_progress(status, sdp, more)
 
-    def fork_renegotiates(self, branch: Branch) -> Party | None:
-        """Who takes part in the offers of a branch that has not answered: whom the caller hears, if that is certain."""
-        return self.party.other if self._early is not None and self._early.session is branch.session else None
-
-    def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
+    def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
         """Connect the callee that answered."""
-        self._fork = None
+        self._ringing = None
         self.speaking.hush()
-        peer = self._hear(branch)
-        self._early = None
-        peer.answered, peer.link = True, branch.destination.link
-        peer.session.user = peer
         self.party.part()
         self.party.connect(peer)
         self._outcome = outcome
-        self._sides.append(branch.side)
-        branch.side.user = SoundWatch(self.id, "callee")
-        more = crossing(branch.session.take_fields(), PROGRESS)
+        self._sides.append(peer.side)
+        peer.side.user = SoundWatch(self.id, "callee")
         relay = self._board.relay
         # Where we offered nothing, the 2xx itself has to: a description in a 1xx before it means nothing.
-        if not sdp or not (self._offer or branch.session.owes_ack):
+        if not sdp or not (self.party.offer or peer.session.owes_ack):
             self.disconnect(488, "the callee described no session")
         elif peer.settled:
             self._connect(self._session.agreed, more, sdp)
@@ -285,31 +223,18 @@ class Bridge:
             # The caller heard us so far, now it hears the callee.
             self.party.hear(sdp, self.clock, named(peer))
         else:
-            way = relay.offer if branch.session.owes_ack else relay.answer
-            described = way(branch.side, self.party.side, sdp)
+            way = relay.offer if peer.session.owes_ack else relay.answer
+            described = way(peer.side, self.party.side, sdp)
             described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
 
-    def fork_failed(self, outcome: Outcome) -> None:
+    def ringing_failed(self, outcome: Outcome) -> None:
         """Nobody answered: it is the dialplan's turn."""
-        self._fork = None
+        self._ringing = None
         self.speaking.hush()
         if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
             # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
             self._end_with(lambda: self._session.reject(503, "", (AGAIN,)), outcome.text)
         self._dial_over(outcome)
-
-    def branch_ended(self, branch: Branch) -> None:
-        """A branch will not answer."""
-        if self._early is not None and self._early.session is branch.session:
-            self._early = None
-            self.party.part()
-            if not self.ended and self._session.offered:
-                self._session.refuse(504)
-        branch.close(self._board.relay)
-
-    def failed(self, failure: Failure) -> Outcome:
-        """The outcome of a branch to which the caller's media cannot be offered."""
-        return Failed(*status_of(failure))
 
     # What the parties tell (pbx.exchange.party.PartyUser)
 
@@ -367,11 +292,6 @@ class Bridge:
                 outcome = Failed(480, "the callee has hung up", by=outcome.by)
             self._callee_left(outcome)
 
-    def party_reoffered(self, party: Party, sdp: bytes) -> None:
-        """This is what it offers from now on."""
-        if party is self.party:
-            self._offer = sdp
-
     def cannot_connect(self, failure: Failure) -> None:
         """The two sides have no media in common, or none at all."""
         status, words = status_of(failure)
@@ -392,11 +312,6 @@ class Bridge:
             self._end_with(self.party.session.hang_up, status_of(failure)[1])
 
     # What speaking to the caller asks for (pbx.exchange.speaking.SpeakingUser)
-
-    @property
-    def offered(self) -> bytes:
-        """What the caller offers in its INVITE; b"" when nothing, or when that is answered."""
-        return self._offer
 
     def tell_progress(self, status: int, sdp: bytes, more: tuple[Field, ...] = ()) -> None:
         """Tell the caller how far it is, unless it knows."""
@@ -424,19 +339,6 @@ class Bridge:
         if user is not None:
             user.caller_left("transferred")
 
-    def _hear(self, branch: Branch) -> Party:
-        """The party that a callee is. Where no other may answer, it can be asked what it thinks of an offer."""
-        early, fork = self._early, self._fork
-        if early is None or early.side is not branch.side:
-            identity = Caller(branch.destination.number, "", Source.INTERNAL)
-            early = Party(self._board.relay, branch.session, branch.side, self, identity)
-        if fork is not None:
-            self._early = early
-            if fork.is_single and self.party.other is not early:
-                self.party.part()
-                self.party.connect(early)
-        return early
-
     def _connect(self, shown: bytes, more: tuple[Field, ...], sdp: bytes) -> None:
         """The callee answered.
 
@@ -446,8 +348,7 @@ class Bridge:
         peer, agreed = self.party.other, self._session.agreed
         if self.ended or peer is None:
             return
-        self._offer = b""
-        self._crossing = ()
+        self.party.offer = b""
         self.party.answered = True
         self._session.answer(shown, more)
         if agreed and shown != agreed:
@@ -468,10 +369,10 @@ class Bridge:
         """Let go of everything but the caller's session."""
         self.ended = True
         self.speaking.stop()
-        fork, self._fork = self._fork, None
+        ringing, self._ringing = self._ringing, None
         self._dialled = None
-        if fork is not None:
-            fork.give_up(more)
+        if ringing is not None:
+            ringing.give_up(more)
         peer = self.party.other
         if peer is not None:
             peer.leave()
@@ -485,7 +386,7 @@ class Bridge:
         if self.answered and session.offered:
             session.refuse(487)
         if session.owes_ack:
-            self.party.answered_to_us(self._offer)
+            self.party.answered_to_us(self.party.offer)
         self._dial_over(outcome)
 
     def _dial_over(self, outcome: Outcome) -> None:

@@ -49,9 +49,6 @@ class PartyUser(Protocol):
     def give_away(self, party: Party) -> None:
         """Let a party go to another call; this one is over."""
 
-    def party_reoffered(self, party: Party, sdp: bytes) -> None:
-        """This is what it offers from now on."""
-
     def cannot_connect(self, failure: Failure) -> None:
         """The two parties have no media in common, or none at all."""
 
@@ -90,7 +87,6 @@ class Nobody:
 
     def replace(self, old: Party, new: Party) -> None: ...
     def give_away(self, party: Party) -> None: ...
-    def party_reoffered(self, party: Party, sdp: bytes) -> None: ...
     def cannot_connect(self, failure: Failure) -> None: ...
     def cannot_go_on(self, party: Party, failure: Failure) -> None: ...
     def disconnect(self, status: int, words: str) -> None: ...
@@ -108,6 +104,7 @@ class Party:
     :param user: whom it tells.
     :param identity: who it is, as far as that is known for certain.
     :ivar lingers: whether it is to hang up by itself, once it has heard how its transfer ended.
+    :ivar offer: what it offers to whom it is to be connected to; b"" where that one is asked for an offer instead.
     :ivar other: the party that it is connected to, or is to be connected to.
     :ivar answered: whether it has answered, or was.
     :ivar speaker: who speaks to it, where we do that ourselves.
@@ -119,8 +116,8 @@ class Party:
     """
 
     __slots__ = (
-        "_relay", "answered", "handover", "identity", "lingers", "link", "other", "own_offer", "session", "settled",
-        "side", "speaker", "user",
+        "_relay", "answered", "handover", "identity", "lingers", "link", "offer", "other", "own_offer", "session",
+        "settled", "side", "speaker", "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, identity: Caller) -> None:
@@ -133,6 +130,7 @@ class Party:
         self.answered = False
         self.handover: Handover | None = None
         self.link: Link | None = None
+        self.offer = b""
         self.own_offer = False
         self.settled = False
         self.lingers = False
@@ -185,7 +183,7 @@ class Party:
             described = relay.answer(self.side, other.side, sdp)
             described.addCallbacks(theirs.ack if theirs.owes_ack else lambda sdp: None, self.user.cannot_connect)
         elif mine.owes_ack:
-            self.user.party_reoffered(self, sdp)
+            self.offer = sdp
             relay.offer(self.side, other.side, sdp).addCallbacks(theirs.accept, self._cannot_go_on)
         else:
             relay.answer(self.side, other.side, sdp).addCallbacks(other._accept, other._cannot_answer)

@@ -46,10 +46,6 @@ class SpeakingUser(Protocol):
     def answered(self) -> bool:
         """Whether the caller has a 2xx."""
 
-    @property
-    def offered(self) -> bytes:
-        """What the caller offers in its INVITE; b"" when nothing, or when that is answered."""
-
     def tell_progress(self, status: int, sdp: bytes) -> None:
         """Tell the caller how far it is."""
 
@@ -95,7 +91,7 @@ class Speaking:
         if user is None or user.answered:
             return succeed(None)
         done: Deferred[None] = Deferred()
-        self._relay.end(self._side, user.offered or None).addCallbacks(
+        self._relay.end(self._side, self._party.offer or None).addCallbacks(
             self._answer, self._cannot_answer, callbackArgs=(user, done)
         )
         return done
@@ -121,12 +117,12 @@ class Speaking:
             self._seek(wanted)
         elif not early:
             self.answer().addCallback(lambda _: self._seek(wanted))
-        elif not user.offered:
+        elif not self._party.offer:
             wanted.callback(None)
         elif (voice := self._relay.voice(self._side)) is not None:
             wanted.callback(voice)
         else:
-            self._relay.end(self._side, user.offered).addCallbacks(
+            self._relay.end(self._side, self._party.offer).addCallbacks(
                 self._describe_early, self._cannot_answer, callbackArgs=(user, wanted)
             )
         return wanted
@@ -175,7 +171,7 @@ class Speaking:
     def _answer(self, sdp: bytes, user: SpeakingUser, done: Deferred[None]) -> None:
         if not user.ended:
             self._party.answered = True
-            self._party.own_offer = not user.offered
+            self._party.own_offer = not self._party.offer
             self._session.answer(sdp)
             done.callback(None)
 

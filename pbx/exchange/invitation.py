@@ -1,0 +1,40 @@
+"""An invitation: what the INVITEs are made of that go out to callees for one caller, beside their media."""
+
+from __future__ import annotations
+
+from pbx.exchange.caller import Caller
+from pbx.exchange.crossing import INVITES, crossing
+from pbx.exchange.privacy import withheld
+from pbx.sip.headers import Field
+from pbx.sip.message import Request
+
+
+class Invitation:
+    """What one caller's callees are told.
+
+    :ivar caller: in whose name they are called.
+    :ivar fields: the header fields that go on to them.
+    :ivar forwards: their Max-Forwards.
+    :ivar secure: whether a SIPS URI was asked for: then they are called over TLS or not at all (RFC 3261 26.2.2).
+    :ivar only: a number, and the only phone of it that is meant, where somebody has called its GRUU (RFC 5627); "" for
+        all.
+    """
+
+    __slots__ = ("caller", "fields", "forwards", "only", "secure")
+
+    def __init__(
+        self, caller: Caller, fields: tuple[Field, ...], forwards: int, secure: bool, only: tuple[str, str]
+    ) -> None:
+        self.caller = caller
+        self.fields = fields
+        self.forwards = forwards
+        self.secure = secure
+        self.only = only
+
+    @classmethod
+    def of(cls, request: Request, caller: Caller, only: tuple[str, str]) -> Invitation:
+        """What a caller's INVITE asks for."""
+        fields = crossing(request.fields, INVITES)
+        if caller.is_private:
+            fields = withheld(fields)
+        return cls(caller, fields, request.max_forwards - 1, request.uri.scheme == "sips", only)

@@ -1,0 +1,189 @@
+"""Ringing: one attempt to reach somebody for a party of a call, by one fork.
+
+It makes the branches, offers to each what the party offers, and lets the party hear the early media of the first that
+has some. Any party may ring, the caller or another one. What comes of it is told once: a callee that is a party now, or
+an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from pbx.exchange.approach import Approach
+from pbx.exchange.board import Board
+from pbx.exchange.caller import Caller, Source
+from pbx.exchange.crossing import PROGRESS, crossing
+from pbx.exchange.destination import Destination
+from pbx.exchange.fork import Branch, Fork
+from pbx.exchange.invitation import Invitation
+from pbx.exchange.locating import located
+from pbx.exchange.media_failure import status_of
+from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.party import Party, PartyUser
+from pbx.exchange.presentation import presented
+from pbx.exchange.target import Target
+from pbx.sip.headers import Field
+from pbx.sip.outbound_session import OutboundSession
+from pbx.sip.session import SessionUser
+from pbx.sip.uac import Delivery
+
+
+class RingingUser(PartyUser, Protocol):
+    """Whom it tells, and whom the parties tell that come of it: the bridge."""
+
+    def ringing_progressed(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
+        """Somebody was reached so far; an `sdp` is what the party would hear."""
+
+    def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
+        """Somebody answered, with this description; the others are cancelled."""
+
+    def ringing_failed(self, outcome: Outcome) -> None:
+        """Nobody answered."""
+
+
+class Ringing:
+    """One such attempt (`pbx.exchange.fork.ForkUser`).
+
+    :param party: for whom.
+    :param invitation: what the callees are told.
+    :param caller_id: the number that they are shown; "" for the caller's own.
+    """
+
+    __slots__ = ("_board", "_caller_id", "_early", "_fork", "_invitation", "_over", "_party", "_user")
+
+    def __init__(
+        self, board: Board, user: RingingUser, party: Party, invitation: Invitation, caller_id: str = ""
+    ) -> None:
+        self._board = board
+        self._user = user
+        self._party = party
+        self._invitation = invitation
+        self._caller_id = caller_id
+        self._early: Party | None = None  # the callee whose early media the party hears
+        self._fork: Fork | None = None
+        self._over = False
+
+    def ring(self, targets: Sequence[Target], timeout: float, progress_within: float | None = None) -> None:
+        """Ring all targets.
+
+        :param timeout: seconds to ring.
+        :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
+        """
+        invitation = self._invitation
+        destinations, lost = located(self._board, targets, invitation.secure, invitation.only, hops=invitation.forwards)
+        self._fork = Fork(self, self._board.agent.clock, lost)
+        self._fork.ring(destinations, timeout, progress_within)
+
+    def give_up(self, more: tuple[Field, ...] = ()) -> None:
+        """Ring no longer: the party has left. The user hears no more of it.
+
+        :param more: fields of the CANCELs.
+        """
+        self._over = True
+        fork, self._fork = self._fork, None
+        if fork is not None:
+            fork.give_up(more)
+
+    # What the fork asks and tells
+
+    def branch(self, destination: Destination, user: SessionUser) -> Branch:
+        """Make a branch to a destination."""
+        board, flow = self._board, destination.flow
+        session = OutboundSession(board.agent, user, flow, destination.neighbour)
+        # Media that nobody can reach yet has no ports either.
+        branch = Branch(destination, session, board.relay.side("", "") if flow is None else board.side(flow))
+        if not destination.neighbour:
+            approach = Approach(board, self, branch)
+            session.delivery = Delivery(board.agent, approach, destination.policy, destination.uri, flow=flow)
+        return branch
+
+    def offer(self, branch: Branch) -> Deferred[bytes]:
+        """The party's offer, as that branch is to see it; b"" when it makes none."""
+        delivery, party = branch.session.delivery, self._party
+        if branch.session.flow is None and delivery is not None:
+            described = branch.described = Deferred()
+            delivery.start()
+            return described
+        if not party.offer:
+            return succeed(b"")
+        return self._board.relay.offer(party.side, branch.side, party.offer)
+
+    def invite(self, branch: Branch, sdp: bytes) -> None:
+        """Send the INVITE of a branch."""
+        destination, flow, invitation = branch.destination, branch.session.flow, self._invitation
+        assert flow is not None
+        caller, more = presented(invitation.caller, self._caller_id, destination, flow)
+        fields = (*more, *invitation.fields)
+        branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, fields)
+
+    def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
+        """Tell it, and let the party hear the early media of the first callee that has some."""
+        user, party = self._user, self._party
+        more = crossing(branch.session.take_fields(), PROGRESS)
+        if party.answered or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
+            user.ringing_progressed(status, b"", more)
+            return
+        self._hear(branch)
+        self._board.relay.answer(branch.side, party.side, sdp).addCallbacks(
+            lambda shown: user.ringing_progressed(status, shown, more),
+            lambda failure: user.ringing_progressed(status, b"", more),
+        )
+
+    def fork_renegotiates(self, branch: Branch) -> Party | None:
+        """Who takes part in the offers of a branch that has not answered: whom the party hears, if that is certain."""
+        return self._party.other if self._is_heard(branch) else None
+
+    def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
+        """The callee that answered is a party now."""
+        peer = self._party_of(branch)
+        self._early = self._fork = None
+        peer.answered, peer.link = True, branch.destination.link
+        peer.session.user = peer
+        more = crossing(branch.session.take_fields(), PROGRESS)
+        self._user.ringing_answered(peer, sdp, outcome, more)
+
+    def fork_failed(self, outcome: Outcome) -> None:
+        """Nobody answered."""
+        self._fork = None
+        self._user.ringing_failed(outcome)
+
+    def branch_ended(self, branch: Branch) -> None:
+        """A branch will not answer."""
+        if self._is_heard(branch):
+            self._early = None
+            self._party.part()
+            if not self._over and self._party.session.offered:
+                self._party.session.refuse(504)
+        branch.close(self._board.relay)
+
+    def failed(self, failure: Failure) -> Outcome:
+        """The outcome of a branch to which the party's media cannot be offered."""
+        return Failed(*status_of(failure))
+
+    # Inside
+
+    def _is_heard(self, branch: Branch, at_first: bool = False) -> bool:
+        """Whether the party hears the early media of this branch.
+
+        :param at_first: what it is while the party hears none.
+        """
+        return at_first if self._early is None else self._early.session is branch.session
+
+    def _hear(self, branch: Branch) -> None:
+        """Let the party hear a callee. Where no other may answer, that one can be asked what it thinks of an offer."""
+        self._early = early = self._party_of(branch)
+        if self._fork is not None and self._fork.is_single and self._party.other is not early:
+            self._party.part()
+            self._party.connect(early)
+
+    def _party_of(self, branch: Branch) -> Party:
+        """The party that a callee is."""
+        early = self._early
+        if early is not None and early.side is branch.side:
+            return early
+        identity = Caller(branch.destination.number, "", Source.INTERNAL)
+        return Party(self._board.relay, branch.session, branch.side, self._user, identity)
