@@ -13,6 +13,7 @@ from pbx.dialplan.plan import Plan
 from pbx.dialplan.surroundings import Surroundings
 from pbx.exchange.caller import Source
 from pbx.exchange.extension import Extension
+from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
 from pbx.testing.sim import NUMBERING, Sim
@@ -37,12 +38,13 @@ class _Observed:
         setattr(self.bridge, name, value)
 
     def dial(
-        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+        self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None, caller_id: str = ""
     ) -> Any:
         """The plan rings somebody."""
         shown = f" as {caller_id}" if caller_id else ""
         self.said.append(f"rings {', '.join(map(str, targets))}{shown} for {timeout:g} s")
-        self.rung.extend(targets)
+        for target in targets:
+            self.rung.extend(target.members if isinstance(target, GroupTarget) else (target,))
         return self.bridge.dial(targets, timeout, progress_within, caller_id)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:

@@ -83,6 +83,7 @@ TABLE = {
     "pbx.exchange.binding": VALUES,
     "pbx.exchange.caller": VALUES,
     "pbx.exchange.extension": VALUES,
+    "pbx.exchange.group": VALUES,
     "pbx.exchange.numbering": VALUES,
     "pbx.exchange.outcome": VALUES,
     "pbx.exchange.privacy": VALUES,

@@ -6,6 +6,7 @@ from pbx.dialplan.call import Call
 from pbx.dialplan.driver import HungUp
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.routes import redirect, voicemail, voicemail_menu
+from pbx.exchange.group import group
 from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
 from pbx.exchange.target import ext, trunk, uri
 from pbx.features.conference.room import Room, room
@@ -29,6 +30,7 @@ __all__ = [
     "date",
     "digits",
     "ext",
+    "group",
     "mailbox",
     "number",
     "prompt",

@@ -24,8 +24,9 @@ from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.work_verbs import WorkVerbs
 from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
+from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.outcome import Failed, Outcome
-from pbx.exchange.target import ExtensionTarget, Target, TrunkName, TrunkTarget, UriTarget, uri
+from pbx.exchange.target import ExtensionTarget, TrunkName, TrunkTarget, UriTarget, uri
 from pbx.features.conference.attending import attend
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
@@ -83,7 +84,7 @@ class Bridge(DrivenCall, Protocol):
     def fields(self) -> Sequence[Field]: ...
 
     def dial(
-        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+        self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None, caller_id: str = ""
     ) -> Deferred[Outcome]:
         """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
 
@@ -214,7 +215,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
 
     async def dial(
         self,
-        *targets: Target,
+        *targets: Callee,
         timeout: float = RING_LIMIT,
         progress_within: float | None = None,
         caller_id: str | None = None,
@@ -224,7 +225,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         After `Answered` the caller may still be there, when the other side hung up first. The caller is not answered
         before the callee answers.
 
-        :param targets: `ext("101")`, `uri("sip:...")`, `trunk("acme").to(number)`.
+        :param targets: `ext("101")`, `group("101", "102")`, `uri("sip:...")`, `trunk("acme").to(number)`.
         :param timeout: seconds to ring.
         :param progress_within: seconds within which each has to show a sign of progress, or is given up; None for as
             long as it rings.
@@ -240,7 +241,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
 
     async def dial_first(
         self,
-        *targets: Target,
+        *targets: Callee,
         ring_for: float = RING_LIMIT,
         progress_within: float | None = PROGRESS_LIMIT,
         retry_on: Callable[[Failed], bool] = Failed.network,
@@ -411,7 +412,7 @@ def check_targets(verb: str, targets: Sequence[object]) -> None:
     for target in targets:
         if isinstance(target, TrunkName):
             raise TypeError(f'{verb}() calls a number by a trunk: trunk("{target}").to(number)')
-        if not isinstance(target, ExtensionTarget | UriTarget | TrunkTarget):
+        if not isinstance(target, ExtensionTarget | GroupTarget | UriTarget | TrunkTarget):
             raise TypeError(f'{verb}() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
 
 

@@ -25,7 +25,7 @@ from pbx.media.library import Library, NoSound
 MODULE = "pbx_dialplan"
 
 # What a dialplan names by which word; the `pbx` command calls it the same.
-_KINDS = {"ext": "extension", "mailbox": "mailbox", "trunk": "trunk"}
+_KINDS = {"ext": "extension", "group": "extension", "mailbox": "mailbox", "trunk": "trunk"}
 
 NUMBERING = Numbering()
 
@@ -51,7 +51,7 @@ def load(
     :raises Fault: when anything is wrong; nothing of the file stays then.
     """
     with warnings.catch_warnings(record=True) as doubts:
-        named = {"ext": known, "mailbox": has_mailbox, "trunk": has_trunk}
+        named = {"ext": known, "group": known, "mailbox": has_mailbox, "trunk": has_trunk}
         plan = _load(str(path), named, library or Library())
         plan.settle(numbering)
     for doubt in doubts:
@@ -153,13 +153,17 @@ def named(tree: ast.Module, function: str) -> Iterator[tuple[int, str]]:
     """Yield line and argument of each `ext("...")`, say, by whatever name the file imported `ext`."""
     names, modules = _imported(tree, function)
     for node in ast.walk(tree):
+        arguments: list[ast.expr] = []
         match node:
-            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(argument))]) if name in names:
-                yield node.lineno, argument
-            case ast.Call(func=ast.Attribute(value=module, attr=name), args=[ast.Constant(value=str(argument))]) if (
+            case ast.Call(func=ast.Name(id=name)) if name in names:
+                arguments = node.args
+            case ast.Call(func=ast.Attribute(value=module, attr=name)) if (
                 name == function and ast.unparse(module) in modules
             ):
-                yield node.lineno, argument
+                arguments = node.args
+        for argument in arguments:
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield argument.lineno, argument.value
 
 
 def _imported(tree: ast.Module, function: str) -> tuple[set[str], set[str]]:

@@ -9,6 +9,7 @@ from pbx.exchange.destination import Destination
 from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import Target
+from pbx.exchange.turns import Turns
 from pbx.media.library import Library
 from pbx.media.relay import Relay
 from pbx.media.side import Side
@@ -49,12 +50,17 @@ class Board(Protocol):
     def features(self) -> Any: ...
     @property
     def observer(self) -> Observer: ...
+    @property
+    def turns(self) -> Turns: ...
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
 
     def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be."""
+
+    def is_engaged(self, number: str) -> bool:
+        """Whether an extension is in a call."""
 
     def call_ended(self, call: Entry) -> None:
         """The call is over."""

@@ -18,6 +18,7 @@ from pbx.exchange.board import Board, CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
 from pbx.exchange.crossing import ENDS, crossing
+from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
@@ -26,7 +27,6 @@ from pbx.exchange.passing import is_key, pass_on
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
-from pbx.exchange.target import Target
 from pbx.exchange.transfer import named, transfer
 from pbx.media.side import StreamFacts
 from pbx.sip.errors import InvalidState
@@ -117,7 +117,7 @@ class Bridge:
     # The dialplan's verbs
 
     def dial(
-        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+        self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None, caller_id: str = ""
     ) -> Deferred[Outcome]:
         """Ring all targets, connect the first that answers.
 

@@ -27,6 +27,7 @@ class Destination:
         section 7).
     :param number: the extension whose phone it is; "" for none.
     :param link: the trunk that leads there; None where none does.
+    :param q: how much the extension prefers this phone to its others, 0.0 to 1.0.
     """
 
     target: Target
@@ -39,6 +40,7 @@ class Destination:
     others: tuple[Destination, ...] = ()
     number: str = ""
     link: Link | None = None
+    q: float = 1.0
 
     def instead(self, status: int) -> Destination | None:
         """The way to try in place of this one, which ended so; None where there is no other, or the phone has spoken.

@@ -1,7 +1,7 @@
 """A fork: several callees rung at once, the first to answer wins (RFC 3261 16.7, by a B2BUA).
 
 It ends once: with the branch that answered, or with the best outcome of all. The losers are told that the call was
-completed elsewhere.
+completed elsewhere. The members of ring groups may have their turns one after the other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from pbx.exchange.cause import cause_in, understood
 from pbx.exchange.destination import Destination
+from pbx.exchange.hunt import Hunt
 from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, best, outcome_of
 from pbx.exchange.passing import decline
 from pbx.exchange.target import Target
@@ -37,10 +38,11 @@ class Branch:
     :ivar side: its media.
     :ivar early: the session description of its last provisional response.
     :ivar expiry: until it is given up before the others; None where it is rung as long as they are.
+    :ivar hunt: that of which it has its turn; None where it is rung with all others.
     :ivar described: fires with our first offer to it; None where that is known at once, and afterwards.
     """
 
-    __slots__ = ("delay", "described", "destination", "early", "expiry", "session", "side")
+    __slots__ = ("began_at", "delay", "described", "destination", "early", "expiry", "hunt", "session", "side")
 
     def __init__(self, destination: Destination, session: OutboundSession, side: Side) -> None:
         self.destination = destination
@@ -49,6 +51,8 @@ class Branch:
         self.early = b""
         self.described: Deferred[bytes] | None = None
         self.expiry: Timer | None = None
+        self.hunt: Hunt | None = None
+        self.began_at = 0.0
         self.delay: float | None = None  # seconds to the first sign of progress
         if destination.link is not None:
             destination.link.call_began()
@@ -117,7 +121,7 @@ class Fork:
     :param timeout: seconds to ring.
     """
 
-    __slots__ = ("_branches", "_clock", "_expiry", "_outcomes", "_over", "_progress", "_started", "_starting", "_user")
+    __slots__ = ("_branches", "_clock", "_expiry", "_hunts", "_outcomes", "_over", "_progress", "_starting", "_user")
 
     def __init__(self, user: ForkUser, clock: Clock, lost: Sequence[Outcome]) -> None:
         self._user = user
@@ -126,19 +130,28 @@ class Fork:
         self._outcomes: list[Outcome] = list(lost)
         self._expiry: Timer | None = None
         self._progress: Timer | None = None
+        self._hunts: Sequence[Hunt] = ()
         self._starting = True
-        self._started = clock.seconds()
         self._over = False
 
-    def ring(self, destinations: Sequence[Destination], timeout: float, progress_within: float | None = None) -> None:
+    def ring(
+        self,
+        destinations: Sequence[Destination],
+        timeout: float,
+        progress_within: float | None = None,
+        hunts: Sequence[Hunt] = (),
+    ) -> None:
         """Ring them all.
 
         :param timeout: seconds after which those that did not answer are given up.
-        :param progress_within: seconds after which those are given up that have shown no sign of progress.
+        :param progress_within: seconds after which those are given up that have shown no sign of progress; not those
+            who have turns, which are over soon enough.
+        :param hunts: who is rung in turn, beside them.
         """
         self._expiry = self._clock.callLater(timeout, self._expired)
         if progress_within is not None and progress_within < timeout:
             self._progress = self._clock.callLater(progress_within, self._stalled)
+        self._hunts = hunts
         for destination in destinations:
             self._ring(destination)
         self._starting = False
@@ -162,7 +175,7 @@ class Fork:
         """A branch has a provisional response."""
         branch = self._branch_of(session)
         if branch.delay is None:
-            branch.delay = self._clock.seconds() - self._started
+            branch.delay = self._clock.seconds() - branch.began_at
         branch.early = sdp or branch.early
         self._user.fork_progressed(branch, status, sdp)
 
@@ -175,7 +188,7 @@ class Fork:
                 party.session_answered(session, sdp)
             return
         if branch.delay is None:
-            branch.delay = self._clock.seconds() - self._started
+            branch.delay = self._clock.seconds() - branch.began_at
         self._end()
         self._leave(branch)
         attempt = self._attempt(branch, 200, "OK")
@@ -202,11 +215,9 @@ class Fork:
         self._user.branch_ended(branch)
         other = branch.destination.instead(status) if branch.delay is None else None
         if other is not None:
-            self._ring(other)
+            self._ring(other, branch.hunt)
         if status >= 600:
-            # Nobody else is wanted either (RFC 3261 16.7 step 5).
-            self._end()
-            self._cancel(())
+            self._refused_for_all(branch)
         self._check()
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
@@ -233,11 +244,15 @@ class Fork:
         """A branch ended what it never answered."""
         self.session_rejected(session, 480, reason)
 
-    def _ring(self, destination: Destination) -> None:
+    def _ring(self, destination: Destination, hunt: Hunt | None = None) -> None:
         branch = self._user.branch(destination, self)
+        branch.hunt, branch.began_at = hunt, self._clock.seconds()
         self._branches.append(branch)
-        if destination.patience:
-            branch.expiry = self._clock.callLater(destination.patience, self._given_up, branch)
+        patience = destination.patience
+        if hunt is not None:
+            patience = min(patience or hunt.ring_for, hunt.ring_for)
+        if patience:
+            branch.expiry = self._clock.callLater(patience, self._given_up, branch)
         self._user.offer(branch).addCallbacks(
             self._invite, self._not_offered, callbackArgs=(branch,), errbackArgs=(branch,)
         )
@@ -255,6 +270,7 @@ class Fork:
 
     def _expired(self) -> None:
         self._expiry = None
+        self._hunts = ()
         for branch in self._branches:
             self._not_answered(branch)
         self._cancel(())
@@ -263,7 +279,7 @@ class Fork:
     def _stalled(self) -> None:
         """Those that have shown no sign of progress are not going to."""
         self._progress = None
-        for branch in [branch for branch in self._branches if branch.delay is None]:
+        for branch in [branch for branch in self._branches if branch.delay is None and branch.hunt is None]:
             self._branches.remove(branch)
             attempt = self._attempt(branch, 408, "no sign of progress")
             self._outcomes.append(Failed(408, attempt.text, by=attempt.target, attempts=(attempt,)))
@@ -290,14 +306,42 @@ class Fork:
         self._branches.remove(branch)
         branch.settle()
 
+    def _refused_for_all(self, branch: Branch) -> None:
+        """Nobody else is wanted either (RFC 3261 16.7 step 5): of those who have their turn with it, or of all."""
+        if branch.hunt is None:
+            self._end()
+            self._cancel(())
+        else:
+            self._drop([other for other in self._branches if other.hunt is branch.hunt], ())
+
     def _check(self) -> None:
-        """Tell the user when no branch is left."""
-        if not self._branches and not self._starting:
+        """Give the next ones of each group their turn; tell the user when no branch is left."""
+        if self._starting:
+            return
+        if self._hunts:
+            self._hunt()
+        if not self._branches:
             self._end()
             self._user.fork_failed(best(self._outcomes))
 
+    def _hunt(self) -> None:
+        self._starting = True  # so that whoever fails at once does not hunt, too
+        for hunt in self._hunts:
+            while not any(branch.hunt is hunt for branch in self._branches):
+                following = hunt.next()
+                if following is None:
+                    break
+                destinations, lost = following
+                self._outcomes += lost
+                for destination in destinations:
+                    self._ring(destination, hunt)
+        self._starting = False
+
     def _cancel(self, more: tuple[Field, ...]) -> None:
-        branches, self._branches = self._branches, []
+        self._drop(self._branches, more)
+
+    def _drop(self, branches: Sequence[Branch], more: tuple[Field, ...]) -> None:
+        self._branches = [branch for branch in self._branches if branch not in branches]
         for branch in branches:
             branch.settle()
             branch.session.cancel(more)
@@ -305,6 +349,7 @@ class Fork:
 
     def _end(self) -> None:
         self._over = True
+        self._hunts = ()
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None

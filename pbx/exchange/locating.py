@@ -1,43 +1,112 @@
-"""Locating: where all targets of one `dial` are rung, and the outcomes of those that cannot be."""
+"""Locating: where all targets of one `dial` are rung, at once or in turn, and the outcomes of those that cannot be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import NamedTuple, Protocol
 
 from pbx.exchange.destination import Destination
-from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.group import Callee, GroupTarget, Strategy
+from pbx.exchange.hunt import Hunt, Round
+from pbx.exchange.outcome import Attempt, Busy, Failed, Outcome
 from pbx.exchange.target import ExtensionTarget, Target
+from pbx.exchange.turns import Turns
 
 
 class Board(Protocol):
     """Who knows where targets are: the switchboard."""
 
+    @property
+    def turns(self) -> Turns: ...
+
     def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be."""
 
+    def is_engaged(self, number: str) -> bool:
+        """Whether an extension is in a call."""
+
+
+class Located(NamedTuple):
+    """What is rung.
+
+    :ivar destinations: at once.
+    :ivar lost: the outcomes of those that cannot be rung.
+    :ivar hunts: in turn.
+    """
+
+    destinations: list[Destination]
+    lost: list[Outcome]
+    hunts: list[Hunt]
+
 
 def located(
-    board: Board, targets: Iterable[Target], secure: bool, only: tuple[str, str], hops: int
-) -> tuple[list[Destination], list[Outcome]]:
+    board: Board, caller: str, targets: Iterable[Callee], secure: bool, only: tuple[str, str], hops: int
+) -> Located:
     """All places to ring, and the outcomes of the targets that have none.
 
+    :param caller: the extension that calls: its own group does not ring it; "" for others.
     :param secure: whether the caller asked for a SIPS URI.
     :param only: a number, and the only phone of it that is meant, where somebody has called its GRUU; "" for all.
     :param hops: what Max-Forwards allows (RFC 3261 16.3).
     """
     number, instance = only
-    destinations: list[Destination] = []
-    lost: list[Outcome] = []
+    found = Located([], [], [])
     for target in targets:
         if hops < 0:
-            lost.append(Failed(483, "too many hops", by=target))
-            continue
-        if instance and target == ExtensionTarget(number):
-            target = ExtensionTarget(number, instance)
-        found = board.locate(target, secure)
+            members = target.members if isinstance(target, GroupTarget) else (target,)
+            found.lost.extend([Failed(483, "too many hops", by=member) for member in members])
+        elif isinstance(target, GroupTarget):
+            if target.strategy is Strategy.ALL_AT_ONCE:
+                destinations, lost = _located(board, caller, target, target.members, secure)
+                found.destinations.extend(destinations)
+                found.lost.extend(lost)
+            else:
+                found.hunts.append(Hunt(_rounds(board, caller, target, secure), target.ring_for))
+        else:
+            if instance and target == ExtensionTarget(number):
+                target = ExtensionTarget(number, instance)
+            place = board.locate(target, secure)
+            if isinstance(place, list):
+                found.destinations.extend(place)
+            else:
+                found.lost.append(place)
+    return found
+
+
+def _rounds(board: Board, caller: str, group: GroupTarget, secure: bool) -> Iterator[Round]:
+    if group.strategy is Strategy.BY_Q:
+        destinations, lost = _located(board, caller, group, group.members, secure)
+        yield (), lost
+        destinations.sort(key=_preference, reverse=True)
+        for _, phones in groupby(destinations, _preference):
+            yield list(phones), ()
+        return
+    for member in board.turns.next(group):
+        yield _located(board, caller, group, (member,), secure)
+
+
+def _located(
+    board: Board, caller: str, group: GroupTarget, members: Iterable[ExtensionTarget], secure: bool
+) -> tuple[list[Destination], list[Outcome]]:
+    """Where members of a group are rung; each that cannot be has its attempt, too."""
+    destinations: list[Destination] = []
+    lost: list[Outcome] = []
+    for member in members:
+        found: list[Destination] | Outcome
+        if member.number == caller or (group.skip_busy and board.is_engaged(member.number)):
+            found = Busy(by=member, attempts=(Attempt(member, 486, "is in a call", None),))
+        else:
+            found = board.locate(member, secure)
         if isinstance(found, list):
             destinations.extend(found)
-        else:
+        elif found.attempts:
             lost.append(found)
+        else:
+            lost.append(replace(found, attempts=(Attempt(member, found.code, found.text, None),)))
     return destinations, lost
+
+
+def _preference(destination: Destination) -> float:
+    return destination.q

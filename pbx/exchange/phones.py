@@ -103,7 +103,9 @@ class Phones:
         callee = f"<sip:{binding.number}@{hostport_of(flow)}>"
         uri = parse_uri(binding.contact)
         patience, number = _patience(uri), binding.number
-        return Destination(target, as_target(uri), callee, flow, neighbour=True, patience=patience, number=number)
+        return Destination(
+            *(target, as_target(uri), callee, flow), neighbour=True, patience=patience, number=number, q=binding.q
+        )
 
     def _through_proxies(self, binding: Binding, target: ExtensionTarget, secure: bool) -> Destination | None:
         """The way by the proxies that the phone's REGISTER has taken (RFC 3327 5.3)."""
@@ -113,7 +115,8 @@ class Phones:
             return None
         uri, policy = parse_uri(binding.contact), Policy(routes=routes, is_secure=secure)
         callee = f"<{binding.aor}>"
-        return Destination(target, as_target(uri), callee, flow, False, policy, _patience(uri), number=binding.number)
+        patience, number = _patience(uri), binding.number
+        return Destination(target, as_target(uri), callee, flow, False, policy, patience, number=number, q=binding.q)
 
     def _way_to(self, binding: Binding) -> Flow | None:
         """The flow to a phone: the connection, or the address, from which it has registered."""

@@ -19,13 +19,13 @@ from pbx.exchange.caller import Caller, Source
 from pbx.exchange.crossing import PROGRESS, crossing
 from pbx.exchange.destination import Destination
 from pbx.exchange.fork import Branch, Fork
+from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.locating import located
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
 from pbx.exchange.presentation import presented
-from pbx.exchange.target import Target
 from pbx.sip.headers import Field
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.session import SessionUser
@@ -67,16 +67,18 @@ class Ringing:
         self._fork: Fork | None = None
         self._over = False
 
-    def ring(self, targets: Sequence[Target], timeout: float, progress_within: float | None = None) -> None:
+    def ring(self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None) -> None:
         """Ring all targets.
 
         :param timeout: seconds to ring.
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         """
         invitation = self._invitation
-        destinations, lost = located(self._board, targets, invitation.secure, invitation.only, hops=invitation.forwards)
-        self._fork = Fork(self, self._board.agent.clock, lost)
-        self._fork.ring(destinations, timeout, progress_within)
+        found = located(
+            *(self._board, self._party.number, targets, invitation.secure, invitation.only), hops=invitation.forwards
+        )
+        self._fork = Fork(self, self._board.agent.clock, found.lost)
+        self._fork.ring(found.destinations, timeout, progress_within, found.hunts)
 
     def give_up(self, more: tuple[Field, ...] = ()) -> None:
         """Ring no longer: the party has left. The user hears no more of it.

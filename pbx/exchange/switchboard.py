@@ -28,6 +28,7 @@ from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
 from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
 from pbx.exchange.trunks import Trunks
+from pbx.exchange.turns import Turns
 from pbx.media.library import Library
 from pbx.media.relay import Relay
 from pbx.media.side import Side
@@ -73,6 +74,7 @@ class Switchboard:
     :ivar calls: the calls that are not over, by id.
     :ivar events: what can be subscribed to, and published.
     :ivar trunks: the ways to the telephone network.
+    :ivar turns: whose turn it is in ring groups.
     :ivar features: what the dialplan's verbs are given to work with; nothing here knows what that is.
     :ivar observer: who is told what happens to calls; nobody at first.
     :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
@@ -102,6 +104,7 @@ class Switchboard:
         self.calls: dict[str, Bridge] = {}
         self.draining: int | None = None
         self.events = Events(agent)
+        self.turns = Turns()
         self.features: Any = None
         self.observer: Observer = Unobserving()
         self._messages = Messages(agent, self.locate)
@@ -214,6 +217,10 @@ class Switchboard:
             return Failed(503, f"{uri.host} asked for a rest", by=target)
         policy = SECURELY if secure else ANYHOW
         return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False, policy=policy)]
+
+    def is_engaged(self, number: str) -> bool:
+        """Whether an extension is in a call."""
+        return any(bridge.is_with(number) for bridge in self.calls.values())
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""

@@ -129,14 +129,16 @@ class Phone:
 
     # What its user does
 
-    def registers(self, expires: int = 3600, contact: str = "", more: tuple[Field, ...] = ()) -> None:
+    def registers(self, expires: int = 3600, contact: str = "", more: tuple[Field, ...] = (), q: float = 1.0) -> None:
         """Register, or with 0 unregister.
 
         :param expires: seconds.
         :param contact: another Contact value than the phone's own address.
         :param more: further fields.
+        :param q: how much it is preferred to the other phones of its extension.
         """
-        self._send_register(expires, contact or contact_of(self.flow), more)
+        preference = f";q={q:g}" if q != 1.0 else ""
+        self._send_register(expires, (contact or contact_of(self.flow)) + preference, more)
 
     def invites(
         self, number: str, *, offer: bool = True, forwards: int = 70, more: tuple[Field, ...] = ()

@@ -82,7 +82,7 @@ class Sim:
         tables = _tables(users)
         self._extensions = {number: _extension(number, row) for number, row in tables.get("extensions", {}).items()}
         if not self._known:
-            self._extensions.update((number, self._everything(number)) for number in _named_by(plan, "ext"))
+            self._extensions.update((number, self._everything(number)) for number in _named_by(plan, "ext", "group"))
         named_ones: Mapping[str, Any] = {} if self._known else {name: {} for name in _named_by(plan, "mailbox")}
         rows = tables.get("mailboxes", named_ones)
         named_trunks: Mapping[str, Any] = {} if self._known else {name: {} for name in sorted(_named_by(plan, "trunk"))}
@@ -262,12 +262,13 @@ def _switch(name: str, row: Any) -> Switch:
     return Switch(name, row) if isinstance(row, bool) else Switch(name, **row)
 
 
-def _named_by(plan: Plan[Any], word: str) -> set[str]:
+def _named_by(plan: Plan[Any], *words: str) -> set[str]:
     """What the files of a plan name: `ext("101")`, `mailbox("sales")`."""
     names: set[str] = set()
     for path in {route.path for route in plan.routes}:
         if Path(path).is_file():
-            names.update(name for _, name in named(ast.parse(Path(path).read_bytes()), word))
+            tree = ast.parse(Path(path).read_bytes())
+            names.update(name for word in words for _, name in named(tree, word))
     return names
 
 
