@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pbx.dialplan import Busy, Call, Plan, ext, uri
+from pbx.dialplan import Busy, Call, Plan, ext, group, uri
+from pbx.dialplan.groups import in_turn
 from pbx.dialplan.hours import Hours
 from pbx.exchange.extension import Extension
 from pbx.exchange.numbering import Numbering
@@ -39,6 +40,11 @@ async def desk(call: Call) -> None:
         await call.redirect(uri("sip:night@example.org"))
 
 
+@plan.internal("700")
+async def team(call: Call) -> None:
+    await call.dial(group("102", "103", strategy=in_turn, ring_for=10))
+
+
 @plan.outbound("9<number:any>", allow="international")
 async def outbound(call: Call, number: str) -> None:
     await call.reject(503)
@@ -46,6 +52,12 @@ async def outbound(call: Call, number: str) -> None:
 
 def said(caller: str, number: str, at: str = "2026-03-10 10:00 Europe/Paris") -> list[str]:
     return list(explain(plan, EXTENSIONS, caller, number, at))
+
+
+def test_a_group_is_told_with_its_strategy_and_its_members_react() -> None:
+    lines = said("101", "700")
+    assert "if answered: rings 102, 103 (in turn) for 60 s; the caller is answered" in lines
+    assert "if busy: rings 102, 103 (in turn) for 60 s; the caller gets 486" in lines
 
 
 def test_the_route_the_others_and_each_outcome() -> None:

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from pbx.exchange.caller import Caller
 from pbx.exchange.fork import Branch
+from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
-from pbx.exchange.target import Target
 
 
 class By(Enum):
@@ -76,7 +76,7 @@ class Observer(Protocol):
     def call_began(self, call: Observed) -> None:
         """A call came in, and the dialplan is about to take it."""
 
-    def call_dials(self, call: Observed, targets: Sequence[Target], timeout: float) -> None:
+    def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None:
         """The dialplan calls somebody; `call_dialled` follows unless the call ends before.
 
         :param timeout: seconds that they are rung.
@@ -129,7 +129,7 @@ class Unobserving:
     __slots__ = ()
 
     def call_began(self, call: Observed) -> None: ...
-    def call_dials(self, call: Observed, targets: Sequence[Target], timeout: float) -> None: ...
+    def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None: ...
     def attempt_began(self, call: Observed, branch: Branch) -> None: ...
     def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None: ...
     def attempt_answered(self, call: Observed, branch: Branch) -> None: ...
@@ -154,7 +154,7 @@ class Observers:
         for observer in self._all:
             observer.call_began(call)
 
-    def call_dials(self, call: Observed, targets: Sequence[Target], timeout: float) -> None:
+    def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None:
         for observer in self._all:
             observer.call_dials(call, targets, timeout)
 

@@ -21,7 +21,7 @@ from pbx.exchange.extension import Extension
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.link import Link
 from pbx.exchange.messages import Messages
-from pbx.exchange.observer import Observer, Unobserving
+from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.phones import Phones
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
@@ -76,7 +76,7 @@ class Switchboard:
     :ivar trunks: the ways to the telephone network.
     :ivar turns: whose turn it is in ring groups.
     :ivar features: what the dialplan's verbs are given to work with; nothing here knows what that is.
-    :ivar observer: who is told what happens to calls; nobody at first.
+    :ivar observer: who is told what happens to calls.
     :ivar draining: while new calls are refused, the seconds after which callers may try again; else None.
     """
 
@@ -104,9 +104,9 @@ class Switchboard:
         self.calls: dict[str, Bridge] = {}
         self.draining: int | None = None
         self.events = Events(agent)
-        self.turns = Turns()
+        self.turns = Turns(agent.clock)
         self.features: Any = None
-        self.observer: Observer = Unobserving()
+        self.observer: Observer = self.turns
         self._messages = Messages(agent, self.locate)
         self._directory = directory
         self._phones = phones

@@ -5,17 +5,21 @@ goes on where the one before was.
 from __future__ import annotations
 
 from pbx.exchange.group import GroupTarget, Strategy
+from pbx.exchange.observer import Ending, Observed, Unobserving
+from pbx.exchange.party import Party
 from pbx.exchange.target import ExtensionTarget
+from pbx.sip.timers import Clock
 
 MOST = 1000  # groups whose turns are remembered; a plan may make them as it goes
 
 
-class Turns:
+class Turns(Unobserving):
     """Those of all groups of one exchange."""
 
-    __slots__ = ("_begun", "_idle_since")
+    __slots__ = ("_begun", "_clock", "_idle_since")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._begun: dict[tuple[ExtensionTarget, ...], int] = {}
         self._idle_since: dict[str, float] = {}
 
@@ -32,13 +36,16 @@ class Turns:
             return tuple(sorted(members, key=lambda member: self._idle_since.get(member.number, 0.0)))
         return members
 
-    def call_ended(self, number: str, now: float) -> None:
-        """A call of an extension is over.
+    def party_left(self, call: Observed, party: Party, words: str) -> None:
+        """A callee is idle from now on."""
+        self._idle(party)
 
-        :param now: the clock's seconds.
-        """
-        self._idle_since[number] = now
+    def call_ended(self, call: Observed, ending: Ending) -> None:
+        """The caller is idle from now on, and so is who talked to it."""
+        self._idle(call.party)
+        if call.party.other is not None:
+            self._idle(call.party.other)
 
-    def forget(self, number: str) -> None:
-        """There is no such extension any more."""
-        self._idle_since.pop(number, None)
+    def _idle(self, party: Party) -> None:
+        if party.number:
+            self._idle_since[party.number] = self._clock.seconds()

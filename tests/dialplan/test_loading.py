@@ -104,6 +104,7 @@ SOURCES = [
     (GOOD.replace("number: str", "nummer: str"), 6, "does not fit its pattern"),
     (GOOD + '\nplan.internal("<number:1XXX>")(extension)\n', 10, "dialplan.py:6 both match 1000"),
     (GOOD.replace("ext(number)", 'ext("1005")'), 8, "unknown extension 1005"),
+    (GOOD.replace("ext", "group").replace("group(number)", 'group("1001", "1005")'), 8, "unknown extension 1005"),
     (GOOD.replace("ext(number)", 'ext("1005")') + 'ext("1004")\n', 8, "unknown extension 1005"),
     ("from pbx.dialplan import ext as e, Plan\nplan = Plan()\nGROUP = [e('1001'), e('1002')]\n", 3, "extension 1002"),
     ("from pbx.dialplan import *\nplan = Plan()\nasync def f(call):\n    ext('1003')\n", 4, "extension 1003"),
