@@ -8,6 +8,7 @@ from pbx.exchange.bridge import Bridge
 from pbx.exchange.switchboard import Switchboard
 from pbx.faults import Fault
 from pbx.rows import Row, moment
+from pbx.sip.reasons import ADMINISTRATOR
 
 
 class Ongoing:
@@ -37,7 +38,7 @@ class Ongoing:
             what = f"{call} is the beginning of {len(found)} calls" if found else f"there is no call {call}"
             raise Fault("", 0, what, "`pbx calls` shows those that there are")
         row = self._row(found[0])
-        found[0].end("ended by the administrator")
+        found[0].end(ADMINISTRATOR)
         return [row]
 
     def _row(self, call: Bridge) -> Row:

@@ -49,6 +49,7 @@ from pbx.sip.locator import Locator, Names, NoNames
 from pbx.sip.nonces import Nonces
 from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS, Occupancy
 from pbx.sip.parser import LIMITS, Limits
+from pbx.sip.reasons import REMOVED
 from pbx.sip.stream_transport import Dialer, StreamTransport
 from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import TransactionLayer
@@ -257,7 +258,7 @@ class Exchange:
             self.registrar.remove(number)
             self.switchboard.events.expel(number)
             if self.end_calls:
-                self.switchboard.hang_up(number, "the extension was removed")
+                self.switchboard.hang_up(number, REMOVED)
 
     def figures(self) -> dict[str, int]:
         """How much of everything there is now; all but registrations and counts return to what they were."""

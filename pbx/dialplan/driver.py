@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pbx.sip.reasons import OVERDUE
 from pbx.sip.timers import Clock, Timer
 
 CALL_LIMIT = 4 * 3600.0  # seconds that a call may last
@@ -24,7 +25,6 @@ GRACE = 10.0  # seconds that a coroutine may go on after the caller has left
 LOOPS = 50  # how often a coroutine may come back to its verbs after the caller has left
 TURNS = 1000  # verbs that a coroutine may call without ever waiting for anything
 
-OVERDUE = "time limit"
 FAILED = "call {call}: the dialplan failed"
 
 log = Logger()

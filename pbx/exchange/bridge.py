@@ -21,6 +21,7 @@ from pbx.exchange.crossing import ENDS, crossing
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.media_failure import status_of
+from pbx.exchange.observer import By, Ending
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.passing import is_key, pass_on
@@ -34,6 +35,7 @@ from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
 from pbx.sip.occupancy import AGAIN
+from pbx.sip.reasons import NO_PRACK, PLAN_FAILED, TRANSFERRED
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import EARLY, NOBODY
@@ -135,13 +137,16 @@ class Bridge:
         ringing.ring(targets, timeout, progress_within)
         return dialled
 
-    def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = ()) -> None:
-        """Refuse the call, which is not answered yet."""
+    def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = (), words: str = "") -> None:
+        """Refuse the call, which is not answered yet.
+
+        :param words: why, for our own records.
+        """
         if self.ended:
             return
         if self.caller.source is Source.INBOUND and status >= 400:
             more = (*more, told(status))
-        self._finish()
+        self._finish(By.PLAN, words or reason or "", status)
         self._session.reject(status, reason or "", more)
 
     def forbid(self, event: str) -> None:
@@ -150,20 +155,23 @@ class Bridge:
         :param event: its name in the security log.
         """
         self._board.forbidden(self, event, self._flow)
-        self.reject(403)
+        self.reject(403, words=event)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:
         """Tell the caller other addresses to call (RFC 3261 8.3, 21.3)."""
         self.reject(status, None, tuple([CONTACT.field(f"<{uri}>") for uri in uris]))
 
     def hang_up(self, words: str = "") -> None:
-        """End the call: with BYE where it was answered, with 480 where it was not."""
+        """End the call: with BYE where it was answered, with 480 where it was not.
+
+        :param words: why.
+        """
         if self.ended:
             return
         if not self.answered:
-            self.reject(480)
+            self.reject(480, words=words)
             return
-        self._finish()
+        self._finish(By.PLAN, words)
         self.party.session.hang_up()
 
     def end(self, reason: str) -> None:
@@ -172,7 +180,7 @@ class Bridge:
         :param reason: in words.
         """
         last = self.party.session.hang_up if self.answered else lambda: self._session.reject(503, "", (AGAIN,))
-        self._end_with(last, reason)
+        self._end_with(last, By.ADMINISTRATOR, reason, 503)
 
     def is_with(self, number: str) -> bool:
         """Whether an extension takes part: it calls, or has answered."""
@@ -192,7 +200,7 @@ class Bridge:
     def plan_failed(self) -> None:
         """The coroutine failed: end this one call."""
         if not self.answered:
-            self.reject(500)
+            self.reject(500, words=PLAN_FAILED)
         self.plan_ended()
 
     # What the ringing tells (pbx.exchange.ringing.RingingUser)
@@ -233,7 +241,7 @@ class Bridge:
         self.speaking.hush()
         if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
             # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
-            self._end_with(lambda: self._session.reject(503, "", (AGAIN,)), outcome.text)
+            self._end_with(lambda: self._session.reject(503, "", (AGAIN,)), By.EXCHANGE, outcome.text, 503)
         self._dial_over(outcome)
 
     # What the parties tell (pbx.exchange.party.PartyUser)
@@ -270,22 +278,25 @@ class Bridge:
         new.user = self
         self._sides.append(new.side)
         self.party.connect(new)
+        self._board.observer.party_replaced(self, old, new)
         new.ask(self.clock, named(self.party))
 
     def give_away(self, party: Party) -> None:
         """Let a party go to another call; this one is over."""
         other = party.part()
+        by = By.CALLEE if party is self.party else By.CALLER
         if party is self.party:
             assert other is not None
             self._leave_to(other)
-        self._end_with(lambda: self.party.dismiss(self.clock), "transferred")
+        self._end_with(lambda: self.party.dismiss(self.clock), by, TRANSFERRED)
 
     def party_left(self, party: Party, reason: str) -> None:
         """One side is gone: so is the other; the dialplan goes on when it was the callee."""
         more = crossing(party.session.take_fields(), ENDS)
         if party is self.party:
-            self._end_with(None, reason, more)
+            self._end_with(None, By.CALLER, reason, 500 if reason == NO_PRACK else 487, more)
             return
+        self._board.observer.party_left(self, party, reason)
         party.leave()
         if (outcome := self._outcome) is not None:
             if not self.answered:  # the relay has yet to say how the two are connected
@@ -309,7 +320,7 @@ class Bridge:
     def cannot_go_on(self, party: Party, failure: Failure) -> None:
         """Its answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
         if not self.ended:
-            self._end_with(self.party.session.hang_up, status_of(failure)[1])
+            self._end_with(self.party.session.hang_up, By.EXCHANGE, status_of(failure)[1])
 
     # What speaking to the caller asks for (pbx.exchange.speaking.SpeakingUser)
 
@@ -324,7 +335,12 @@ class Bridge:
         """Nobody can speak to this caller: end the call, with a status where it is not answered."""
         more = (AGAIN,) if status == 503 else ()
         last = self.party.session.hang_up if self.answered else lambda: self._session.reject(status, words, more)
-        self._end_with(last, words)
+        self._end_with(last, By.EXCHANGE, words, status)
+
+    def answers(self) -> None:
+        """The caller is about to be given a 2xx."""
+        self.party.answered = True
+        self._board.observer.call_answered(self)
 
     # Inside
 
@@ -337,7 +353,7 @@ class Bridge:
         self.party.speaker = None
         self.party = party
         if user is not None:
-            user.caller_left("transferred")
+            user.caller_left(TRANSFERRED)
 
     def _connect(self, shown: bytes, more: tuple[Field, ...], sdp: bytes) -> None:
         """The callee answered.
@@ -349,24 +365,29 @@ class Bridge:
         if self.ended or peer is None:
             return
         self.party.offer = b""
-        self.party.answered = True
+        self.answers()
         self._session.answer(shown, more)
         if agreed and shown != agreed:
             # The caller had its answer while it rang; what the callee says now, or another one, is a new offer.
             self.party.hear(sdp, self.clock, named(peer))
 
-    def _end_with(self, last: Callable[[], Any] | None, reason: str, more: tuple[Field, ...] = ()) -> None:
+    def _end_with(
+        self, last: Callable[[], Any] | None, by: By, reason: str, status: int = 200, more: tuple[Field, ...] = ()
+    ) -> None:
         """The call is over, and not because the dialplan said so."""
         if self.ended:
             return
-        self._finish(more)
+        self._finish(by, reason, status, more)
         if last is not None:
             last()
         if self.user is not None:
             self.user.caller_left(reason)
 
-    def _finish(self, more: tuple[Field, ...] = ()) -> None:
-        """Let go of everything but the caller's session."""
+    def _finish(self, by: By, words: str, status: int = 200, more: tuple[Field, ...] = ()) -> None:
+        """Let go of everything but the caller's session.
+
+        :param status: the final one that the caller is given; where it was answered, that was a 200.
+        """
         self.ended = True
         self.speaking.stop()
         ringing, self._ringing = self._ringing, None
@@ -378,6 +399,7 @@ class Bridge:
             peer.leave()
             peer.session.hang_up(more)
         self.party.leave()
+        self._board.observer.call_ended(self, Ending(by, words, 200 if self.answered else status))
         self._board.call_ended(self)
 
     def _callee_left(self, outcome: Outcome) -> None:
@@ -391,6 +413,7 @@ class Bridge:
 
     def _dial_over(self, outcome: Outcome) -> None:
         self.last_outcome = outcome
+        self._board.observer.call_dialled(self, outcome)
         dialled, self._dialled = self._dialled, None
         if dialled is not None:
             dialled.callback(outcome)

@@ -29,6 +29,13 @@ from pbx.sip.timers import Clock, Timer
 
 ELSEWHERE = REASON.field('SIP;cause=200;text="Call completed elsewhere"')
 
+# How an attempt ends that its callee has not ended, in words.
+NOT_ANSWERED = "no answer"
+NO_PROGRESS = "no sign of progress"
+GIVEN_UP = "given up"
+ANSWERED_ELSEWHERE = "answered elsewhere"
+DECLINED_FOR_ALL = "declined elsewhere for all"
+
 
 class Branch:
     """One callee that is rung.
@@ -107,8 +114,12 @@ class ForkUser(Protocol):
     def fork_failed(self, outcome: Outcome) -> None:
         """No branch answered."""
 
-    def branch_ended(self, branch: Branch) -> None:
-        """A branch will not answer; its media can go."""
+    def branch_ended(self, branch: Branch, code: int, text: str) -> None:
+        """A branch will not answer; its media can go.
+
+        :param code: the final status; 487 where it was given up.
+        :param text: the same in words.
+        """
 
     def failed(self, failure: Failure) -> Outcome:
         """What it means that media failed."""
@@ -164,7 +175,7 @@ class Fork:
         :param more: fields of the CANCELs.
         """
         self._end()
-        self._cancel(more)
+        self._cancel(more, 487, GIVEN_UP)
 
     @property
     def is_single(self) -> bool:
@@ -193,7 +204,7 @@ class Fork:
         self._leave(branch)
         attempt = self._attempt(branch, 200, "OK")
         outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
-        self._cancel((ELSEWHERE,))
+        self._cancel((ELSEWHERE,), 487, ANSWERED_ELSEWHERE)
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
@@ -212,7 +223,7 @@ class Fork:
             status = 480  # a redirection is forwarding, which this exchange does not follow by itself: nobody is there
         attempt = self._attempt(branch, status, reason)
         self._outcomes.append(outcome_of(status, reason, by=branch.destination.target, attempts=(attempt,)))
-        self._user.branch_ended(branch)
+        self._user.branch_ended(branch, status, reason)
         other = branch.destination.instead(status) if branch.delay is None else None
         if other is not None:
             self._ring(other, branch.hunt)
@@ -264,8 +275,9 @@ class Fork:
     def _not_offered(self, failure: Failure, branch: Branch) -> None:
         if branch in self._branches:
             self._leave(branch)
-            self._user.branch_ended(branch)
-            self._outcomes.append(self._user.failed(failure))
+            outcome = self._user.failed(failure)
+            self._user.branch_ended(branch, outcome.code, outcome.text)
+            self._outcomes.append(outcome)
             self._check()
 
     def _expired(self) -> None:
@@ -273,7 +285,7 @@ class Fork:
         self._hunts = ()
         for branch in self._branches:
             self._not_answered(branch)
-        self._cancel(())
+        self._cancel((), 480, NOT_ANSWERED)
         self._check()
 
     def _stalled(self) -> None:
@@ -281,11 +293,11 @@ class Fork:
         self._progress = None
         for branch in [branch for branch in self._branches if branch.delay is None and branch.hunt is None]:
             self._branches.remove(branch)
-            attempt = self._attempt(branch, 408, "no sign of progress")
+            attempt = self._attempt(branch, 408, NO_PROGRESS)
             self._outcomes.append(Failed(408, attempt.text, by=attempt.target, attempts=(attempt,)))
             branch.settle()
             branch.session.cancel(())
-            self._user.branch_ended(branch)
+            self._user.branch_ended(branch, attempt.code, attempt.text)
         self._check()
 
     def _given_up(self, branch: Branch) -> None:
@@ -294,11 +306,11 @@ class Fork:
         self._branches.remove(branch)
         self._not_answered(branch)
         branch.session.cancel(())
-        self._user.branch_ended(branch)
+        self._user.branch_ended(branch, 480, NOT_ANSWERED)
         self._check()
 
     def _not_answered(self, branch: Branch) -> None:
-        attempt = self._attempt(branch, 480, "no answer")
+        attempt = self._attempt(branch, 480, NOT_ANSWERED)
         # Where nothing came back the phone may be gone; it rang for nobody all the same.
         self._outcomes.append(NoAnswer(by=branch.destination.target, attempts=(attempt,)))
 
@@ -310,9 +322,10 @@ class Fork:
         """Nobody else is wanted either (RFC 3261 16.7 step 5): of those who have their turn with it, or of all."""
         if branch.hunt is None:
             self._end()
-            self._cancel(())
+            self._cancel((), 487, DECLINED_FOR_ALL)
         else:
-            self._drop([other for other in self._branches if other.hunt is branch.hunt], ())
+            others = [other for other in self._branches if other.hunt is branch.hunt]
+            self._drop(others, (), 487, DECLINED_FOR_ALL)
 
     def _check(self) -> None:
         """Give the next ones of each group their turn; tell the user when no branch is left."""
@@ -337,15 +350,15 @@ class Fork:
                     self._ring(destination, hunt)
         self._starting = False
 
-    def _cancel(self, more: tuple[Field, ...]) -> None:
-        self._drop(self._branches, more)
+    def _cancel(self, more: tuple[Field, ...], code: int, text: str) -> None:
+        self._drop(self._branches, more, code, text)
 
-    def _drop(self, branches: Sequence[Branch], more: tuple[Field, ...]) -> None:
+    def _drop(self, branches: Sequence[Branch], more: tuple[Field, ...], code: int, text: str) -> None:
         self._branches = [branch for branch in self._branches if branch not in branches]
         for branch in branches:
             branch.settle()
             branch.session.cancel(more)
-            self._user.branch_ended(branch)
+            self._user.branch_ended(branch, code, text)
 
     def _end(self) -> None:
         self._over = True

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from pbx.exchange.caller import Caller
 from pbx.exchange.fork import Branch
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
+from pbx.media.side import StreamFacts
 
 
 class By(Enum):
@@ -65,6 +68,9 @@ class Observed(Protocol):
     def answered(self) -> bool:
         """Whether the caller has a 2xx."""
 
+    def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
+        """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
+
     @property
     def party(self) -> Party:
         """The caller; `party.other` is whom it is connected to."""
@@ -107,6 +113,12 @@ class Observer(Protocol):
     def call_answered(self, call: Observed) -> None:
         """The caller was given a 2xx."""
 
+    def call_entered(self, call: Observed, place: str) -> None:
+        """The dialplan lets the caller into a place of ours.
+
+        :param place: in words: "voicemail 1002", "conference 800", "the echo".
+        """
+
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         """A party put the other one on hold, or resumes."""
 
@@ -136,6 +148,7 @@ class Unobserving:
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None: ...
     def call_dialled(self, call: Observed, outcome: Outcome) -> None: ...
     def call_answered(self, call: Observed) -> None: ...
+    def call_entered(self, call: Observed, place: str) -> None: ...
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None: ...
     def party_replaced(self, call: Observed, old: Party, new: Party) -> None: ...
     def party_left(self, call: Observed, party: Party, words: str) -> None: ...
@@ -181,6 +194,10 @@ class Observers:
     def call_answered(self, call: Observed) -> None:
         for observer in self._all:
             observer.call_answered(call)
+
+    def call_entered(self, call: Observed, place: str) -> None:
+        for observer in self._all:
+            observer.call_entered(call, place)
 
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         for observer in self._all:

@@ -23,6 +23,7 @@ from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.locating import located
 from pbx.exchange.media_failure import status_of
+from pbx.exchange.observer import Observed
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
 from pbx.exchange.presentation import presented
@@ -32,7 +33,7 @@ from pbx.sip.session import SessionUser
 from pbx.sip.uac import Delivery
 
 
-class RingingUser(PartyUser, Protocol):
+class RingingUser(PartyUser, Observed, Protocol):
     """Whom it tells, and whom the parties tell that come of it: the bridge."""
 
     def ringing_progressed(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
@@ -74,6 +75,7 @@ class Ringing:
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         """
         invitation = self._invitation
+        self._board.observer.call_dials(self._user, targets, timeout)
         found = located(
             *(self._board, self._party.number, targets, invitation.secure, invitation.only), hops=invitation.forwards
         )
@@ -101,6 +103,7 @@ class Ringing:
         if not destination.neighbour:
             approach = Approach(board, self, branch)
             session.delivery = Delivery(board.agent, approach, destination.policy, destination.uri, flow=flow)
+        board.observer.attempt_began(self._user, branch)
         return branch
 
     def offer(self, branch: Branch) -> Deferred[bytes]:
@@ -125,6 +128,7 @@ class Ringing:
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """Tell it, and let the party hear the early media of the first callee that has some."""
         user, party = self._user, self._party
+        self._board.observer.attempt_rang(user, branch, status)
         more = crossing(branch.session.take_fields(), PROGRESS)
         if party.answered or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
             user.ringing_progressed(status, b"", more)
@@ -145,6 +149,7 @@ class Ringing:
         self._early = self._fork = None
         peer.answered, peer.link = True, branch.destination.link
         peer.session.user = peer
+        self._board.observer.attempt_answered(self._user, branch)
         more = crossing(branch.session.take_fields(), PROGRESS)
         self._user.ringing_answered(peer, sdp, outcome, more)
 
@@ -153,8 +158,9 @@ class Ringing:
         self._fork = None
         self._user.ringing_failed(outcome)
 
-    def branch_ended(self, branch: Branch) -> None:
+    def branch_ended(self, branch: Branch, code: int, text: str) -> None:
         """A branch will not answer."""
+        self._board.observer.attempt_ended(self._user, branch, code, text)
         if self._is_heard(branch):
             self._early = None
             self._party.part()

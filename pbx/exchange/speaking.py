@@ -49,6 +49,9 @@ class SpeakingUser(Protocol):
     def tell_progress(self, status: int, sdp: bytes) -> None:
         """Tell the caller how far it is."""
 
+    def answers(self) -> None:
+        """The caller is about to be given a 2xx."""
+
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call."""
 
@@ -170,7 +173,7 @@ class Speaking:
 
     def _answer(self, sdp: bytes, user: SpeakingUser, done: Deferred[None]) -> None:
         if not user.ended:
-            self._party.answered = True
+            user.answers()
             self._party.own_offer = not self._party.offer
             self._session.answer(sdp)
             done.callback(None)

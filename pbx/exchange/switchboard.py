@@ -38,6 +38,7 @@ from pbx.sip.headers import RETRY_AFTER, parse_address
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
 from pbx.sip.occupancy import CALLS, Occupancy, no_room
+from pbx.sip.reasons import STOPPING
 from pbx.sip.refer import Referral
 from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
@@ -255,7 +256,7 @@ class Switchboard:
     def hang_up_all(self) -> None:
         """End all calls."""
         for bridge in list(self.calls.values()):
-            bridge.end("the exchange stops")
+            bridge.end(STOPPING)
 
     def _caller_of(self, request: Request, flow: Flow) -> Caller:
         """Who sent a request that is for us.

@@ -1,4 +1,4 @@
-"""Why a session is over, in the words that its user is told."""
+"""Why a session or a call is over, in the words that its user is told. Each is a cause in `pbx.exchange.causes`."""
 
 from __future__ import annotations
 
@@ -9,4 +9,9 @@ NO_PRACK = "the caller does not acknowledge that it rings"
 UNKNOWN = "the other side no longer knows this call"
 EXPIRED = "the session has expired"
 TRANSFERRED = "transferred"
+PLAN_FAILED = "the dialplan failed"
+OVERDUE = "time limit"
+ADMINISTRATOR = "ended by the administrator"
+STOPPING = "the exchange stops"
+REMOVED = "the extension was removed"
 UNANSWERED = "no answer to our re-INVITE"  # and why
