@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from pbx.config import Config
 from pbx.dialplan import loading
-from pbx.dialplan.ways import circles, without_emergency
+from pbx.dialplan.ways import circles
 from pbx.faults import Fault
 from pbx.media.library import Library
 from pbx.store import opening
@@ -41,7 +41,6 @@ def check(config: Config, file: Path) -> Iterator[Fault]:
         yield fault
     else:
         yield from loading.doubtful(str(file), plan)
-        yield from without_emergency(plan, config.dialplan.emergency, str(file))
     yield from _types(file)
     yield from circles(_forwards(url))
 

@@ -24,6 +24,7 @@ from pbx.media.keying import MODES
 from pbx.options import Listener, Network, Wrong, nearest, shown
 from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS
 from pbx.sip.parser import LIMITS
+from pbx.statements import line_of
 
 PLACES = ("./pbx.toml", "/etc/pbx/pbx.toml")
 
@@ -124,10 +125,13 @@ class Media:
 class Dialplan:
     """`[dialplan]`: the Python file whose global `plan` decides what a call does; how numbers are dialled here.
 
-    `country` is a calling code; `emergency` are the numbers for which no limit counts.
+    `tests` is what a plan has to pass before it takes the place of another. `country` is a calling code; `emergency`
+    are the numbers for which no limit counts.
     """
 
     file: Path = Path("dialplan.py")
+    reload_on_change: bool = False
+    tests: Path | None = None
     country: str = ""
     national_prefix: str = "0"
     international_prefix: str = "00"
@@ -200,7 +204,7 @@ class Config:
 
         :param key: the option, as "sip.listen"; when the file does not set it, its section or line 1 is named.
         """
-        return Fault(self.path, _line(self._text, key.split(".")), what, remedy)
+        return Fault(self.path, line_of(self._text, key.split(".")), what, remedy)
 
     @contextmanager
     def blaming(self, key: str) -> Iterator[None]:
@@ -294,6 +298,8 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
         Dialplan,
         {
             "file": options.file,
+            "reload_on_change": options.boolean,
+            "tests": options.optional_file,
             "country": options.calling_code,
             **dict.fromkeys(("national_prefix", "international_prefix"), options.dialled_prefix),
             "emergency": options.dialled_numbers,
@@ -367,11 +373,11 @@ def parse(text: str, path: str) -> Config:
     try:
         domains, sections = _read(tree, at)
     except Wrong as wrong:
-        raise Fault(path, _line(text, at), wrong.what, wrong.remedy) from wrong
+        raise Fault(path, line_of(text, at), wrong.what, wrong.remedy) from wrong
     sip: Sip = sections["sip"]
     tls: Tls = sections["tls"]
     folder = Path(path).absolute().parent
-    media = sections["media"]
+    media, dialplan = sections["media"], sections["dialplan"]
     return Config(
         path=path,
         domains=domains,
@@ -386,7 +392,7 @@ def parse(text: str, path: str) -> Config:
         registrar=sections["registrar"],
         database=Database(_absolute(sections["database"].url, folder)),
         media=replace(media, prompts=media.prompts and folder / media.prompts, recordings=folder / media.recordings),
-        dialplan=replace(sections["dialplan"], file=folder / sections["dialplan"].file),
+        dialplan=replace(dialplan, file=folder / dialplan.file, tests=dialplan.tests and folder / dialplan.tests),
         voicemail=replace(sections["voicemail"], folder=folder / sections["voicemail"].folder),
         control=Control(folder / sections["control"].socket),
         log=sections["log"],
@@ -462,35 +468,3 @@ def _check_tls(sip: Sip, tls: Tls, at: list[str]) -> None:
     if tls.verify_clients and tls.ca is None:
         at[:] = ["tls", "verify_clients"]
         raise Wrong("[tls] verify_clients is true, and nobody can vouch for a client", 'write ca = "ca.pem" in [tls]')
-
-
-def _line(text: str, keys: list[str]) -> int:
-    """Return the line of the statement that sets the key, else that of its section, else 1."""
-    return _statement(text, keys) or _statement(text, keys[:1]) or 1
-
-
-def _statement(text: str, keys: list[str]) -> int:
-    """Return the first line of the first statement that sets the key; 0 when none does.
-
-    No second scanner of TOML: a statement is what `tomllib` accepts beneath the header before it.
-    """
-    header = statement = ""
-    first = 0
-    for number, line in enumerate(text.split("\n"), 1):
-        if not statement:
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            first = number
-        statement += line + "\n"
-        try:
-            found: Any = tomllib.loads(header + statement)
-        except (ValueError, RecursionError):
-            continue
-        if statement.lstrip().startswith("["):
-            header = statement
-        statement = ""
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        if found is not None:
-            return first
-    return 0

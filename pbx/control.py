@@ -26,7 +26,8 @@ from zope.interface import implementer
 from pbx.faults import Fault
 
 LONGEST_QUESTION = 65536  # bytes
-PATIENCE = 10.0  # seconds for question, answer and the client's reading it
+PATIENCE = 10.0  # seconds for the question, and for the client's reading the answer
+ANSWER = 90.0  # seconds for the answer: a reload may run the tests of a dialplan
 PAUSE = 1.0  # seconds, when no more connections can be taken
 CONNECTIONS = 32
 
@@ -202,7 +203,7 @@ class _Connection(protocol.Protocol):
         self._deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Give the client its time, all in all."""
+        """Give the client its time."""
         self._control.connections += 1
         self._deadline = self._control.clock.callLater(PATIENCE, self._transport.abortConnection)
 
@@ -213,6 +214,7 @@ class _Connection(protocol.Protocol):
         self._question += data
         if b"\n" in data:
             self._asked = True
+            self._allow(ANSWER)
             line = self._question.partition(b"\n")[0]
             Deferred.fromCoroutine(self._control.answer(line)).addCallback(self._reply)
         elif len(self._question) > LONGEST_QUESTION:
@@ -221,8 +223,13 @@ class _Connection(protocol.Protocol):
 
     def _reply(self, line: bytes) -> None:
         if self.connected:
+            self._allow(PATIENCE)
             self._transport.write(line + b"\n")
             self._transport.loseConnection()
+
+    def _allow(self, seconds: float) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.reset(seconds)
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """Make room for the next one."""

@@ -14,7 +14,6 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.application.service import Service
@@ -26,7 +25,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from pbx import __version__, certificates, config, espeak, relaying, rows
+from pbx import __version__, config, espeak, relaying, rows
 from pbx.certificates import Certificates
 from pbx.clock import ReactorClock
 from pbx.config import Config
@@ -47,7 +46,9 @@ from pbx.media.library import Library
 from pbx.ongoing import Ongoing
 from pbx.options import Listener
 from pbx.outside import Outside
+from pbx.plan_tests import PlanTests
 from pbx.privileges import acting_as
+from pbx.reloading import Reloading
 from pbx.rooms import Rooms
 from pbx.shutters import Shutters
 from pbx.sip.identifiers import Identifiers
@@ -128,6 +129,7 @@ class PBX(Service):
     :raises Fault: something of it cannot be done; nothing is left behind then.
     :ivar library: the sounds that callers may hear.
     :ivar exchange: there once started.
+    :ivar reloading: the same.
     """
 
     log = Logger()
@@ -137,8 +139,6 @@ class PBX(Service):
     ) -> None:
         self.config = config
         self.reactor = reactor
-        # twistd may go to another folder before the first SIGHUP.
-        self._file = Path(config.path).absolute()
         self._output = Output(sys.stdout, config.log.format, config.log.level)
         self._to_stdout = to_stdout
         with ExitStack() as opened:
@@ -213,6 +213,17 @@ class PBX(Service):
             self._listening.start(listener, bound)
         self._shutters = Shutters(self.exchange.doors.bans, self._sockets, self._clock)
         self._certificates.watch(self._clock)
+        self.reloading = Reloading(
+            self.config,
+            self._plan,
+            self.exchange,
+            self.library,
+            self._certificates,
+            self._output,
+            self._clock,
+            PlanTests(self._clock, self.reactor.spawnProcess),
+        )
+        self.reloading.watch()
         self.store.watch(lambda: Deferred.fromCoroutine(self._accounts_changed()))
         commands: dict[str, Callable[..., object]] = {
             "status": self.status,
@@ -221,7 +232,7 @@ class PBX(Service):
             "lift": self.lift,
             "last_register": self.last_register,
             **Lines(self.exchange.trunks, self._clock).commands,
-            "reload": self.reload_or_refuse,
+            "reload": self.reloading.reload_or_refuse,
             **Rooms(self.exchange.conferences).commands,
             **Ongoing(self.exchange.switchboard).commands,
             "remove_messages": self.remove_messages,
@@ -293,7 +304,7 @@ class PBX(Service):
         # Twisted has just set its own, which exit with 143 and log a traceback at the second signal.
         self._on(signal.SIGINT, self._ending.interrupt)
         self._on(signal.SIGTERM, self._ending.terminate)
-        self._on(signal.SIGHUP, self.reload)
+        self._on(signal.SIGHUP, self.reloading.reload)
         self.exchange.trunks.start()
         for listener in self.listeners:
             self.log.info("listening on {listener}", listener=listener)
@@ -302,10 +313,6 @@ class PBX(Service):
     def _on(self, number: signal.Signals, react: Callable[[], None]) -> None:
         # A signal interrupts any line of Python, and the reactor may be asleep: callFromThread copes with both.
         signal.signal(number, lambda *_: self.reactor.callFromThread(react))
-
-    def _is_known(self, number: str) -> bool:
-        directory = self.exchange.directory
-        return directory.find(directory.number_of(number)) is not None
 
     async def _accounts_changed(self) -> None:
         self.exchange.replace_accounts(await self.store.accounts())
@@ -353,7 +360,7 @@ class PBX(Service):
                 **self.exchange.figures(),
                 "connections": self.exchange.transports.connections,
                 "timers": len(self._clock),
-                "old_plans": rows.old_plans(self.exchange, self._plan),
+                "old_plans": self.reloading.old_plans,
                 "backlog": self.store.backlog,
                 "database": self.store.trouble or "ok",
                 "voicemail": rows.voicemail(self.exchange, self._message_table.backlog, self._emails),
@@ -390,37 +397,6 @@ class PBX(Service):
             self.exchange.voicemail.remove(message)
         return [{"id": id} for id in ids]
 
-    def reload(self) -> None:
-        """Take dialplan, certificates and log level anew; if anything is wrong with them, say so and keep all."""
-        try:
-            self.reload_or_refuse()
-        except Fault as fault:
-            self.log.error("nothing reloaded: {fault}", fault=str(fault))
-
-    def reload_or_refuse(self) -> list[dict[str, object]]:
-        """The same, for `pbx reload`.
-
-        :returns: a row: how many former plans are alive, since calls go on that they take.
-        :raises Fault: something is wrong, and nothing is reloaded.
-        """
-        new = config.load(self._file)
-        contexts = certificates.read(new)
-        self.library.forget()
-        has_mailbox, trunks = self.exchange.voicemail.has, self.exchange.trunks.links
-        told = (self._is_known, self.library, has_mailbox, trunks.__contains__, new.dialplan.numbering)
-        plan = loading.load(new.dialplan.file, *told)
-        plan.surroundings = self.surroundings
-        self._plan = plan
-        self.exchange.switchboard.dialplan = plan
-        self.library.country = new.dialplan.country
-        self.exchange.trunks.numbering = new.dialplan.numbering
-        self._certificates.use(new, contexts)
-        self._output.level = new.log.level
-        parts = ("domains", "sip", "security", "registrar", "database", "media", "voicemail", "control")
-        waiting = [part for part in parts if getattr(new, part) != getattr(self.config, part)]
-        self.log.info("reloaded{waiting}", waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "")
-        return [{"old_plans": rows.old_plans(self.exchange, self._plan), "needs_restart": waiting}]
-
     def _warn_of_descriptors(self, limit: int) -> None:
         sip, ports = self.config.sip, len(self.config.media.ports)
         others = 100 + (sip.max_connections if any(one.transport != "UDP" for one in sip.listen) else 0)
@@ -444,6 +420,7 @@ class PBX(Service):
         self._watchdog.stop()
         self._shutters.stop()
         self._certificates.stop()
+        self.reloading.stop()
         self.exchange.qualification.stop()
         self.exchange.trunks.stop()
         self.exchange.location.stop()

@@ -46,6 +46,8 @@ codecs = ["pcma", "Telephone-Event"]
 
 [dialplan]
 file = "/etc/office.py"
+reload_on_change = true
+tests = "test_office.py"
 
 [voicemail]
 folder = "var/messages"
@@ -89,6 +91,7 @@ def test_empty_file_gives_the_documented_defaults() -> None:
     assert (config.media.ports[0], config.media.ports[-1]) == (10000, 19999)
     assert config.media.codecs == ("opus", "G722", "PCMA", "PCMU", "telephone-event")
     assert config.dialplan.file == Path("/srv/office/dialplan.py")
+    assert (config.dialplan.reload_on_change, config.dialplan.tests) == (False, None)
     voicemail = config.voicemail
     assert (voicemail.folder, voicemail.number) == (Path("/srv/office/voicemail"), "*97")
     assert (voicemail.max_messages, voicemail.max_seconds, voicemail.silence) == (100, 180, 5)
@@ -110,6 +113,7 @@ def test_every_option_is_read() -> None:
     assert config.media.ports == range(20000, 20100)
     assert config.media.codecs == ("PCMA", "telephone-event")
     assert config.dialplan.file == Path("/etc/office.py")
+    assert (config.dialplan.reload_on_change, config.dialplan.tests) == (True, Path("/srv/office/test_office.py"))
     assert (config.voicemail.folder, config.voicemail.max_messages) == (Path("/srv/office/var/messages"), 20)
     assert (config.voicemail.smtp, config.voicemail.smtp_tls) == (("mail.example.com", 587), True)
     assert config.control.socket == Path("/srv/office/run/pbx.sock")

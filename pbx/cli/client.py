@@ -20,17 +20,18 @@ class Refused(Exception):
     """The server's own sentence why it could not do it."""
 
 
-def ask(path: Path, command: str, **arguments: object) -> object:
+def ask(path: Path, command: str, patience: float = PATIENCE, **arguments: object) -> object:
     """Return what the running server answers.
 
     :param path: the control socket.
+    :param patience: seconds for each step.
     :raises Fault: no server answers there.
     :raises Refused: it answers that it could not do it.
     """
     question = json.dumps({"command": command, "arguments": arguments}).encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-            server.settimeout(PATIENCE)
+            server.settimeout(patience)
             server.connect(str(path))
             server.sendall(question)
             with server.makefile("rb") as answers:

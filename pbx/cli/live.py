@@ -19,12 +19,14 @@ SELDOM = frozenset(("instance", "reg_id", "path"))
 """Columns that most phones leave empty: not in the table where all do."""
 
 REGISTER = ("number", "at", "status", "why", "transport", "address", "user_agent")
+TESTING = 90.0  # seconds that a reload may take, with the tests of the dialplan
 EVERY = 1.0  # seconds between two looks of `--watch`
 
 
-def rows(settings: Settings, command: str, **arguments: object) -> list[dict[str, Any]]:
+def rows(settings: Settings, command: str, **arguments: Any) -> list[dict[str, Any]]:
     """Ask the running server.
 
+    :param arguments: of the command, and `patience` as `pbx.cli.client.ask` has it.
     :raises Refused: there is none, or it says why not.
     """
     from pbx.cli.client import ask
@@ -52,9 +54,10 @@ def reload(settings: Settings, as_json: bool) -> None:
 
     The running server reads the dialplan, the certificates and the log level.
 
-    If anything is wrong with them it says so, and all goes on as before. Calls end with the plan that they began with.
+    If anything is wrong with them, or the dialplan's own tests fail ([dialplan] tests), it says so, and all goes on as
+    before. Calls end with the plan that they began with.
     """
-    for row in rows(settings, "reload"):
+    for row in rows(settings, "reload", patience=TESTING):
         waiting = ", ".join(row["needs_restart"])
         needed = f"; a restart is needed for {waiting}" if waiting else ""
         output.say(f"reloaded; former plans that calls go on with: {row['old_plans']}{needed}", row, as_json)

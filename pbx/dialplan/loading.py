@@ -14,20 +14,17 @@ from typing import Any
 from twisted.logger import Logger
 
 from pbx.dialplan.mistakes import Reading
+from pbx.dialplan.modules import MODULE, Modules
 from pbx.dialplan.plan import Plan
-from pbx.dialplan.ways import paid_ways, unreachable
+from pbx.dialplan.ways import paid_ways, unreachable, without_emergency
 from pbx.exchange.numbering import Numbering
 from pbx.faults import Fault
 from pbx.media.library import Library, NoSound
 
-# The file's module is known to Python by this name and not by its own, which may be that of another module. It has to
-# be known: dataclasses, for one, look there for the names in annotations. The last plan that was loaded is there.
-MODULE = "pbx_dialplan"
-
 # What a dialplan names by which word; the `pbx` command calls it the same.
 _KINDS = {"ext": "extension", "group": "extension", "mailbox": "mailbox", "trunk": "trunk"}
 
-NUMBERING = Numbering()
+NUMBERING = Numbering(emergency=())
 
 log = Logger()
 
@@ -50,10 +47,9 @@ def load(
     :param numbering: how numbers are dialled here.
     :raises Fault: when anything is wrong; nothing of the file stays then.
     """
+    named = {"ext": known, "group": known, "mailbox": has_mailbox, "trunk": has_trunk}
     with warnings.catch_warnings(record=True) as doubts:
-        named = {"ext": known, "group": known, "mailbox": has_mailbox, "trunk": has_trunk}
-        plan = _load(str(path), named, library or Library())
-        plan.settle(numbering)
+        plan = _load(str(path), named, library or Library(), numbering)
     for doubt in doubts:
         log.warn("{file}:{line}: {words}", file=doubt.filename, line=doubt.lineno, words=str(doubt.message))
     for fault in doubtful(str(path), plan):
@@ -67,11 +63,11 @@ def doubtful(file: str, plan: Plan[Any]) -> list[Fault]:
         tree = ast.parse(Path(file).read_bytes(), file)
     except (OSError, SyntaxError, ValueError):
         return []  # it was changed meanwhile
-    found = [*Reading(tree, file).faults(), *unreachable(plan), *paid_ways(tree, file)]
+    found = [*Reading(tree, file).faults(), *unreachable(plan), *paid_ways(tree, file), *without_emergency(plan, file)]
     return sorted(found, key=lambda fault: (fault.path, fault.line, fault.what))
 
 
-def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Library) -> Plan[Any]:
+def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Library, numbering: Numbering) -> Plan[Any]:
     tree, code = _compiled(file, _read(file))
     objects = [(line, word, name) for word in known for line, name in named(tree, word)]
     for line, word, name in sorted(objects):
@@ -83,19 +79,18 @@ def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Librar
             library.prompt(name)
         except NoSound as error:
             raise Fault(file, line, error.what, error.remedy) from None
+    modules = Modules(file)
     module = ModuleType(MODULE)
     module.__file__ = file
-    before = sys.modules.get(MODULE)
     sys.modules[MODULE] = module
     try:
         _execute(file, code, module)
-        return _plan_of(file, tree, module)
+        plan = _plan_of(file, tree, module)
+        plan.settle(numbering)
     except Fault:
-        if before is None:
-            del sys.modules[MODULE]
-        else:
-            sys.modules[MODULE] = before
+        modules.put_back()
         raise
+    return plan
 
 
 def _read(file: str) -> bytes:
@@ -118,6 +113,8 @@ def _compiled(file: str, source: bytes) -> tuple[ast.Module, CodeType]:
 
 
 def _execute(file: str, code: CodeType, module: ModuleType) -> None:
+    # Of a module that changes twice within a second Python would take what it has compiled for the first change.
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         exec(code, module.__dict__)
     except Fault:
@@ -125,6 +122,8 @@ def _execute(file: str, code: CodeType, module: ModuleType) -> None:
     except BaseException as error:
         # Also SystemExit and KeyboardInterrupt: a dialplan does not end the exchange.
         raise Fault(file, _line_in(file, error.__traceback__), _words(error), "correct the line") from None
+    finally:
+        sys.dont_write_bytecode = writes
 
 
 def _plan_of(file: str, tree: ast.Module, module: ModuleType) -> Plan[Any]:

@@ -49,6 +49,7 @@ class Plan(Generic[State]):
     :param state: makes what the plan wants to keep about each call (`call.state`): a class without arguments, say.
     :param limit: seconds that a call may last.
     :ivar surroundings: what it finds around it; given by whoever runs it.
+    :ivar numbering: how numbers are dialled here.
     """
 
     @overload
@@ -60,7 +61,7 @@ class Plan(Generic[State]):
         self._new_state = state
         self._limit = limit
         self._routes = {source: Routes() for source in Source}
-        self._numbering = Numbering()
+        self.numbering = Numbering()
         self._unknown: Fallback | None = None
         self._failed: Apology = apologise
         self._overstayed: Fallback | None = None
@@ -119,7 +120,7 @@ class Plan(Generic[State]):
 
         :raises Fault: two routes turn out to be for the same number.
         """
-        self._numbering = numbering
+        self.numbering = numbering
         self._inbound = {}
         for declared in self._declared:
             self._route_inbound(*declared)
@@ -193,7 +194,7 @@ class Plan(Generic[State]):
     def run(self, bridge: Bridge) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
         source, number = bridge.caller.source, bridge.number
-        urgent = number in self._numbering.emergency
+        urgent = number in self.numbering.emergency
         found = self.find(source, number, bridge.caller.trunk)
         switch = self.surroundings.switches.by_code(number) if source is Source.INTERNAL else None
         if switch is not None and (found is None or not found[0].pattern.is_literal):
@@ -222,7 +223,7 @@ class Plan(Generic[State]):
             return found
         route, values = found
         for name in route.pattern.telephone_numbers:
-            values[name] = self._numbering.e164(str(values[name]))
+            values[name] = self.numbering.e164(str(values[name]))
         return None if None in values.values() else (route, values)
 
     def _start(self, bridge: Bridge, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
@@ -243,7 +244,7 @@ class Plan(Generic[State]):
         return found[0].function(call, **found[1])
 
     def _route_inbound(self, trunk: str, did: str | None, route: Route) -> None:
-        self._inbound.setdefault(trunk, Inbound()).add(route, did, self._numbering)
+        self._inbound.setdefault(trunk, Inbound()).add(route, did, self.numbering)
 
     def _declare(self, source: Source, text: str, words: tuple[str, ...] = ()) -> Declaration[State]:
         frame = sys._getframe(2)

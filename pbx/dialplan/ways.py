@@ -5,7 +5,7 @@ emergencies that lead nowhere, extensions that forward in a circle.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -43,9 +43,9 @@ def _numbers(pattern: Pattern) -> Iterator[str]:
         yield from map("".join, product(*map(sorted, places)))
 
 
-def without_emergency(plan: Plan[Any], numbers: Iterable[str], path: str) -> Iterator[Fault]:
+def without_emergency(plan: Plan[Any], path: str) -> Iterator[Fault]:
     """Yield the emergency numbers that no route of our own extensions takes."""
-    for number in numbers:
+    for number in plan.numbering.emergency:
         if not plan.serves(Source.INTERNAL, number):
             remedy = f'write @plan.internal("{number}"), or change `emergency` under [dialplan]'
             yield Fault(path, 1, f"nobody can dial the emergency number {number}: no route takes it", remedy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from pbx.exchange.extension import Extension
 
@@ -22,6 +22,10 @@ class Directory:
     def __len__(self) -> int:
         """How many extensions there are, disabled ones included."""
         return len(self._extensions)
+
+    def __iter__(self) -> Iterator[Extension]:
+        """All extensions."""
+        return iter(self._extensions.values())
 
     def find(self, number: str) -> Extension | None:
         """Return the extension with this number, disabled or not; None when there is none."""

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
-from pbx.dialplan.loading import MODULE, load
+from pbx.dialplan.loading import load
+from pbx.dialplan.modules import MODULE
 from pbx.dialplan.plan import Plan
 from pbx.faults import Fault
 from tests.dialplan.scripted import ScriptedBridge

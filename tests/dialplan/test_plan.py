@@ -302,7 +302,7 @@ def test_outbound_route_without_a_word_is_a_fault_at_load(allow):
 def test_a_telephone_number_is_made_international(dialled: str, number: str | None) -> None:
     plan = Plan()
     taken: list[Any] = []
-    plan._numbering = Numbering("33")
+    plan.numbering = Numbering("33")
     plan.internal("0<number:e164>")(noting("outbound", taken))
     done = taken_by(plan, dialled)
     if number is None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+from pathlib import Path
 
+import pytest
+
+from pbx.cli.client import ask
+from tests.counts import count
 from tests.eventually import eventually
-from tests.interop.exchange import Exchange
+from tests.interop.exchange import TRUSTING, Exchange
 from tests.interop.stranger import status_of
+from tests.phones.process import free_port
+from tests.phones.sipp import Sipp
 
 PLAN = """
 import time
@@ -25,6 +34,29 @@ async def script(call: Call, number: str) -> None:
 async def blocks(call: Call) -> None:
     time.sleep(0.4)
 """
+TESTS = """
+from dialplan import plan
+from pbx.testing import Sim
+
+
+def test_the_script() -> None:
+    assert Sim(plan).stranger().dials("101").sees(488)
+"""
+DIALS = """
+from pbx.dialplan import Call, Plan, uri
+from beside import NUMBERS
+
+plan = Plan()
+
+
+@plan.anonymous("<number:any>")
+async def stranger(call: Call, number: str) -> None:
+    await call.dial(uri("sip:callee@127.0.0.3:{port}"))
+"""
+BESIDE = "NUMBERS = ['RELEASE' + str(number) for number in range(10000)]\n"  # about a megabyte
+RELOADS = count(3, 100)
+RATE = 20
+GROWTH = 16 * 2**20  # bytes: a few of these plans may be alive, and not a hundred
 TRUSTED = 'allow = ["127.0.0.0/8"]'
 
 
@@ -52,3 +84,52 @@ def test_what_holds_up_the_reactor_is_named() -> None:
         line = PLAN.splitlines().index("    time.sleep(0.4)") + 1
         assert status_of(exchange, "200") == 480
         eventually(lambda: f"dialplan.py:{line} holds up all calls" in exchange.process.output(), within=10)
+
+
+def test_a_change_is_taken_once_the_plans_own_tests_pass() -> None:
+    options = "reload_on_change = true\ntests = 'test_plan.py'"
+    with Exchange(PLAN.format(status=488), security=TRUSTED, dialplan_options=options) as exchange:
+        file, tests = exchange.folder / "dialplan.py", exchange.folder / "test_plan.py"
+        tests.write_text(TESTS)
+        eventually(lambda: "the dialplan was read anew" in exchange.log(), within=20)
+        file.write_text(PLAN.format(status=486))
+        eventually(lambda: "test_plan.py::test_the_script" in exchange.log(), within=20)
+        assert "the dialplan stays as it was: " in exchange.log()
+        assert status_of(exchange, "101") == 488
+        exchange.send(signal.SIGHUP)
+        eventually(lambda: "nothing reloaded: " in exchange.log(), within=20)
+        assert status_of(exchange, "102") == 488
+        exchange.expects("stays as it was", "nothing reloaded")
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.timeout(2 * RELOADS + 60)
+def test_no_call_is_dropped_while_the_plan_is_reloaded_again_and_again() -> None:
+    port = free_port("127.0.0.3")
+    calls = RATE * (RELOADS + 3)
+    with Exchange("from pbx.dialplan import Plan\n\nplan = Plan()\n", security=TRUSTING) as exchange:
+        folder, sizes = exchange.folder, []
+        (folder / "dialplan.py").write_text(DIALS.format(port=port))
+        (folder / "beside.py").write_text(BESIDE.replace("RELEASE", "first"))
+        ask(folder / "pbx.sock", "reload")
+        with (
+            Sipp("callee", folder / "callee", ip="127.0.0.3", port=port, calls=calls) as callee,
+            Sipp("caller", folder / "caller", ip="127.0.0.2", server=exchange.address, service="1000", calls=calls,
+                 rate=RATE, talk=1.5) as caller,
+        ):  # fmt: skip
+            for release in range(RELOADS):
+                began = caller.tally().created
+                eventually(lambda began=began: caller.tally().created > began, within=10)  # type: ignore[misc]
+                (folder / "beside.py").write_text(BESIDE.replace("RELEASE", f"{release:5}"))
+                [row] = ask(folder / "pbx.sock", "reload")  # type: ignore[misc]
+                assert row["old_plans"] >= 1
+                sizes.append(resident(exchange.pid))
+            assert caller.finish(40).successful == calls
+            assert callee.finish(5).successful == calls
+        status = exchange.status()
+        assert (status["calls"], status["old_plans"]) == (0, 0)
+        assert sizes[-1] - sizes[min(9, RELOADS - 2)] < GROWTH, sizes
