@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
+from pbx.exchange.asker import Asker
 from pbx.exchange.board import Board, CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
@@ -23,6 +24,7 @@ from pbx.exchange.invitation import Invitation
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import By, Ending
 from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.party import NOBODY as BYSTANDER
 from pbx.exchange.party import Party
 from pbx.exchange.passing import is_key, pass_on
 from pbx.exchange.ringing import Ringing
@@ -31,6 +33,7 @@ from pbx.exchange.speaking import Speaking
 from pbx.exchange.transfer import named, transfer
 from pbx.media.side import StreamFacts
 from pbx.sip.errors import InvalidState
+from pbx.sip.flow import Flow
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
@@ -38,64 +41,89 @@ from pbx.sip.occupancy import AGAIN
 from pbx.sip.reasons import NO_PRACK, PLAN_FAILED, TRANSFERRED
 from pbx.sip.refer import Referral
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import EARLY, NOBODY
+from pbx.sip.session import NOBODY
 from pbx.sip.timers import Clock
 
 
 class Bridge:
     """One call.
 
-    :param transaction: the caller's INVITE.
-    :param caller: who calls.
+    :param asker: who asked for it, until that has its final response.
+    :param party: who calls: by an INVITE, or because it was transferred.
+    :param caller: in whose name, and with whose rights.
     :param number: what was dialled.
-    :param instance: the only phone of that number that is meant (RFC 5627); "" for all.
-    :raises Malformed: when the INVITE cannot make a session.
+    :param invitation: what callees are told.
+    :param fields: the header fields of the caller's INVITE.
+    :param flow: the way from which it came.
     :ivar id: how logs and records name this call.
     :ivar host: the address that it came from.
     :ivar begun_at: when it did, in the clock's seconds.
-    :ivar fields: the header fields of the caller's INVITE.
     :ivar user: whom it tells; set by him.
-    :ivar party: the caller's session.
     :ivar speaking: our own end of the caller's sound.
+    :ivar answered: whether the asker has its final response, a good one.
     :ivar ended: whether the caller's session is over.
     :ivar last_outcome: of the last `dial`.
     """
 
     __slots__ = (
-        "_board", "_dialled", "_flow", "_invitation", "_is_left", "_outcome", "_progress", "_ringing", "_session",
-        "_sides", "begun_at", "caller", "ended", "fields", "host", "id", "last_outcome", "number", "party", "speaking",
-        "user",
+        "_asker", "_board", "_dialled", "_flow", "_invitation", "_is_left", "_outcome", "_progress", "_ringing",
+        "_sides", "answered", "begun_at", "caller", "ended", "fields", "host", "id", "last_outcome", "number", "party",
+        "speaking", "user",
     )  # fmt: skip
 
     def __init__(
-        self, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str, instance: str = ""
+        self,
+        board: Board,
+        asker: Asker,
+        party: Party,
+        caller: Caller,
+        number: str,
+        invitation: Invitation,
+        fields: list[Field],
+        flow: Flow,
     ) -> None:
-        request = transaction.request
-        self._flow = transaction.flow
-        self._session = session = InboundSession(board.agent, transaction, NOBODY)
-        side = board.side(transaction.flow)
-        self.party = party = session.user = Party(board.relay, session, side, self, caller)
-        self.speaking = party.speaker = Speaking(board, session, party, self)
-        party.offer, session.sdp = session.sdp, b""
-        self.fields = session.take_fields()
-        self._invitation = Invitation.of(request, caller, (number, instance))
         self._board = board
+        self._asker = asker
+        self._flow = flow
+        self._invitation = invitation
+        self.party = party
+        party.user = self
+        self.speaking = party.speaker = Speaking(board, party, self)
+        self.fields = fields
         self._ringing: Ringing | None = None
         self._dialled: Deferred[Outcome] | None = None
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
         self._progress = 0
-        self._sides = [side]  # whose facts belong to the call: the caller's, and of each callee that answered
+        self._sides = [party.side]  # whose facts belong to the call: the caller's, and of each callee that answered
         self.id = board.agent.identifiers.token()
-        side.user = SoundWatch(self.id, "caller")
-        self.host = transaction.flow.remote[0]
+        party.side.user = SoundWatch(self.id, "caller")
+        self.host = flow.remote[0]
         self.caller = caller
         self.number = number
         self.begun_at = board.agent.clock.seconds()
         self.user: CallUser | None = None
+        self.answered = False
         self.ended = False
         self._is_left = False  # whether the caller has left the call to others
         self.last_outcome: Outcome | None = None
-        self._session.progress(100)
+
+    @classmethod
+    def invited(
+        cls, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str, instance: str = ""
+    ) -> Bridge:
+        """The call that an INVITE asks for.
+
+        :param instance: the only phone of that number that is meant (RFC 5627); "" for all.
+        :raises Malformed: when the INVITE cannot make a session.
+        """
+        flow = transaction.flow
+        invitation = Invitation.of(transaction.request, caller, (number, instance))
+        session = InboundSession(board.agent, transaction, NOBODY)
+        party = session.user = Party(board.relay, session, board.side(flow), BYSTANDER, caller)
+        party.offer, session.sdp = session.sdp, b""
+        bridge = cls(board, session, party, caller, number, invitation, session.take_fields(), flow)
+        session.progress(100)
+        return bridge
 
     @property
     def clock(self) -> Clock:
@@ -106,11 +134,6 @@ class Bridge:
     def features(self) -> Any:
         """What the dialplan's verbs work with."""
         return self._board.features
-
-    @property
-    def answered(self) -> bool:
-        """Whether the caller has a 2xx."""
-        return self.party.answered
 
     def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
@@ -147,7 +170,7 @@ class Bridge:
         if self.caller.source is Source.INBOUND and status >= 400:
             more = (*more, told(status))
         self._finish(By.PLAN, words or reason or "", status)
-        self._session.reject(status, reason or "", more)
+        self._asker.reject(status, reason or "", more)
 
     def forbid(self, event: str) -> None:
         """Refuse the call with 403: nobody like this caller gets where it wants to.
@@ -179,7 +202,7 @@ class Bridge:
 
         :param reason: in words.
         """
-        last = self.party.session.hang_up if self.answered else lambda: self._session.reject(503, "", (AGAIN,))
+        last = self.party.session.hang_up if self.answered else lambda: self._asker.reject(503, "", (AGAIN,))
         self._end_with(last, By.ADMINISTRATOR, reason, 503)
 
     def is_with(self, number: str) -> bool:
@@ -207,10 +230,9 @@ class Bridge:
 
     def ringing_progressed(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
         """Tell the caller; one that we have answered hears it ring."""
-        if self.answered:
+        if self.party.answered:
             self.speaking.ring()
-        else:
-            self.tell_progress(status, sdp, more)
+        self.tell_progress(status, sdp, more)
 
     def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
         """Connect the callee that answered."""
@@ -226,9 +248,10 @@ class Bridge:
         if not sdp or not (self.party.offer or peer.session.owes_ack):
             self.disconnect(488, "the callee described no session")
         elif peer.settled:
-            self._connect(self._session.agreed, more, sdp)
-        elif self.answered:
+            self._connect(self._asker.agreed, more, sdp)
+        elif self.party.answered:
             # The caller heard us so far, now it hears the callee.
+            self.take(b"")
             self.party.hear(sdp, self.clock, named(peer))
         else:
             way = relay.offer if peer.session.owes_ack else relay.answer
@@ -241,7 +264,7 @@ class Bridge:
         self.speaking.hush()
         if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
             # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
-            self._end_with(lambda: self._session.reject(503, "", (AGAIN,)), By.EXCHANGE, outcome.text, 503)
+            self._end_with(lambda: self._asker.reject(503, "", (AGAIN,)), By.EXCHANGE, outcome.text, 503)
         self._dial_over(outcome)
 
     # What the parties tell (pbx.exchange.party.PartyUser)
@@ -327,20 +350,22 @@ class Bridge:
     def tell_progress(self, status: int, sdp: bytes, more: tuple[Field, ...] = ()) -> None:
         """Tell the caller how far it is, unless it knows."""
         news = status * 2 + bool(sdp)
-        if news != self._progress and self._session.state is EARLY:
+        if news != self._progress and not (self.answered or self.ended):
             self._progress = news
-            self._session.progress(status, sdp, more)
+            self._asker.progress(status, sdp, more)
+
+    def take(self, sdp: bytes, more: tuple[Field, ...] = ()) -> None:
+        """Answer whoever asked for the call, unless that is done."""
+        if not self.answered:
+            self.answered = self.party.answered = True
+            self._board.observer.call_answered(self)
+            self._asker.answer(sdp, more)
 
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call, with a status where it is not answered."""
         more = (AGAIN,) if status == 503 else ()
-        last = self.party.session.hang_up if self.answered else lambda: self._session.reject(status, words, more)
+        last = self.party.session.hang_up if self.answered else lambda: self._asker.reject(status, words, more)
         self._end_with(last, By.EXCHANGE, words, status)
-
-    def answers(self) -> None:
-        """The caller is about to be given a 2xx."""
-        self.party.answered = True
-        self._board.observer.call_answered(self)
 
     # Inside
 
@@ -361,12 +386,11 @@ class Bridge:
         :param shown: its description for the caller.
         :param sdp: the same, as the callee gave it.
         """
-        peer, agreed = self.party.other, self._session.agreed
+        peer, agreed = self.party.other, self._asker.agreed
         if self.ended or peer is None:
             return
         self.party.offer = b""
-        self.answers()
-        self._session.answer(shown, more)
+        self.take(shown, more)
         if agreed and shown != agreed:
             # The caller had its answer while it rang; what the callee says now, or another one, is a new offer.
             self.party.hear(sdp, self.clock, named(peer))

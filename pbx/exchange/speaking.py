@@ -19,7 +19,6 @@ from pbx.media.port import Tap
 from pbx.media.relay import Relay
 from pbx.media.sources import Loop
 from pbx.media.voice import Voice
-from pbx.sip.inbound_session import InboundSession
 from pbx.sip.timers import T1, Timer
 from pbx.sip.user_agent import UserAgent
 
@@ -44,13 +43,13 @@ class SpeakingUser(Protocol):
 
     @property
     def answered(self) -> bool:
-        """Whether the caller has a 2xx."""
+        """Whether who asked for the call has its answer."""
 
     def tell_progress(self, status: int, sdp: bytes) -> None:
         """Tell the caller how far it is."""
 
-    def answers(self) -> None:
-        """The caller is about to be given a 2xx."""
+    def take(self, sdp: bytes) -> None:
+        """Answer whoever asked for the call, unless that is done."""
 
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call."""
@@ -59,8 +58,7 @@ class SpeakingUser(Protocol):
 class Speaking:
     """Our own end of one caller's sound.
 
-    :param session: the caller's session.
-    :param party: the caller, as a party of the call.
+    :param party: the caller.
     :param user: the call.
     :ivar library: the sounds that there are.
     """
@@ -70,11 +68,11 @@ class Speaking:
         "library",
     )  # fmt: skip
 
-    def __init__(self, board: Board, session: InboundSession, party: Party, user: SpeakingUser) -> None:
+    def __init__(self, board: Board, party: Party, user: SpeakingUser) -> None:
         self.library = board.library
         self._relay = board.relay
         self._clock = board.agent.clock
-        self._session = session
+        self._session = party.session
         self._side = party.side
         self._party = party
         self._user: SpeakingUser | None = user
@@ -91,7 +89,10 @@ class Speaking:
     def answer(self) -> Deferred[None]:
         """Answer the caller; its media ends with us. Fires when the 200 is sent."""
         user = self._user
-        if user is None or user.answered:
+        if user is None:
+            return succeed(None)
+        if self._party.answered:
+            user.take(b"")
             return succeed(None)
         done: Deferred[None] = Deferred()
         self._relay.end(self._side, self._party.offer or None).addCallbacks(
@@ -116,7 +117,9 @@ class Speaking:
         wanted: Deferred[Voice | None] = Deferred()
         if user is None:
             return wanted
-        if user.answered:
+        if self._party.answered:
+            if not early:
+                user.take(b"")
             self._seek(wanted)
         elif not early:
             self.answer().addCallback(lambda _: self._seek(wanted))
@@ -173,9 +176,8 @@ class Speaking:
 
     def _answer(self, sdp: bytes, user: SpeakingUser, done: Deferred[None]) -> None:
         if not user.ended:
-            user.answers()
             self._party.own_offer = not self._party.offer
-            self._session.answer(sdp)
+            user.take(sdp)
             done.callback(None)
 
     def _describe_early(self, sdp: bytes, user: SpeakingUser, wanted: Deferred[Voice | None]) -> None:
