@@ -2,7 +2,8 @@
 
 Facts about linphonec 5.1 that this file knows: it keeps a database in its home, so each has a home of its own; the
 `realm` of its account must be the one in the challenge; a port of 0 turns a transport off, -1 takes a free one; it has
-no port of audio of its own choosing; one file takes what it hears in all calls, and is written at the end of each.
+no port of audio of its own choosing; one file takes what it hears in all calls, at the rate of the codec, and its header
+tells of each after its end; who is on hold hears its tone.
 """
 
 from __future__ import annotations
@@ -49,6 +50,16 @@ passwd={password}
 realm={realm}
 domain={server}
 """
+_PLAIN = """\
+[misc]
+add_missing_audio_codecs=0
+[audio_codec_0]
+mime=PCMU
+rate=8000
+channels=1
+enabled=1
+"""
+_RATE = 48_000  # of its recordings
 
 
 class Linphone:
@@ -62,6 +73,7 @@ class Linphone:
     :param tone: what it sends in every call, Hz.
     :param transport: "udp", "tcp" or "tls".
     :param info: whether it tells of keys by INFO, and not as telephone-event.
+    :param plain: whether it has no codec but PCMU: then its recording can be read while the call goes on.
     :param authority: the certificates that it believes over TLS.
     """
 
@@ -77,8 +89,10 @@ class Linphone:
         transport: str = "udp",
         authority: Path = Path("/dev/null"),
         info: bool = False,
+        plain: bool = False,
     ) -> None:
         self.number = number
+        self._plain = plain
         self._recording = folder / "heard.wav"
         for place in (".local/share/linphone", ".config/linphone"):
             (folder / place).mkdir(parents=True)
@@ -97,6 +111,7 @@ class Linphone:
                 events=int(not info),
                 rtp=free_port() & ~1,
             )
+            + (_PLAIN if plain else "")
         )
         home = {
             "HOME": str(folder),
@@ -128,6 +143,14 @@ class Linphone:
         for key in keys:
             self.process.tell(key)
 
+    def pause(self) -> None:
+        """Puts the present call on hold."""
+        self.process.tell("pause")
+
+    def connect(self, call: int, other: int) -> None:
+        """Connects those with each other whom it talks to in two of its calls, which it numbers from 1."""
+        self.process.tell(f"transfer {call} --to-call {other}")
+
     # What its user sees and hears.
 
     @property
@@ -156,8 +179,8 @@ class Linphone:
             raise AssertionError(f"{self.number} did not see /{words}/\n{self.process.tail()}") from None
 
     def heard(self, frequency: int) -> float:
-        """Seconds of a tone that it heard, in all calls that are over."""
-        return tone_seconds(self._recording, frequency) if self._recording.exists() else 0.0
+        """Seconds of a tone that it heard, in all calls that are over; when it is `plain`, in the present one, too."""
+        return tone_seconds(self._recording, frequency, whole=not self._plain) if self._recording.exists() else 0.0
 
     def close(self) -> None:
         """Ends the process, which takes its registration back first, if the exchange still answers."""
