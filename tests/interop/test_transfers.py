@@ -21,8 +21,8 @@ def linphone(exchange: Exchange, number: str, name: str, tone: int) -> Linphone:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("has_called", [True, False], ids=["the caller", "the callee"])
 def test_linphone_holds_one_asks_another_and_connects_the_two(exchange: Exchange, has_called: bool) -> None:
-    """Who is on hold is a Linphone, since the recording of a baresip does not outlive that; nor does a Linphone record a
-    second call, but it says which keys it hears.
+    """Who is on hold is a Linphone, since the recording of a baresip does not outlive that. Nor does a Linphone record
+    its second call, but it says which keys it hears.
     """
     name = f"transfer-{has_called}"
     with (

@@ -5,8 +5,8 @@ Facts about baresip 1.0 that this file knows: `net_interface` must be an address
 is at its end, so it is not loaded; an early REGISTER_OK comes before anybody can listen, so registration is asked
 for; in-call commands exist only while there is a call; what it dials gets the transport of its account as a second one;
 it registers flows (RFC 5626) only through outbound proxies, two at most; recordings carry the time in whole seconds as
-their name, and end for good when the call is put on hold, from whichever end: its filters are not brought back (its issue
-1496), though it hears and speaks again.
+their name, and end for good when the call is put on hold, from whichever end: its filters are not brought back (its
+issue 1496), though it hears and speaks again.
 """
 
 from __future__ import annotations

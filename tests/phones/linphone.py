@@ -2,8 +2,8 @@
 
 Facts about linphonec 5.1 that this file knows: it keeps a database in its home, so each has a home of its own; the
 `realm` of its account must be the one in the challenge; a port of 0 turns a transport off, -1 takes a free one; it has
-no port of audio of its own choosing; one file takes what it hears in all calls, at the rate of the codec, and its header
-tells of each after its end; who is on hold hears its tone.
+no port of audio of its own choosing; one file takes what it hears in all calls, at the rate of the codec, and its
+header tells of each after its end; who is on hold hears its tone.
 """
 
 from __future__ import annotations
