@@ -9,6 +9,7 @@ session description.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -21,10 +22,10 @@ from pbx.exchange.cause import told
 from pbx.exchange.crossing import ENDS, crossing
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
+from pbx.exchange.legs import Legs
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import By, Ending
-from pbx.exchange.outcome import Failed, Outcome
-from pbx.exchange.party import NOBODY as BYSTANDER
+from pbx.exchange.outcome import Answered, Failed, Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.passing import is_key, pass_on
 from pbx.exchange.ringing import Ringing
@@ -35,13 +36,10 @@ from pbx.media.side import StreamFacts
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow
 from pbx.sip.headers import CONTACT, Field
-from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
 from pbx.sip.occupancy import AGAIN
 from pbx.sip.reasons import NO_PRACK, PLAN_FAILED, TRANSFERRED
 from pbx.sip.refer import Referral
-from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import NOBODY
 from pbx.sip.timers import Clock
 
 
@@ -60,6 +58,7 @@ class Bridge:
     :ivar begun_at: when it did, in the clock's seconds.
     :ivar user: whom it tells; set by him.
     :ivar speaking: our own end of the caller's sound.
+    :ivar legs: whom it has rung, and connected to nobody yet.
     :ivar answered: whether the asker has its final response, a good one.
     :ivar ended: whether the caller's session is over.
     :ivar last_outcome: of the last `dial`.
@@ -67,8 +66,8 @@ class Bridge:
 
     __slots__ = (
         "_asker", "_board", "_dialled", "_flow", "_invitation", "_is_left", "_outcome", "_progress", "_ringing",
-        "_sides", "answered", "begun_at", "caller", "ended", "fields", "host", "id", "last_outcome", "number", "party",
-        "speaking", "user",
+        "_sides", "answered", "begun_at", "caller", "ended", "fields", "host", "id", "last_outcome", "legs", "number",
+        "party", "speaking", "user",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +88,7 @@ class Bridge:
         self.party = party
         party.user = self
         self.speaking = party.speaker = Speaking(board, party, self)
+        self.legs = Legs(board.relay)
         self.fields = fields
         self._ringing: Ringing | None = None
         self._dialled: Deferred[Outcome] | None = None
@@ -107,24 +107,6 @@ class Bridge:
         self._is_left = False  # whether the caller has left the call to others
         self.last_outcome: Outcome | None = None
 
-    @classmethod
-    def invited(
-        cls, board: Board, transaction: InviteServerTransaction, caller: Caller, number: str, instance: str = ""
-    ) -> Bridge:
-        """The call that an INVITE asks for.
-
-        :param instance: the only phone of that number that is meant (RFC 5627); "" for all.
-        :raises Malformed: when the INVITE cannot make a session.
-        """
-        flow = transaction.flow
-        invitation = Invitation.of(transaction.request, caller, (number, instance))
-        session = InboundSession(board.agent, transaction, NOBODY)
-        party = session.user = Party(board.relay, session, board.side(flow), BYSTANDER, caller)
-        party.offer, session.sdp = session.sdp, b""
-        bridge = cls(board, session, party, caller, number, invitation, session.take_fields(), flow)
-        session.progress(100)
-        return bridge
-
     @property
     def clock(self) -> Clock:
         """The exchange's time."""
@@ -142,23 +124,49 @@ class Bridge:
     # The dialplan's verbs
 
     def dial(
-        self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None, caller_id: str = ""
+        self,
+        targets: Sequence[Callee],
+        timeout: float,
+        progress_within: float | None = None,
+        caller_id: str = "",
+        apart: bool = False,
     ) -> Deferred[Outcome]:
         """Ring all targets, connect the first that answers.
 
         :param timeout: seconds to ring.
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         :param caller_id: the number that callees are shown; "" for the caller's own.
-        :returns: fires when the attempt failed, or when the callee has hung up.
+        :param apart: whether the first that answers is not connected but kept as a leg: the `leg` of `Answered`.
+        :returns: fires when the attempt failed, or when the callee has hung up; apart, when it has answered.
         :raises InvalidState: while another `dial` goes on.
         """
-        if self._dialled is not None or self.ended:
-            raise InvalidState(f"dial in {self!r}")
-        dialled: Deferred[Outcome] = Deferred()
-        self._dialled = dialled
-        self._ringing = ringing = Ringing(self._board, self, self.party, self._invitation, caller_id)
+        dialled = self._dial()
+        self._ringing = ringing = Ringing(self._board, self, self.party, self._invitation, caller_id, apart)
         ringing.ring(targets, timeout, progress_within)
         return dialled
+
+    def join(self, leg: Party) -> Deferred[Outcome]:
+        """Connect the caller, who is answered first where it is not yet, with a leg.
+
+        :returns: fires when the leg has hung up; never when `separate` ends it.
+        :raises InvalidState: while another `dial` goes on.
+        """
+        dialled = self._dial()
+        self._outcome = outcome = Answered()
+        if not self.legs.release(leg):
+            self._dial_over(outcome)
+            return dialled
+        self.speaking.answer().addCallback(lambda _: self._join(leg))
+        return dialled
+
+    def separate(self) -> Party | None:
+        """Connect the caller to nobody: whom it was connected to is a leg from now on. None where nobody is."""
+        peer = self.party.part()
+        if peer is not None:
+            self._dialled = self._outcome = None
+            self._board.relay.part(self.party.side)
+            self.legs.keep(peer)
+        return peer
 
     def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = (), words: str = "") -> None:
         """Refuse the call, which is not answered yet.
@@ -215,8 +223,8 @@ class Bridge:
         if self._is_left:
             return
         self.user = None
-        if not self.ended and not self.answered and self.last_outcome is not None:
-            outcome = self.last_outcome
+        outcome = self.last_outcome
+        if not self.ended and not self.answered and outcome is not None and not outcome.answered:
             self.reject(outcome.status, outcome.text if isinstance(outcome, Failed) else None)
         self.hang_up()
 
@@ -235,14 +243,20 @@ class Bridge:
         self.tell_progress(status, sdp, more)
 
     def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
-        """Connect the callee that answered."""
+        """Connect the callee that answered, unless it was rung apart."""
+        apart = self._ringing is not None and self._ringing.apart
         self._ringing = None
         self.speaking.hush()
+        self._sides.append(peer.side)
+        peer.side.user = SoundWatch(self.id, "callee")
+        if apart:
+            self.legs.answered(peer, sdp).addCallbacks(
+                self._reached, self._not_reached, callbackArgs=(peer, outcome), errbackArgs=(peer, outcome)
+            )
+            return
         self.party.part()
         self.party.connect(peer)
         self._outcome = outcome
-        self._sides.append(peer.side)
-        peer.side.user = SoundWatch(self.id, "callee")
         relay = self._board.relay
         # Where we offered nothing, the 2xx itself has to: a description in a 1xx before it means nothing.
         if not sdp or not (self.party.offer or peer.session.owes_ack):
@@ -321,6 +335,8 @@ class Bridge:
             return
         self._board.observer.party_left(self, party, reason)
         party.leave()
+        if self.legs.release(party):
+            return
         if (outcome := self._outcome) is not None:
             if not self.answered:  # the relay has yet to say how the two are connected
                 outcome = Failed(480, "the callee has hung up", by=outcome.by)
@@ -368,6 +384,31 @@ class Bridge:
         self._end_with(last, By.EXCHANGE, words, status)
 
     # Inside
+
+    def _dial(self) -> Deferred[Outcome]:
+        if self._dialled is not None or self.ended:
+            raise InvalidState(f"dial in {self!r}")
+        dialled: Deferred[Outcome] = Deferred()
+        self._dialled = dialled
+        return dialled
+
+    def _reached(self, _: None, peer: Party, outcome: Outcome) -> None:
+        """We can speak to a callee that was rung apart."""
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None and isinstance(outcome, Answered):
+            dialled.callback(replace(outcome, leg=peer))
+
+    def _not_reached(self, failure: Failure, peer: Party, outcome: Outcome) -> None:
+        self.legs.drop(peer)
+        self._dial_over(Failed(*status_of(failure), by=outcome.by))
+
+    def _join(self, leg: Party) -> None:
+        if self.ended or leg.side.closed:  # one of them has left while the other was answered
+            leg.leave()
+            leg.session.hang_up()
+        else:
+            self.party.connect(leg)
+            leg.ask(self.clock, named(self.party))
 
     def _leave_to(self, party: Party) -> None:
         """The caller goes, and leaves the call to the other party. The dialplan has nothing to say to that one."""
@@ -422,6 +463,7 @@ class Bridge:
         if peer is not None:
             peer.leave()
             peer.session.hang_up(more)
+        self.legs.drop_all(more)
         self.party.leave()
         self._board.observer.call_ended(self, Ending(by, words, 200 if self.answered else status))
         self._board.call_ended(self)

@@ -49,7 +49,12 @@ class _Ending:
 
 @dataclass(frozen=True, slots=True)
 class Answered(_Ending):
-    """Somebody answered. The only outcome that is true."""
+    """Somebody answered. The only outcome that is true.
+
+    :param leg: who did, where it was rung without being connected; else None.
+    """
+
+    leg: object = field(default=None, kw_only=True, compare=False)
 
     answered: ClassVar[bool] = True
     code: ClassVar[int] = 200

@@ -52,13 +52,21 @@ class Ringing:
     :param party: for whom.
     :param invitation: what the callees are told.
     :param caller_id: the number that they are shown; "" for the caller's own.
+    :ivar apart: whether we are to be the other end of the callee's sound, and not the party.
     """
 
-    __slots__ = ("_board", "_caller_id", "_early", "_fork", "_invitation", "_over", "_party", "_user")
+    __slots__ = ("_board", "_caller_id", "_early", "_fork", "_invitation", "_over", "_party", "_user", "apart")
 
     def __init__(
-        self, board: Board, user: RingingUser, party: Party, invitation: Invitation, caller_id: str = ""
+        self,
+        board: Board,
+        user: RingingUser,
+        party: Party,
+        invitation: Invitation,
+        caller_id: str = "",
+        apart: bool = False,
     ) -> None:
+        self.apart = apart
         self._board = board
         self._user = user
         self._party = party
@@ -107,12 +115,14 @@ class Ringing:
         return branch
 
     def offer(self, branch: Branch) -> Deferred[bytes]:
-        """The party's offer, as that branch is to see it; b"" when it makes none."""
+        """The party's offer, as that branch is to see it, or our own; b"" when it makes none."""
         delivery, party = branch.session.delivery, self._party
         if branch.session.flow is None and delivery is not None:
             described = branch.described = Deferred()
             delivery.start()
             return described
+        if self.apart:
+            return self._board.relay.end(branch.side, None)
         if not party.offer:
             return succeed(b"")
         return self._board.relay.offer(party.side, branch.side, party.offer)
@@ -130,7 +140,7 @@ class Ringing:
         user, party = self._user, self._party
         self._board.observer.attempt_rang(user, branch, status)
         more = crossing(branch.session.take_fields(), PROGRESS)
-        if party.answered or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
+        if self.apart or party.answered or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
             user.ringing_progressed(status, b"", more)
             return
         self._hear(branch)

@@ -41,10 +41,6 @@ class SpeakingUser(Protocol):
 
     ended: bool
 
-    @property
-    def answered(self) -> bool:
-        """Whether who asked for the call has its answer."""
-
     def tell_progress(self, status: int, sdp: bytes) -> None:
         """Tell the caller how far it is."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from pbx.exchange.arrival import by_invite
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.board import Entry
 from pbx.exchange.bridge import Bridge
@@ -151,7 +152,7 @@ class Switchboard:
         extension = self._directory.find(caller.number) if caller.source is Source.INTERNAL else None
         if extension is not None and number not in self.trunks.numbering.emergency:
             self._doors.admit(extension, number, transaction.flow)
-        self._take(Bridge.invited(self, transaction, caller, number, instance))
+        self._take(by_invite(self, transaction, caller, number, instance))
 
     def _invited_by(self, link: Link, transaction: InviteServerTransaction, request: Request) -> None:
         """A trunk brings a call: many of them come from one address."""
@@ -162,7 +163,7 @@ class Switchboard:
         if not self._occupancy.has_room(""):  # but not for this address only
             raise no_room()
         caller = self.trunks.caller_of(request, link)
-        self._take(Bridge.invited(self, transaction, caller, self.trunks.did_of(request, link)))
+        self._take(by_invite(self, transaction, caller, self.trunks.did_of(request, link)))
 
     def _take(self, bridge: Bridge) -> None:
         caller = bridge.caller

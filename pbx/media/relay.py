@@ -121,6 +121,10 @@ class Relay:
         """Connect two sides whose descriptions are agreed upon. Who was connected to them before hears nothing more."""
         side.join(other)
 
+    def part(self, side: Side) -> None:
+        """Connect a side to nobody: whom it was connected to hears nothing of it, and it of nobody."""
+        side.part()
+
     def statistics(self, side: Side) -> Deferred[tuple[StreamFacts, ...]]:
         """The facts of each stream of a side, also after `close`."""
         return succeed(side.statistics())

@@ -117,6 +117,12 @@ class RtpengineRelay(Relay):
         """Offer again what was agreed upon; see `Relay.renew`."""
         return self.offer(offerer, answerer, offerer.said)
 
+    def part(self, side: Side) -> None:
+        """Connect a side to nobody; what rtpengine forwarded until now, it forgets."""
+        for talk in side.talks:
+            self._delete(talk)
+        super().part(side)
+
     def statistics(self, side: Side) -> Deferred[tuple[StreamFacts, ...]]:
         """The facts of each stream; of those at rtpengine it says no jitter, and counts no strangers."""
         if not side.talks:

@@ -1,0 +1,98 @@
+"""Legs: parties that are rung apart, and connected, separated and given away by the dialplan."""
+
+from __future__ import annotations
+
+from pbx.dialplan import Call, Plan, ext
+from pbx.exchange.holding import Holding
+from tests.flows.office import flow, office
+
+plan = Plan()
+
+
+@plan.internal("70<number:1XXX>")
+async def consulted(call: Call, number: str) -> None:
+    """Ring somebody, connect it for a while, then again."""
+    bridge = call._bridge
+    outcome = await bridge.dial((ext(number),), 20, apart=True)
+    if not outcome:
+        return await call.reject(486)
+    await call.sleep(2)
+    talk = bridge.join(outcome.leg)
+    await call.sleep(8)
+    if not talk.called:
+        leg = bridge.separate()
+        await call.sleep(4)
+        await bridge.join(leg)
+    await call.sleep(1)
+
+
+@plan.internal("71<number:1XXX>")
+async def waiting(call: Call, number: str) -> None:
+    """Let the callee wait, and hear music."""
+    bridge = call._bridge
+    outcome = await bridge.dial((ext(number),), 20, apart=True)
+    holding = Holding(bridge._board, outcome.leg, call.library.prompt("music/hold"))
+    await call.sleep(90)
+    holding.end()
+    await bridge.join(outcome.leg)
+
+
+@flow("1001", "1002", plan=plan)
+def test_leg_is_connected_separated_and_connected_again(sim, alice, bob):
+    alice.invites("701002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking and bob.talking)
+    sim.advance(5)
+    assert sim.talk(alice, bob)
+    sim.advance(3.5)
+    assert not sim.talk(alice, bob)
+    sim.advance(5)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002", plan=plan)
+def test_leg_hangs_up_before_it_is_connected(sim, alice, bob):
+    alice.invites("701002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: bob.talking)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@flow("1001", "1002", plan=plan)
+def test_caller_leaves_before_the_leg_is_connected(sim, alice, bob):
+    alice.invites("701002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: bob.talking)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+def test_leg_is_busy():
+    sim, (alice, bob) = office("1001", "1002", plan=plan)
+    bob.busy = True
+    alice.invites("701002")
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 486
+    sim.assert_idle()
+
+
+def test_party_that_waits_hears_music_until_it_is_connected_again():
+    sim, (alice, bob) = office("1001", "1002", plan=plan)
+    alice.invites("711002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: bob.talking)
+    sim.until(lambda: alice.hears_ringing)
+    assert bob.hears(sim.library.prompt("music/hold"), within=60)
+    sim.until(lambda: alice.talking, within=90)
+    sim.advance(4)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+    sim.assert_idle()
