@@ -206,6 +206,7 @@ class PBX(Service):
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
+        self.exchange.show_switches(self.surroundings.switches)
         self._emails = emailing(self.config.voicemail, self.exchange.voicemail, self.reactor, self._clock, self._aside)
         spare_the_collector()
         self._listening = Listening(self.exchange, self.reactor, self._certificates.security)

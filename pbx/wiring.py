@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from pbx.dialplan.switch_lamps import SwitchLamps
+from pbx.dialplan.switches import Switches
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.acquaintances import Acquaintances
 from pbx.exchange.authentication import Authenticator
 from pbx.exchange.ban import Ban
 from pbx.exchange.bans import FORGETFUL, BanStore
 from pbx.exchange.binding import Binding
+from pbx.exchange.dialoginfo import DialogPackage
 from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
+from pbx.exchange.extension_lamps import ExtensionLamps
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.numbering import Numbering
@@ -99,6 +103,7 @@ class Exchange:
     :param mailbox_limits: what a mailbox may hold, where its own row does not say it.
     :param mailbox_number: what phones are told to dial for their messages; "" for nothing.
     :param mails: whether voice messages are sent by e-mail, too.
+    :ivar dialogs: the lamps of phones.
     :ivar end_calls: whether the calls of an extension that is removed or disabled end with it.
     :ivar counts: what was dropped or refused, by kind.
     """
@@ -188,6 +193,11 @@ class Exchange:
         events = self.switchboard.events
         domain = domains[0] if domains else realm
         events.offer(RegistrationPackage(events, self.directory, self.location, gruus, domain, clock.seconds))
+        self.dialogs = DialogPackage(events, self.directory, domain)
+        self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location)
+        self.dialogs.lit.append(self.extension_lamps)
+        self.switchboard.observer = self.extension_lamps
+        events.offer(self.dialogs)
         self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
         self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
@@ -251,12 +261,17 @@ class Exchange:
         """Whether a URI's host means this exchange: a domain, or an address that we listen on."""
         return host in self._hosts or self.transports.is_listened_at(host)
 
+    def show_switches(self, switches: Switches) -> None:
+        """Let phones have lamps for switches from now on."""
+        self.dialogs.lit.append(SwitchLamps(switches, self.dialogs.changed))
+
     def replace_accounts(self, accounts: Accounts) -> None:
         """The accounts changed: extensions that went lose their bindings and subscriptions, and perhaps their calls."""
         self.trunks.replace(accounts.trunks)
         for number in self.directory.replace(accounts.extensions, accounts.aliases, accounts.permissions):
             self.registrar.remove(number)
             self.switchboard.events.expel(number)
+            self.dialogs.changed(number)
             if self.end_calls:
                 self.switchboard.hang_up(number, REMOVED)
 

@@ -15,7 +15,8 @@ class Switches:
     """All of an exchange.
 
     :ivar keep: is told of each switch that a phone has turned over.
-    :ivar watchers: are told of each that has changed, whoever did it.
+    :ivar watchers: are told of each that has changed, whoever did it; also of how one was that is gone, or has another
+        code.
     """
 
     __slots__ = ("_all", "_codes", "_unwritten", "keep", "watchers")
@@ -41,7 +42,10 @@ class Switches:
         self._all = rows
         self._codes = {switch.code: switch.name for switch in rows.values() if switch.code}
         for name, switch in rows.items():
-            if name not in before or before[name].is_on is not switch.is_on:
+            if name not in before or before[name].is_on is not switch.is_on or before[name].code != switch.code:
+                self._tell(switch)
+        for name, switch in before.items():
+            if name not in rows or rows[name].code != switch.code:
                 self._tell(switch)
 
     def is_on(self, name: str) -> bool:

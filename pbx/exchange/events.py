@@ -50,10 +50,11 @@ class Package(Protocol):
         :raises Malformed: 403 or 404 when it may not.
         """
 
-    def state(self, resource: str, version: int) -> Content:
-        """The whole state of a resource.
+    def state(self, resource: str, version: int, watcher: str) -> Content:
+        """The whole state of a resource, as one extension may know it.
 
         :param version: how many documents that subscription has been sent before.
+        :param watcher: its number.
         """
 
 
@@ -95,7 +96,7 @@ class Watch:
 
     def state_of(self, notifier: Notifier) -> Content:
         """What the subscriber is to know now."""
-        return self.package.state(self.resource, notifier.sent - 1)
+        return self.package.state(self.resource, notifier.sent - 1, self.sender)
 
     def subscription_ended(self, notifier: Notifier, reason: str) -> None:
         """The subscription is over."""

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, SubElement
 from pbx.exchange.binding import Binding
 from pbx.exchange.caller import Caller
 from pbx.exchange.directory import Directory
+from pbx.exchange.documents import printable, written
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import Change, Location
 from pbx.sip.errors import Malformed
@@ -78,7 +79,7 @@ class RegistrationPackage:
         if not self._directory.may_register(sender.number, resource):
             raise Malformed(403, "")
 
-    def state(self, resource: str, version: int) -> Content:
+    def state(self, resource: str, version: int, watcher: str) -> Content:
         """The whole state."""
         bindings = self._location.contacts(resource)
         ended = self._ended.get(resource, []) if self._events.is_watched(NAME, resource) else []
@@ -87,13 +88,13 @@ class RegistrationPackage:
         aor = next((binding.aor for binding in known if binding.aor), f"sip:{resource}@{self._domain}")
         state = "active" if bindings else "terminated" if ended else "init"
         registration = SubElement(
-            reginfo, f"{_REGINFO}registration", {"aor": _text(aor), "id": _text(resource), "state": state}
+            reginfo, f"{_REGINFO}registration", {"aor": printable(aor), "id": printable(resource), "state": state}
         )
         for binding in bindings:
             self._add(registration, binding, "active", "registered")
         for binding, event in ended:
             self._add(registration, binding, "terminated", event)
-        return KIND, ElementTree.tostring(reginfo, "utf-8", xml_declaration=True)
+        return KIND, written(reginfo)
 
     def _add(self, registration: Element, binding: Binding, state: str, event: str) -> None:
         """One contact (RFC 3680 5.1, RFC 5628 section 5)."""
@@ -105,16 +106,16 @@ class RegistrationPackage:
             "duration-registered": str(max(0, round(now - binding.registered_at))),
             "expires": str(max(0, round(binding.expires_at - now)) if state == "active" else 0),
             "q": f"{binding.q:.3g}",
-            "callid": _text(binding.call_id),
+            "callid": printable(binding.call_id),
             "cseq": str(binding.cseq),
         }
         contact = SubElement(registration, f"{_REGINFO}contact", given)
-        SubElement(contact, f"{_REGINFO}uri").text = _text(binding.contact)
+        SubElement(contact, f"{_REGINFO}uri").text = printable(binding.contact)
         if binding.instance:
             instance = SubElement(contact, f"{_REGINFO}unknown-param", {"name": "+sip.instance"})
-            instance.text = _text(f'"<{binding.instance}>"')
+            instance.text = printable(f'"<{binding.instance}>"')
             if binding.aor:
-                SubElement(contact, f"{_GRUUINFO}pub-gruu", {"uri": _text(self._gruus.public(binding))})
+                SubElement(contact, f"{_GRUUINFO}pub-gruu", {"uri": printable(self._gruus.public(binding))})
 
     def _changed(self, number: str, changes: list[Change]) -> None:
         if self._events.is_watched(NAME, number):
@@ -128,8 +129,3 @@ def _identity(binding: Binding) -> str:
     """The same for one binding as long as it lasts, and another for each other (RFC 3680 5.1)."""
     text = "\n".join([binding.number, binding.contact, binding.instance, str(binding.reg_id)])
     return "c" + blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-
-
-def _text(text: str) -> str:
-    """What can stand in XML: a phone may have written anything."""
-    return "".join([character if character.isprintable() else "?" for character in text])

@@ -408,6 +408,7 @@ class SimulatedExchange:
         figures = self.exchange.figures()
         left = {name: figure for name, figure in figures.items() if figure and name != "registrations"}
         assert not left, f"left behind: {left}\n{self.network.ladder()}"
+        assert not len(self.exchange.extension_lamps), f"lamps are lit\n{self.network.ladder()}"
         for phone in self.phones:
             assert not phone.agent.sessions, f"{phone!r} has {phone.agent.sessions}\n{self.network.ladder()}"
             assert not len(phone.layer), f"{phone!r} has transactions\n{self.network.ladder()}"

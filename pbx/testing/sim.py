@@ -105,6 +105,7 @@ class Sim:
         self._printed = 0
         self._phones: dict[str, SimPhone] = {}
         self._fill()
+        self.exchange.exchange.show_switches(self.switches)
         self.exchange.exchange.voicemail.replace(mailboxes)
 
     def phone(self, number: str, **features: Any) -> SimPhone:
@@ -202,7 +203,9 @@ class Sim:
         return "\n".join(self._lines(0))
 
     def assert_idle(self) -> None:
-        """Nothing of any call may be left."""
+        """Nothing of any call may be left; what lamps were looked at is watched no more."""
+        for phone in self._phones.values():
+            phone.watches_no_more()
         self.exchange.assert_idle()
 
     def _everything(self, number: str) -> Extension:

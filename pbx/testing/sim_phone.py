@@ -11,10 +11,12 @@ from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.testing.clock import VirtualClock
 from pbx.testing.exchange import SimulatedExchange
+from pbx.testing.lamp_key import LampKey
 from pbx.testing.phone import Phone
 from pbx.testing.phone_call import PhoneCall
 
 REACTION = 1.0  # seconds until somebody who waits for a call has picked up
+SECOND_LOOK = 1.25  # seconds after a change of a lamp, in which the next one is told, too
 PATIENCE = 64.0  # seconds that a test waits for what it expects
 
 
@@ -40,6 +42,7 @@ class SimPhone:
         self._sim = sim
         self._shown = ""
         self._expects = False
+        self._keys: dict[str, LampKey] = {}
         phone.agent.exchange = self
 
     # What its user does
@@ -122,8 +125,35 @@ class SimPhone:
         return "answered elsewhere" if "cause=200" in why else why
 
     def lamp(self, name: str) -> bool:
-        """Whether a lamp is lit: "mwi", for voice messages."""
-        return bool(self.phone.lamp(name))
+        """Whether a lamp is lit: "mwi", for voice messages; that of an extension that rings or is in a call, "102"; that
+        of a switch that is on, by its code, "*60".
+
+        :raises LookupError: when the exchange has no such lamp.
+        """
+        if name == "mwi":
+            return bool(self.phone.lamp(name))
+        return self.shows(name) in ("ringing", "busy", "on hold")
+
+    def shows(self, number: str) -> str:
+        """What the lamp beside the key for a number says: "idle", "ringing", "busy", "on hold" or "unregistered".
+
+        :raises LookupError: when the exchange has no such lamp.
+        """
+        key = self._keys.get(number)
+        if key is None:
+            key = self._keys[number] = LampKey(self.phone, number)
+            self._sim.until(lambda: key.state or key.watch.over, PATIENCE)
+        # What happened just now may have yet to be told: no lamp is told more often than once a second.
+        self._sim.advance(max(0.0, key.watch.told_at + SECOND_LOOK - self._sim.clock.seconds()))
+        if key.watch.over:
+            raise LookupError(f"the exchange has no lamp {number}: {key.watch.status}, {key.watch.over}")
+        return key.state
+
+    def watches_no_more(self) -> None:
+        """Take away all keys with lamps."""
+        for key in self._keys.values():
+            key.watch.ends()
+        self._keys.clear()
 
     def sees(self, status: int) -> bool:
         """Whether its call ends with a status; it waits for that."""

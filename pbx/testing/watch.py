@@ -16,6 +16,7 @@ class Watch:
     :param number: whose state it is.
     :param expires: seconds to ask for.
     :ivar states: the bodies of the NOTIFYs that came.
+    :ivar told_at: when the last one did, in the clock's seconds.
     :ivar status: the last status that its SUBSCRIBEs were answered with; 0 when none came.
     :ivar fields: the header fields of that answer.
     :ivar over: why it is over; "" while it lasts.
@@ -23,6 +24,7 @@ class Watch:
 
     def __init__(self, phone: Phone, package: str, number: str, expires: int = 3600) -> None:
         self.states: list[bytes] = []
+        self.told_at = 0.0
         self.status = 0
         self.fields: list[Field] = []
         self.over = ""
@@ -60,6 +62,7 @@ class Watch:
     def subscription_notified(self, subscriber: Subscriber, notify: Request) -> None:
         """The state came."""
         self.states.append(notify.body)
+        self.told_at = self._phone.agent.clock.seconds()
         if subscriber.state is TERMINATED:
             self.over = subscriber.reason
 

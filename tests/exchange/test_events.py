@@ -64,7 +64,7 @@ class Board(Endpoint):
         if resource == "secret":
             raise Malformed(403, "")
 
-    def state(self, resource: str, version: int) -> tuple[str, bytes]:
+    def state(self, resource: str, version: int, watcher: str) -> tuple[str, bytes]:
         self.versions.append((resource, version))
         return "text/plain", b"dark"
 

@@ -33,7 +33,7 @@ class Lamps:
         if resource == "1999":
             raise Malformed(404, "")
 
-    def state(self, resource: str, version: int) -> tuple[str, bytes]:
+    def state(self, resource: str, version: int, watcher: str) -> tuple[str, bytes]:
         return KIND, self.lit.get(resource, b"dark")
 
     def light(self, number: str, state: bytes) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Protocol
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.directory import Directory
+from pbx.exchange.documents import printable, written
 from pbx.features.conference.conference import Conference
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.party import Party
@@ -68,7 +68,7 @@ class ConferencePackage:
         if conference is None:
             raise Malformed(404, "")
 
-    def state(self, resource: str, version: int) -> Content:
+    def state(self, resource: str, version: int, watcher: str) -> Content:
         """The whole state (RFC 4575 section 5)."""
         conference = self._conferences.at(resource)
         name = conference.room.name if conference is not None else resource
@@ -76,7 +76,7 @@ class ConferencePackage:
         info.attrib.update({"state": "full", "version": str(version + 1)})
         if conference is not None:
             self._describe(info, conference)
-        return KIND, ElementTree.tostring(info, "utf-8", xml_declaration=True)
+        return KIND, written(info)
 
     def _describe(self, info: Element, conference: Conference) -> None:
         description = SubElement(info, "conference-description")
@@ -105,13 +105,13 @@ class ConferencePackage:
 
     def _add_user(self, users: Element, entity: str, parties: list[Party]) -> None:
         """One user (RFC 4575 5.6), with an endpoint for each phone (RFC 4575 5.7)."""
-        user = SubElement(users, "user", {"entity": _text(entity), "state": "full"})
+        user = SubElement(users, "user", {"entity": printable(entity), "state": "full"})
         caller = parties[0].caller
         if caller.name and not caller.is_private:
             _add(user, "display-text", caller.name)
         _add(SubElement(user, "roles"), "entry", "leader" if parties[0].leads else "participant")
         for party in parties:
-            endpoint = SubElement(user, "endpoint", {"entity": _text(f"{entity};party={party.id}")})
+            endpoint = SubElement(user, "endpoint", {"entity": printable(f"{entity};party={party.id}")})
             _add(endpoint, "status", "connected")
             _add(endpoint, "joining-method", "dialed-in")
             joined = SubElement(endpoint, "joining-info")
@@ -145,9 +145,4 @@ class ConferencePackage:
 
 
 def _add(parent: Element, name: str, text: str) -> None:
-    SubElement(parent, name).text = _text(text)
-
-
-def _text(text: str) -> str:
-    """What can stand in XML: a phone may have written anything."""
-    return "".join([character if character.isprintable() else "?" for character in text])
+    SubElement(parent, name).text = printable(text)

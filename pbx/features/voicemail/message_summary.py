@@ -50,7 +50,7 @@ class MessageSummary:
         if resource != sender.number and (mailbox is None or mailbox.extension != sender.number):
             raise Malformed(403, "")
 
-    def state(self, resource: str, version: int) -> Content:
+    def state(self, resource: str, version: int, watcher: str) -> Content:
         """How many messages there are: of an extension, in all its mailboxes."""
         return KIND, self.body(resource)
 

@@ -1,0 +1,186 @@
+"""The lamps of extensions: which of them are called or in a call, and which have no phone.
+
+It notes each phone's sessions as calls are observed, and makes nothing of them until a phone asks: a call whose parties
+nobody watches costs two entries of a table.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Protocol
+
+from pbx.exchange.caller import Caller, Source
+from pbx.exchange.directory import Directory
+from pbx.exchange.fork import Branch
+from pbx.exchange.lamp import CONFIRMED, EARLY, TERMINATED, Lamp, LampDialog, Stage
+from pbx.exchange.location import Change, Location
+from pbx.exchange.observer import Ending, Observed, Unobserving
+from pbx.exchange.party import Party
+from pbx.sip.session import Session
+
+
+class Watched(Protocol):
+    """Who watches: the event package `dialog`."""
+
+    def changed(self, resource: str) -> None:
+        """The state of a number may have changed, or the number is gone."""
+
+    def is_watched(self, resource: str) -> bool:
+        """Whether any phone shows a number."""
+
+
+class Line:
+    """One session of an extension's phone, in one call.
+
+    :param number: the extension's.
+    :param peer: who is at the other end.
+    """
+
+    __slots__ = ("call", "id", "is_held", "is_incoming", "number", "peer", "session", "stage")
+
+    def __init__(
+        self, id: int, call: str, number: str, session: Session, is_incoming: bool, stage: Stage, peer: Caller
+    ) -> None:
+        self.id = id
+        self.call = call
+        self.number = number
+        self.session = session
+        self.is_incoming = is_incoming
+        self.stage = stage
+        self.peer = peer
+        self.is_held = False
+
+    def dialog(self) -> LampDialog:
+        """It as it is now."""
+        dialog = self.session.dialog
+        ids = (dialog.call_id, dialog.remote_tag, dialog.local_tag) if dialog is not None else ("", "", "")
+        return LampDialog(str(self.id), self.stage, self.is_incoming, *ids, self.peer, self.is_held)
+
+
+class ExtensionLamps(Unobserving):
+    """Those of all extensions (`pbx.exchange.observer.Observer`, `pbx.exchange.dialoginfo.Lit`)."""
+
+    __slots__ = ("_calls", "_directory", "_ended", "_ids", "_lines", "_location", "_watched")
+
+    def __init__(self, watched: Watched, directory: Directory, location: Location) -> None:
+        self._watched = watched
+        self._directory = directory
+        self._location = location
+        self._ids = count(1)
+        self._calls: dict[str, list[Line]] = {}  # by call
+        self._lines: dict[str, list[Line]] = {}  # by extension
+        self._ended: dict[str, LampDialog] = {}  # the last one of each extension that is watched
+        location.watchers.append(self._moved)
+
+    def __len__(self) -> int:
+        """How many sessions of extensions there are."""
+        return sum([len(lines) for lines in self._lines.values()])
+
+    def lamp(self, resource: str) -> Lamp | None:
+        """The state of an extension; None when there is none, or it is disabled."""
+        extension = self._directory.find(resource)
+        if extension is None or not extension.enabled:
+            return None
+        dialogs = [line.dialog() for line in self._lines.get(resource, ())]
+        is_reachable = bool(dialogs) or bool(self._location.contacts(resource))
+        if resource in self._ended and is_reachable:
+            dialogs.append(self._ended[resource])
+        return Lamp(tuple(dialogs), is_reachable)
+
+    # What the calls tell
+
+    def call_began(self, call: Observed) -> None:
+        """A phone dials. Its lamp is that of a call from now on: one that blinked would ask colleagues to pick up."""
+        caller = call.caller
+        if caller.source is Source.INTERNAL:
+            self._enter(call, caller.number, call.party.session, False, CONFIRMED, Caller(call.number, "", caller.source))
+
+    def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None:
+        """A phone rings: not for the first time, perhaps, or with another dialog, which counts no less."""
+        number = branch.destination.number
+        if number and status > 100 and self._find(call.id, branch.session) is None:
+            self._enter(call, number, branch.session, True, EARLY, call.caller)
+
+    def attempt_answered(self, call: Observed, branch: Branch) -> None:
+        """A phone has answered, which perhaps has not even rung."""
+        number = branch.destination.number
+        line = self._find(call.id, branch.session)
+        if line is not None:
+            line.stage = CONFIRMED
+            self._changed(line.number)
+        elif number:
+            self._enter(call, number, branch.session, True, CONFIRMED, call.caller)
+
+    def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
+        """A phone rings no more."""
+        self._leave(call.id, branch.session)
+
+    def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
+        """A phone has put the other end on hold, or resumes."""
+        line = self._find(call.id, party.session)
+        if line is not None and line.is_held is not is_held:
+            line.is_held = is_held
+            self._changed(line.number)
+
+    def party_replaced(self, call: Observed, old: Party, new: Party) -> None:
+        """Another phone has the place of one."""
+        former = self._find(call.id, old.session)
+        self._leave(call.id, old.session)
+        if new.number:
+            is_incoming = former.is_incoming if former is not None else True
+            other = new.other
+            peer = other.identity if other is not None else call.caller
+            self._enter(call, new.number, new.session, is_incoming, CONFIRMED, peer)
+
+    def party_left(self, call: Observed, party: Party, words: str) -> None:
+        """A phone has hung up; the caller may go on."""
+        self._leave(call.id, party.session)
+
+    def call_ended(self, call: Observed, ending: Ending) -> None:
+        """All of its phones are free again."""
+        for line in self._calls.pop(call.id, ()):
+            self._drop(line)
+
+    # Inside
+
+    def _enter(
+        self, call: Observed, number: str, session: Session, is_incoming: bool, stage: Stage, peer: Caller
+    ) -> None:
+        line = Line(next(self._ids), call.id, number, session, is_incoming, stage, peer)
+        self._calls.setdefault(call.id, []).append(line)
+        self._lines.setdefault(number, []).append(line)
+        self._changed(number)
+
+    def _find(self, call: str, session: Session) -> Line | None:
+        return next((line for line in self._calls.get(call, ()) if line.session is session), None)
+
+    def _leave(self, call: str, session: Session) -> None:
+        line = self._find(call, session)
+        if line is not None:
+            self._calls[call].remove(line)
+            self._drop(line)
+
+    def _drop(self, line: Line) -> None:
+        number = line.number
+        here = self._lines[number]
+        here.remove(line)
+        if not here:
+            del self._lines[number]
+        if self._watched.is_watched(number):
+            line.stage = TERMINATED
+            self._ended[number] = line.dialog()
+            self._watched.changed(number)
+        else:
+            self._ended.pop(number, None)
+
+    def _changed(self, number: str) -> None:
+        self._ended.pop(number, None)
+        self._watched.changed(number)
+
+    def _moved(self, number: str, changes: list[Change]) -> None:
+        """Bindings have come or gone: perhaps the first, or the last."""
+        came = sum([event == "registered" for _, event in changes])
+        after = len(self._location.contacts(number))
+        before = after - came + len(changes) - came
+        if bool(before) is not bool(after):
+            self._changed(number)
