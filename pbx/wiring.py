@@ -196,7 +196,6 @@ class Exchange:
         self.dialogs = DialogPackage(events, self.directory, domain)
         self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location)
         self.dialogs.lit.append(self.extension_lamps)
-        self.switchboard.observer = self.extension_lamps
         events.offer(self.dialogs)
         self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))

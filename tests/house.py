@@ -84,6 +84,7 @@ TABLE = {
     "pbx.exchange.caller": VALUES,
     "pbx.exchange.extension": VALUES,
     "pbx.exchange.group": VALUES,
+    "pbx.exchange.lamp": VALUES,
     "pbx.exchange.numbering": VALUES,
     "pbx.exchange.outcome": VALUES,
     "pbx.exchange.privacy": VALUES,
