@@ -23,6 +23,7 @@ from pbx.exchange.extension_lamps import ExtensionLamps
 from pbx.exchange.gruu import Gruus
 from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.numbering import Numbering
+from pbx.exchange.observer import Observers
 from pbx.exchange.phones import Phones
 from pbx.exchange.qualification import Qualification
 from pbx.exchange.reginfo import RegistrationPackage
@@ -192,11 +193,8 @@ class Exchange:
         )
         events = self.switchboard.events
         domain = domains[0] if domains else realm
-        events.offer(RegistrationPackage(events, self.directory, self.location, gruus, domain, clock.seconds))
-        self.dialogs = DialogPackage(events, self.directory, domain)
-        self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location)
-        self.dialogs.lit.append(self.extension_lamps)
-        events.offer(self.dialogs)
+        self._show_extensions(gruus, domain)
+        self.switchboard.observer = Observers([self.switchboard.turns, self.extension_lamps])
         self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
         self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
@@ -209,6 +207,15 @@ class Exchange:
         self._occupancy = Occupancy(*connections)
         self._limits = limits
         self._hosts = {host.lower() for host in (*domains, realm)} | ({bracketed(advertise)} if advertise else set())
+
+    def _show_extensions(self, gruus: Gruus, domain: str) -> None:
+        """Let phones watch extensions: where they are registered, and what their lamps show."""
+        events = self.switchboard.events
+        events.offer(RegistrationPackage(events, self.directory, self.location, gruus, domain, self._clock.seconds))
+        self.dialogs = DialogPackage(events, self.directory, domain)
+        self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location)
+        self.dialogs.lit.append(self.extension_lamps)
+        events.offer(self.dialogs)
 
     def listen(self, bound: Any) -> UDPTransport:
         """Take a bound UDP socket as one of our listeners."""

@@ -15,6 +15,7 @@ from pbx.exchange.fork import Branch
 from pbx.exchange.lamp import CONFIRMED, EARLY, TERMINATED, Lamp, LampDialog, Stage
 from pbx.exchange.location import Change, Location
 from pbx.exchange.observer import Ending, Observed, Unobserving
+from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
 from pbx.sip.session import Session
 
@@ -93,7 +94,8 @@ class ExtensionLamps(Unobserving):
         """A phone dials. Its lamp is that of a call from now on: one that blinked would ask colleagues to pick up."""
         caller = call.caller
         if caller.source is Source.INTERNAL:
-            self._enter(call, caller.number, call.party.session, False, CONFIRMED, Caller(call.number, "", caller.source))
+            dialled = Caller(call.number, "", Source.INTERNAL)
+            self._enter(call, caller.number, call.party.session, False, CONFIRMED, dialled)
 
     def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None:
         """A phone rings: not for the first time, perhaps, or with another dialog, which counts no less."""
@@ -114,6 +116,11 @@ class ExtensionLamps(Unobserving):
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
         """A phone rings no more."""
         self._leave(call.id, branch.session)
+
+    def call_dialled(self, call: Observed, outcome: Outcome) -> None:
+        """Who was called is gone, or had nothing in common with the caller, who goes on alone."""
+        for line in [line for line in self._calls.get(call.id, ()) if line.is_incoming]:
+            self._leave(call.id, line.session)
 
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         """A phone has put the other end on hold, or resumes."""

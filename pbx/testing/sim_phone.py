@@ -16,6 +16,7 @@ from pbx.testing.phone import Phone
 from pbx.testing.phone_call import PhoneCall
 
 REACTION = 1.0  # seconds until somebody who waits for a call has picked up
+LOOK = 0.25  # seconds that a look at a lamp takes
 SECOND_LOOK = 1.25  # seconds after a change of a lamp, in which the next one is told, too
 PATIENCE = 64.0  # seconds that a test waits for what it expects
 
@@ -125,8 +126,8 @@ class SimPhone:
         return "answered elsewhere" if "cause=200" in why else why
 
     def lamp(self, name: str) -> bool:
-        """Whether a lamp is lit: "mwi", for voice messages; that of an extension that rings or is in a call, "102"; that
-        of a switch that is on, by its code, "*60".
+        """Whether a lamp is lit: "mwi", for voice messages; "102", of an extension that rings or is in a call; "*60",
+        of a switch that is on, by its code.
 
         :raises LookupError: when the exchange has no such lamp.
         """
@@ -144,7 +145,7 @@ class SimPhone:
             key = self._keys[number] = LampKey(self.phone, number)
             self._sim.until(lambda: key.state or key.watch.over, PATIENCE)
         # What happened just now may have yet to be told: no lamp is told more often than once a second.
-        self._sim.advance(max(0.0, key.watch.told_at + SECOND_LOOK - self._sim.clock.seconds()))
+        self._sim.advance(max(LOOK, key.watch.told_at + SECOND_LOOK - self._sim.clock.seconds()))
         if key.watch.over:
             raise LookupError(f"the exchange has no lamp {number}: {key.watch.status}, {key.watch.over}")
         return key.state

@@ -34,7 +34,8 @@ def test_what_is_no_document_is_400(body):
 
 
 def test_a_document_is_read():
-    body = '\ufeff<?xml version="1.0" encoding="UTF-8"?><a>' + "<b>" * (DEEPEST - 1) + "é" + "</b>" * (DEEPEST - 1) + "</a>"
+    inside = "<b>" * (DEEPEST - 1) + "é" + "</b>" * (DEEPEST - 1)
+    body = f'\ufeff<?xml version="1.0" encoding="UTF-8"?><a>{inside}</a>'
     assert read(body.encode()).tag == "a"
 
 

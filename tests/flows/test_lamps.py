@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 
 from pbx.dialplan.switches import Switches
@@ -9,7 +11,9 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.switch import Switch
 from pbx.sip.headers import EVENT
 from pbx.testing.lamp_key import LampKey
-from tests.flows.office import flow, office
+from tests.flows.office import ACCOUNTS, flow, office
+from tests.flows.test_renegotiation import connect
+from tests.flows.test_transfers import consult, refer
 
 
 def over(sim, *keys):
@@ -28,6 +32,148 @@ def test_lamp_tells_an_extension_without_a_phone_from_one_that_is_idle(sim, alic
     bob.registers()
     sim.until(lambda: key.state == "idle")
     over(sim, key)
+
+
+@flow("1001", "1002", "1003")
+def test_lamp_blinks_while_a_phone_rings_and_is_on_while_it_talks(sim, alice, bob, carol):
+    """RFC 4235 3.7.1."""
+    keys = [LampKey(carol, number) for number in ("1001", "1002")]
+    sim.until(lambda: [key.state for key in keys] == ["idle", "idle"])
+    alice.invites("1002")
+    sim.until(lambda: [key.state for key in keys] == ["busy", "ringing"])
+    bob.answers()
+    sim.until(lambda: [key.state for key in keys] == ["busy", "busy"])
+    bob.hangs_up()
+    sim.until(lambda: [key.state for key in keys] == ["idle", "idle"])
+    over(sim, *keys)
+
+
+@flow("1001", "1002", "1003")
+def test_lamp_is_that_of_whoever_still_rings(sim, alice, bob, carol):
+    """Two rung at once: the one that answers is in a call, and the other idle."""
+    keys = [LampKey(alice, number) for number in ("1002", "1003")]
+    sim.until(lambda: [key.state for key in keys] == ["idle", "idle"])
+    alice.invites("601")
+    sim.until(lambda: [key.state for key in keys] == ["ringing", "ringing"])
+    carol.answers()
+    sim.until(lambda: [key.state for key in keys] == ["idle", "busy"])
+    alice.hangs_up()
+    sim.until(lambda: [key.state for key in keys] == ["idle", "idle"])
+    over(sim, *keys)
+
+
+@flow("1001", "1002", "1003")
+def test_lamp_of_a_caller_who_gives_up(sim, alice, bob, carol):
+    key = LampKey(carol, "1002")
+    sim.until(lambda: key.state == "idle")
+    alice.invites("1002")
+    sim.until(lambda: key.state == "ringing")
+    alice.hangs_up()
+    sim.until(lambda: key.state == "idle")
+    over(sim, key)
+
+
+@flow("1001", "1002", "1003")
+def test_who_has_transferred_a_call_is_idle_and_who_talks_is_not(sim, alice, bob, carol):
+    keys = [LampKey(carol, number) for number in ("1001", "1002", "1003")]
+    sim.until(lambda: all(key.state == "idle" for key in keys))
+    connect(sim, alice, bob)
+    first, second = consult(sim, bob, carol)
+    sim.until(lambda: all(key.state == "busy" for key in keys))
+    refer(bob, first, second)
+    sim.until(lambda: [key.state for key in keys] == ["busy", "idle", "busy"])
+    sim.advance(16)
+    alice.hangs_up()
+    sim.until(lambda: all(key.state == "idle" for key in keys))
+    over(sim, *keys)
+
+
+def test_lamp_names_the_dialog_that_the_phone_has_with_us():
+    """So that a colleague can pick up with Replaces (RFC 3891): its tags are ours and the phone's."""
+    sim, (alice, bob, carol) = office("1001", "1002", "1003")
+    key = LampKey(carol, "1002")
+    sim.until(lambda: key.state)
+    alice.invites("1002")
+    sim.until(lambda: key.state == "ringing", within=2)
+    (element,) = ElementTree.fromstring(key.watch.states[-1])
+    dialog = bob.call.session.dialog
+    assert (element.get("call-id"), element.get("local-tag"), element.get("remote-tag")) == (
+        *(dialog.call_id, dialog.local_tag, dialog.remote_tag),
+    )
+    assert b"1001" not in key.watch.states[-1], "who calls is not for all to see"
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+    over(sim, key)
+    sim.assert_idle()
+
+
+def test_secretary_sees_who_calls_the_manager():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003")
+    accounts = [extension for number in ACCOUNTS if (extension := sim.exchange.directory.find(number))]
+    sim.exchange.replace_accounts(Accounts(accounts, permissions=frozenset([("1003", "1002")])))
+    key = LampKey(carol, "1002")
+    sim.until(lambda: key.state)
+    alice.invites("1002")
+    sim.until(lambda: key.state == "ringing", within=2)
+    assert b'<identity display="Phone 1001">sip:1001@pbx</identity>' in key.watch.states[-1]
+    bob.answers()
+    sim.until(lambda: key.state == "busy", within=2)
+    assert b"sip:1001@pbx" in key.watch.states[-1]
+    bob.hangs_up()
+    sim.until(lambda: key.state == "idle", within=2)
+    over(sim, key)
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("number", ["600", "606", "690"])
+def test_who_talks_to_the_exchange_itself_is_in_a_call(number):
+    sim, (alice, bob) = office("1001", "1002")
+    key = LampKey(bob, "1001")
+    sim.until(lambda: key.state == "idle")
+    alice.invites(number)
+    sim.until(lambda: key.state == "busy", within=2)
+    sim.until(lambda: alice.talking)
+    alice.hangs_up()
+    sim.until(lambda: key.state == "idle", within=2)
+    over(sim, key)
+    sim.assert_idle()
+
+
+def test_change_costs_as_many_notifies_as_there_are_who_watch():
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004")
+    keys = [LampKey(phone, "1002") for phone in (carol, dave)] + [LampKey(dave, "1003")]
+    sim.until(lambda: all(key.state for key in keys))
+    sim.advance(2)
+    before = [len(key.watch.states) for key in keys]
+    for _ in range(2):
+        alice.invites("1002")
+        sim.until(lambda: bob.ringing)
+        sim.advance(2)
+        bob.answers()
+        sim.advance(2)
+        bob.hangs_up()
+        sim.advance(2)
+    assert [len(key.watch.states) - seen for key, seen in zip(keys, before, strict=True)] == [6, 6, 0]
+    over(sim, *keys)
+    sim.assert_idle()
+
+
+def test_lamp_is_told_at_most_once_a_second_and_then_what_counts():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003")
+    key = LampKey(carol, "1002")
+    sim.until(lambda: key.state)
+    sim.advance(2)
+    seen = len(key.watch.states)
+    for _ in range(8):
+        alice.invites("1002")
+        sim.until(lambda: bob.ringing)
+        alice.hangs_up()
+        sim.until(lambda: bob.idle and alice.idle)
+    sim.advance(2)
+    assert len(key.watch.states) - seen <= 3
+    assert key.state == "idle"
+    over(sim, key)
+    sim.assert_idle()
 
 
 def test_registration_that_expires_puts_out_the_lamp_and_a_second_phone_changes_nothing():
@@ -73,7 +219,7 @@ def test_switch_that_is_removed_or_has_another_code_ends_what_watches_it():
 
 
 def test_extension_that_is_removed_ends_what_watches_it():
-    sim, (alice, bob) = office("1001", "1002")
+    sim, (alice, _) = office("1001", "1002")
     key = LampKey(alice, "1002")
     sim.until(lambda: key.state)
     alone = sim.exchange.directory.find("1001")

@@ -152,6 +152,28 @@ def test_a_message_is_left_and_a_lamp_is_lit(sim: Sim) -> None:
     assert not a.lamp("mwi")
 
 
+def test_lamps_of_extensions_and_of_switches(sim: Sim) -> None:
+    a = sim.phone("101")
+    assert a.shows("102") == "unregistered"
+    b, c = sim.phone("102"), sim.phone("103")
+    assert a.shows("102") == "idle"
+    assert not a.lamp("102") and not a.lamp("*60")
+    c.dials("102")
+    assert (a.shows("102"), a.lamp("102")) == ("ringing", True)
+    b.answer()
+    assert a.shows("102") == "busy"
+    c.hang_up()
+    assert a.shows("102") == "idle"
+    sim.switch("night", True)
+    assert a.lamp("*60")
+    c.dials("*60")
+    sim.advance(5)
+    assert not a.lamp("*60")
+    with pytest.raises(LookupError, match="no lamp 199"):
+        a.lamp("199")
+    sim.assert_idle()
+
+
 def test_strangers_and_numbers_that_nobody_knows(sim: Sim) -> None:
     assert sim.stranger().dials("101").sees(403)
     assert sim.phone("101").dials("888").sees(404)
