@@ -117,7 +117,7 @@ class Lamp:
     def admit(self, sender: Caller, resource: str) -> None:
         """Everybody may watch all."""
 
-    def state(self, resource: str, version: int) -> tuple[str, bytes]:
+    def state(self, resource: str, version: int, watcher: str) -> tuple[str, bytes]:
         """As ever."""
         return "text/plain", b"dark"
 

@@ -18,7 +18,8 @@ def printable(text: str) -> str:
 
 def written(root: Element) -> bytes:
     """A document, as it goes over the network."""
-    return ElementTree.tostring(root, "utf-8", xml_declaration=True)
+    document: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
+    return document
 
 
 def read(body: bytes) -> Element:
