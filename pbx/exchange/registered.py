@@ -22,15 +22,14 @@ class RegisteredFlows:
 
     def __init__(self, store: BindingStore) -> None:
         self._store = store
-        self._numbers: dict[_Place, tuple[str, ...]] = {}
+        self._numbers: dict[_Place, dict[str, None]] = {}  # thousands at a proxy's
         self._places: dict[str, tuple[_Place, ...]] = {}
         # Of how many flows each is: forged addresses make thousands of bans, and each is asked about at every change.
         self._sources: Counter[str] = Counter()
 
     def account_at(self, transport: str, host: str, port: int) -> str:
         """The number that is registered over a flow, one of them where there are several; "" for none."""
-        numbers = self._numbers.get((transport, host, port))
-        return numbers[0] if numbers else ""
+        return next(iter(self._numbers.get((transport, host, port), ())), "")
 
     def is_anybody_at(self, source: str) -> bool:
         """Whether any extension is registered from a source: an IPv4 address or an IPv6 network."""
@@ -69,16 +68,16 @@ class RegisteredFlows:
         if places == before:
             return
         for place in before:
-            left = tuple([other for other in self._numbers[place] if other != number])
-            if left:
-                self._numbers[place] = left
-            else:
+            numbers = self._numbers[place]
+            del numbers[number]
+            if not numbers:
                 del self._numbers[place]
                 self._leave(source_of(place[1]))
         for place in places:
             if place not in self._numbers:
+                self._numbers[place] = {}
                 self._sources[source_of(place[1])] += 1
-            self._numbers[place] = (*self._numbers.get(place, ()), number)
+            self._numbers[place][number] = None
 
     def _leave(self, source: str) -> None:
         self._sources[source] -= 1

@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -63,7 +64,8 @@ def open_database(url: str, patience: float = 5.0) -> sa.Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
-    database = sa.create_engine("sqlite://", creator=connect, poolclass=pool.QueuePool)
+    # Named parameters as with PostgreSQL, for `in_sql`.
+    database = sa.create_engine("sqlite://", creator=connect, poolclass=pool.QueuePool, paramstyle="named")
 
     def begin(connection: sa.Connection) -> None:
         reading = connection.get_execution_options().get("reading", False)
@@ -104,6 +106,15 @@ def reading(database: sa.Engine) -> Iterator[sa.Connection]:
             yield connection.execution_options(reading=True)
         else:
             yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+
+@lru_cache(maxsize=64)
+def in_sql(statement: sa.ClauseElement, dialect: sa.Dialect) -> str:
+    """Return a statement as the driver takes it, with the names of its parameters.
+
+    For rows by the hundred: SQLAlchemy looks at each parameter of each, which costs more than the database does.
+    """
+    return str(statement.compile(dialect=dialect))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
+from operator import attrgetter
 from threading import Thread
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ from twisted.python.threadpool import ThreadPool
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
-from pbx.store.database import reading, reason
+from pbx.store.database import in_sql, reading, reason
 from pbx.store.schema import aliases, bindings, extensions, permissions, revision
 from pbx.store.trunks import read_trunks
 from pbx.store.vault import Vault
@@ -258,12 +259,14 @@ def read_revisions(database: sa.Engine) -> dict[str, int]:
         return {row.table: row.n for row in connection.execute(sa.select(revision))}
 
 
-_COLUMNS = [bindings.c[field.name] for field in dataclasses.fields(Binding)]
+_NAMES = [field.name for field in dataclasses.fields(Binding)]
+_COLUMNS = [bindings.c[name] for name in _NAMES]
+_values = attrgetter(*_NAMES)
 
 _REMOVE = bindings.delete().where(bindings.c.number == sa.bindparam("_number"))
 # From the extension's own row: a binding whose extension was removed meanwhile is no error, and not written either.
 _INSERT = bindings.insert().from_select(
-    [column.name for column in _COLUMNS],
+    _NAMES,
     sa.select(*(sa.bindparam(column.name, type_=column.type) for column in _COLUMNS)).where(
         sa.exists().where(extensions.c.number == sa.bindparam("number", type_=sa.String))
     ),
@@ -277,7 +280,7 @@ def _write(database: sa.Engine, batch: Batch) -> list[str]:
         with database.begin() as connection:
             _remove(connection, batch)
             if rows:
-                connection.execute(_INSERT, rows)
+                connection.exec_driver_sql(in_sql(_INSERT, database.dialect), rows)
     except _ROW_FAULTS:
         return _write_singly(database, batch, rows)
     return []
@@ -297,14 +300,16 @@ def _write_singly(database: sa.Engine, batch: Batch, rows: list[dict[str, object
 
 
 def _remove(connection: sa.Connection, batch: Batch) -> None:
-    connection.execute(_REMOVE, [{"_number": _text(number)} for number in batch])
+    connection.exec_driver_sql(in_sql(_REMOVE, connection.dialect), [{"_number": _text(number)} for number in batch])
 
 
 def _row(binding: Binding) -> dict[str, object]:
-    row = {column.name: getattr(binding, column.name) for column in _COLUMNS}
-    return {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
+    return {
+        name: _text(value) if isinstance(value, str) else value
+        for name, value in zip(_NAMES, _values(binding), strict=True)
+    }
 
 
 def _text(text: str) -> str:
     """Return what SQL can hold: bytes of a phone's message that were not UTF-8 become visible escapes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
