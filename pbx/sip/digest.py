@@ -15,8 +15,8 @@ from hashlib import md5, sha256
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.grammar import QUOTED, TOKEN, is_token, quoted, unquoted
 
-_PAIR = rf'({TOKEN})\s*=\s*({QUOTED}|[^\s",]++)'
-_PAIRS = re.compile(rf"[\s,]*{_PAIR}(?:\s*,[\s,]*{_PAIR})*[\s,]*", re.DOTALL)
+_PAIR = rf'((?>{TOKEN}))\s*+=\s*+({QUOTED}|[^\s",]++)'
+_PAIRS = re.compile(rf"[\s,]*+{_PAIR}(?:\s*+,[\s,]*+{_PAIR})*+[\s,]*+", re.DOTALL)
 _EACH = re.compile(_PAIR, re.DOTALL)
 _COUNT = re.compile(r"[0-9A-Fa-f]{1,8}")
 
@@ -178,12 +178,10 @@ def _parse(text: str) -> dict[str, str] | None:
         return None
     if not _PAIRS.fullmatch(rest):
         raise Malformed(400, "malformed digest authentication")
-    found: dict[str, str] = {}
-    for name, value in _EACH.findall(rest):
-        name = name.lower()
-        if name in found:
-            raise Malformed(400, f"{name} comes twice in digest authentication")
-        found[name] = value[1:-1] if value[0] == '"' else value
+    pairs = _EACH.findall(rest)
+    found = {name.lower(): value[1:-1] if value[0] == '"' else value for name, value in pairs}
+    if len(found) < len(pairs):
+        raise Malformed(400, "a name comes twice in digest authentication")
     return found
 
 

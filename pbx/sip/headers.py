@@ -217,9 +217,9 @@ def parse_text(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1024)  # a phone writes the same one into all its messages
-def parse_contact(text: str) -> Address:
-    """Parse one Contact value (RFC 3261 20.10).
+@lru_cache(maxsize=1024)
+def parse_recurring_address(text: str) -> Address:
+    """Parse an address that a phone writes into one message after the other: that of itself, or of whom it registers.
 
     :raises Malformed: 400.
     """
@@ -406,7 +406,7 @@ AUTHENTICATION_INFO = Row("Authentication-Info", parse_text)
 AUTHORIZATION = Row("Authorization", parse_text)
 CALL_ID = Row("Call-ID", parse_call_id, "i")
 CALL_INFO = Row("Call-Info", parse_bracketed, many=True)
-CONTACT = Row("Contact", parse_contact, "m", many=True)
+CONTACT = Row("Contact", parse_recurring_address, "m", many=True)
 CONTENT_DISPOSITION = Row("Content-Disposition", parse_item)
 CONTENT_ENCODING = Row("Content-Encoding", parse_token, "e", many=True)
 CONTENT_LANGUAGE = Row("Content-Language", parse_token, many=True)
@@ -456,7 +456,7 @@ SUBJECT = Row("Subject", parse_text, "s")
 SUBSCRIPTION_STATE = Row("Subscription-State", parse_item)
 SUPPORTED = Row("Supported", parse_token, "k", many=True)
 TIMESTAMP = Row("Timestamp", parse_timestamp)
-TO = Row("To", parse_address, "t")
+TO = Row("To", parse_recurring_address, "t")
 UNSUPPORTED = Row("Unsupported", parse_token, many=True)
 USER_AGENT = Row("User-Agent", parse_text)
 VIA = Row("Via", parse_via, "v", many=True)
