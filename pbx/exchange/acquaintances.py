@@ -36,7 +36,3 @@ class Acquaintances:
     def is_registered(self, transport: str, host: str, port: int) -> bool:
         """Whether an extension is registered over a flow."""
         return self._registered.is_registered(transport, host, port)
-
-    def is_at(self, number: str, host: str) -> bool:
-        """Whether an extension is registered from this host."""
-        return self._registered.is_at(number, host)

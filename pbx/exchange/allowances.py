@@ -16,7 +16,8 @@ BURST = 60.0
 """Seconds of requests that one account may make at once."""
 
 GUARDED = 3
-"""An account is guarded after so many times the failures for which one source is banned: several sources try it."""
+"""An account is guarded after so many times the failures for which one source is banned: several sources try it, and
+each has one guess from then on."""
 
 ACCOUNTS = 20_000
 """Names that are remembered, of accounts that there are and of those that there are not."""
@@ -110,7 +111,7 @@ class Allowances:
         return before - now <= most < before + _FORGIVE - now
 
     def is_guarded(self, name: str) -> bool:
-        """Whether so many have failed to be this account that it is believed of those only whose place is known."""
+        """Whether so many have failed to be this account that one more failure is enough for a ban."""
         return self._failures.get(name, 0.0) - self._clock.seconds() > self._most_failures
 
     @property

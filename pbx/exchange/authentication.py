@@ -64,7 +64,7 @@ class Authenticator:
         name = credentials.username
         extension = self._directory.find(name)
         right = self._right(credentials, extension, request.method)
-        if extension is None or not (right and extension.enabled and doors.believes(name, flow)):
+        if extension is None or not (right and extension.enabled):
             doors.failed(name, flow, self._nonces.is_fresh(credentials.nonce, host))
             return self._challenge(host)
         if not self._nonces.use(credentials.nonce, host, credentials.count):

@@ -32,9 +32,6 @@ _REASONS = {
 class Places(Known, Protocol):
     """Where the phones of extensions are."""
 
-    def is_at(self, number: str, host: str) -> bool:
-        """Whether an extension is registered from this host."""
-
     def is_registered(self, transport: str, host: str, port: int) -> bool:
         """Whether an extension is registered over a flow."""
 
@@ -46,12 +43,13 @@ class Doors:
     :ivar log: what happened.
     """
 
-    __slots__ = ("_allowances", "_places", "bans", "log")
+    __slots__ = ("_allowances", "_grave", "_places", "bans", "log")
 
     def __init__(self, clock: Clock, places: Places, limits: Thresholds, store: BanStore) -> None:
         self.log = SecurityLog(clock)
         self.bans = Bans(clock, places, limits, store, self)
         self._allowances = Allowances(clock, limits)
+        self._grave = limits.failures + 1.0  # failures that are too many at once
         self._places = places
 
     # What authentication asks and tells
@@ -59,10 +57,6 @@ class Doors:
     def challenged(self, flow: Flow) -> None:
         """Somebody is asked to prove who it is; until it does, that is a part of a failure: it may scan numbers."""
         self.bans.failed(flow.transport, *flow.remote, "scan", CHALLENGE)
-
-    def believes(self, name: str, flow: Flow) -> bool:
-        """Whether the right password is enough: not from anywhere, for an account that many try to guess."""
-        return not self._allowances.is_guarded(name) or self._places.is_at(name, flow.remote[0])
 
     def failed(self, name: str, flow: Flow, proven: bool) -> None:
         """Somebody has failed to be an account, which need not exist.
@@ -73,8 +67,11 @@ class Doors:
         """
         address = flow.remote[0]
         self.log.tell("authentication-failed", address, transport=flow.transport, account=name)
-        self.bans.failed(flow.transport, *flow.remote, "wrong password", proven=proven)
-        if self._allowances.failed(name):
+        proven = proven or flow.reliable
+        # Nobody keeps an account's owner out: whoever knows the password comes in, and of a guess there is no second.
+        grave = proven and self._allowances.is_guarded(name) and not self.is_registered(flow)
+        self.bans.failed(flow.transport, *flow.remote, "wrong password", self._grave if grave else 1.0, proven)
+        if proven and self._allowances.failed(name):
             self.log.tell("account-guarded", address, account=name)
         if self.bans.shuts_out(flow.transport, *flow.remote):
             raise Malformed(403, "Too many wrong passwords")

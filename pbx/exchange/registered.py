@@ -43,10 +43,6 @@ class RegisteredFlows:
         """Whether whatever comes from there is no attack: of a phone nobody knows that."""
         return False
 
-    def is_at(self, number: str, host: str) -> bool:
-        """Whether an extension is registered from this host."""
-        return any(place[1] == host for place in self._places.get(number, ()))
-
     def keep(self, number: str, bindings: Sequence[Binding]) -> None:
         """An extension's bindings have changed: these are all of them."""
         self._move(number, bindings)

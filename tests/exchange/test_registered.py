@@ -22,9 +22,6 @@ def test_phone_is_known_by_its_flow_and_by_no_other():
     assert flows.account_at("UDP", "192.0.2.9", 5062) == "1001"
     for other in (("UDP", "192.0.2.9", 5060), ("TCP", "192.0.2.9", 5062), ("UDP", "10.0.0.5", 5060)):
         assert flows.account_at(*other) == ""
-    assert flows.is_at("1001", "192.0.2.9")
-    assert not flows.is_at("1001", "192.0.2.8")
-    assert not flows.is_at("1002", "192.0.2.9")
 
 
 def test_store_is_told_and_what_has_ended_is_forgotten():
