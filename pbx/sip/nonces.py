@@ -6,9 +6,9 @@ highest nonce count is kept, in a table that has a bound. What falls out of the 
 
 from __future__ import annotations
 
+import hmac
 from hashlib import blake2b
 from heapq import heappop, heappush
-from hmac import compare_digest
 
 from pbx.sip.timers import Clock
 
@@ -52,7 +52,7 @@ class Nonces:
     def is_fresh(self, nonce: str, host: str) -> bool:
         """Whether it was issued to this address a while ago at most: whoever has it has received what we sent there."""
         digits = nonce[:_STAMP]
-        if not compare_digest(self._signature(digits, host).encode(), nonce[_STAMP:].encode(errors="replace")):
+        if not hmac.compare_digest(self._signature(digits, host).encode(), nonce[_STAMP:].encode(errors="replace")):
             return False
         return int(digits, 16) > self._now() - self._lifetime
 
@@ -64,7 +64,7 @@ class Nonces:
         :returns: False when it is old: expired, issued by somebody else, to another address, or used with this count.
         """
         digits = nonce[:_STAMP]
-        if not compare_digest(self._signature(digits, host).encode(), nonce[_STAMP:].encode(errors="replace")):
+        if not hmac.compare_digest(self._signature(digits, host).encode(), nonce[_STAMP:].encode(errors="replace")):
             return False
         stamp, expired = int(digits, 16), self._now() - self._lifetime
         highest = self._counts.get(stamp, 0)
@@ -84,6 +84,6 @@ class Nonces:
         return int(self._clock.seconds() * 1e6)
 
     def _signature(self, digits: str, host: str) -> str:
-        # A keyed hash by itself (RFC 7693 2.9): HMAC would compute two, and make more ado about each.
+        # BLAKE2 takes a key by itself; HMAC would hash twice, and take three times as long.
         signed = f"{digits} {host}".encode(errors="replace")
         return blake2b(signed, key=self._secret, digest_size=_SIGNATURE).hexdigest()
