@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
@@ -328,6 +328,9 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
     ),
 }
 
+# Options of one section none of which may be lower than the one before.
+_RISING = {"registrar": ("min_expires", "default_expires", "max_expires"), "security": ("ban", "longest_ban")}
+
 
 def find(explicit: str | None, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the configuration file: `--config`, else `$PBX_CONFIG`, `./pbx.toml`, `/etc/pbx/pbx.toml`.
@@ -440,12 +443,12 @@ def _read(tree: dict[str, Any], at: list[str]) -> tuple[tuple[str, ...], dict[st
                 raise Wrong(f"there is no option {shown(key)} in [{name}]", nearest(key, readers))
             values[key] = readers[key](f"[{name}] {key}", value)
         sections[name] = section(**values)
-    registrar: Registrar = sections["registrar"]
-    if not registrar.min_expires <= registrar.default_expires <= registrar.max_expires:
-        at[:] = ["registrar", *tree["registrar"]][:2]
-        figures = f"{registrar.min_expires}, {registrar.default_expires} and {registrar.max_expires}"
-        what = f"[registrar] min_expires, default_expires and max_expires are {figures}"
-        raise Wrong(what, "put them in rising order")
+    for name, keys in _RISING.items():
+        figures = [getattr(sections[name], key) for key in keys]
+        if figures != sorted(figures):
+            at[:] = [name, next(key for key in tree[name] if key in keys)]
+            what = f"[{name}] {_listed(keys)} are {_listed(figures)}"
+            raise Wrong(what, "put them in rising order")
     _check_tls(sections["sip"], sections["tls"], at)
     if sections["voicemail"].smtp is not None and "@" not in sections["voicemail"].sender:
         at[:] = ["voicemail", "smtp"]
@@ -456,6 +459,10 @@ def _read(tree: dict[str, Any], at: list[str]) -> tuple[tuple[str, ...], dict[st
         what = '[media] engine is "rtpengine", and nothing says where one is'
         raise Wrong(what, 'write rtpengine = ["udp:127.0.0.1:2223"] in [media]')
     return domains, sections
+
+
+def _listed(words: Sequence[object]) -> str:
+    return f"{', '.join(map(str, words[:-1]))} and {words[-1]}"
 
 
 def _check_tls(sip: Sip, tls: Tls, at: list[str]) -> None:

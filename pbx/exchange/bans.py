@@ -36,6 +36,7 @@ CHALLENGE = 1 / 32  # of a failure: what a challenge weighs until it is answered
 BURST = 30.0  # seconds of requests that may come at once: a whole office does after a power cut
 GROWTH = 5.0  # a further ban lasts so many times as long as the one before
 
+_GROWN = 100  # further bans after which growth has ended, whatever the limits are: floats end, too
 _REST = 1.0  # seconds for which a registered flow rests that asks too much
 _SWEEP = 10.0  # seconds between two looks for what is over
 
@@ -274,7 +275,7 @@ class Bans:
         times = before.times if before is not None else 0
         if proven:
             times += 1
-            lasting = min(self._limits.ban * GROWTH ** (times - 1), float(self._limits.longest_ban))
+            lasting = min(self._limits.ban * GROWTH ** min(times - 1, _GROWN), float(self._limits.longest_ban))
         else:
             lasting = min(float(self._limits.ban), FORGED)
         if len(self._bans) >= BANS:

@@ -96,6 +96,15 @@ def test_datagrams_alone_never_ban_for_longer_than_a_minute(door):
     assert {ban.times for ban in door.banned_ones} == {0}
 
 
+def test_source_that_is_banned_for_the_thousandth_time_is_banned_as_the_last_time():
+    door = Door(Thresholds(failures=4, ban=1, longest_ban=2))
+    for _ in range(1000):
+        door.fail(5, STREAM)
+        assert door.shut(STREAM)
+        door.clock.advance(2)
+    assert door.banned_ones[-1].until - door.banned_ones[-1].since == 2
+
+
 @pytest.mark.parametrize(("peer", "proven"), [(EVIL, True), (STREAM, False)])
 def test_proven_failures_ban_for_five_times_as_long_each_time(door, peer, proven):
     for times, seconds in enumerate((60, 300, 1500, 4000, 4000), 1):
