@@ -82,6 +82,11 @@ class Cluster:
         assert self.process
         self.process.kill()
 
+    def stop(self) -> None:
+        """Stop it in order, as `pg_ctl stop` does: who is connected is told so, and its files are whole."""
+        assert self.process
+        assert self.process.stop(signal.SIGINT, within=20) == 0
+
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """Let none of its processes do anything meanwhile: they keep their connections and do not answer."""

@@ -1,4 +1,4 @@
-"""PostgreSQL dies, or keeps silent, under load: no call fails for it, and no registration is lost."""
+"""PostgreSQL dies, keeps silent or is restarted under load: no call fails for it, and no registration is lost."""
 
 from __future__ import annotations
 
@@ -41,8 +41,16 @@ def dead(cluster: Cluster) -> Iterator[None]:
     cluster.start()
 
 
+@contextmanager
+def stopped(cluster: Cluster) -> Iterator[None]:
+    """An orderly stop, as `pg_ctl restart` makes it, and another start."""
+    cluster.stop()
+    yield
+    cluster.start()
+
+
 @pytest.mark.timeout(LASTING * 4 + 120)
-@pytest.mark.parametrize("outage", [dead, Cluster.hanging], ids=["dead", "silent"])
+@pytest.mark.parametrize("outage", [dead, Cluster.hanging, stopped], ids=["dead", "silent", "stopped"])
 def test_outage_under_load_fails_no_call_and_loses_no_registration(
     outage: Callable[[Cluster], AbstractContextManager[None]],
 ) -> None:
