@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,6 +20,7 @@ PACKAGES = {
     "baresip": "baresip-core",
     "espeak-ng": "espeak-ng",
     "initdb": "postgresql",
+    "ip": "iproute2",
     "kamailio": "kamailio",
     "linphonec": "linphone-cli",
     "postgres": "postgresql",
@@ -39,7 +41,11 @@ def program(name: str) -> str:
     """Return the path of a program that the test needs; skip the test without it, or fail under `CI=true`."""
     if path := found(name):
         return path
-    why = f"{name} is not installed (Debian package {PACKAGES[name]})"
+    leave_out(f"{name} is not installed (Debian package {PACKAGES[name]})")
+
+
+def leave_out(why: str) -> NoReturn:
+    """Skip the test, or fail under `CI=true`."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{why}, and CI=true leaves nothing out", pytrace=False)
     pytest.skip(why)

@@ -29,13 +29,16 @@ class Translator(Protocol):
 class PhoneNAT:
     """The translator of a home or an office, with phones behind it.
 
-    :param host: its address outside; the simulated phones behind it are bound there, each with ports of its own.
+    :param host: its address outside.
     :param kind: one of `KINDS`.
+    :param local: the beginning of the addresses behind it; "" where these are simulated phones, which are bound to the
+        address outside, each with ports of its own.
     """
 
-    def __init__(self, host: str, kind: str) -> None:
+    def __init__(self, host: str, kind: str, local: str = "") -> None:
         self._host = host
         self._kind = kind
+        self._local = local
         self._shift = 0  # what it adds to the ports of those inside
         self._mappings: dict[tuple[Address, Address | None], Address] = {}
         self._inside: dict[Address, Address] = {}
@@ -50,13 +53,17 @@ class PhoneNAT:
 
     def outgoing(self, source: Address, target: Address) -> Address:
         """Where a datagram from `source` seems to come from."""
-        if source[0] != self._host:
+        is_inside = source[0].startswith(self._local) if self._local else source[0] == self._host
+        if not is_inside:
             return source
         way = source, target if self._kind == SYMMETRIC else None
         outside = self._mappings.get(way)
         if outside is None:
             port = _FIRST_PORT + len(self._mappings) if self._kind == SYMMETRIC else source[1]
-            outside = self._mappings[way] = self._host, port + self._shift
+            outside = self._host, port + self._shift
+            while outside in self._inside:  # another phone has that port, too
+                outside = self._host, outside[1] + 1
+            self._mappings[way] = outside
             self._inside[outside] = source
         self._reached.setdefault(outside, set()).add(target)
         return outside

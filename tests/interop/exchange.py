@@ -21,6 +21,7 @@ from pbx import config
 from pbx.store.database import open_database
 from tests.eventually import eventually
 from tests.phones.certificate import write_certificate
+from tests.phones.network import Network
 from tests.phones.process import Process, free_port
 
 REALM = "exchange.test"
@@ -32,6 +33,7 @@ domains = ["{realm}"]
 [sip]
 listen = {listen}
 drain = {drain}
+advertise = "{advertise}"
 
 [registrar]
 qualify = {qualify}
@@ -83,6 +85,7 @@ class Site:
     :param security: the text of `[security]`; "" for the defaults.
     :param database: the URL of its database.
     :param dialplan_options: more lines of `[dialplan]`.
+    :param advertise: the host that peers outside local networks are told; "": where it is.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Site:
         security: str = "",
         database: str = "sqlite:///pbx.db",
         dialplan_options: str = "",
+        advertise: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -113,6 +117,7 @@ class Site:
             media=media,
             database=database,
             dialplan_options=dialplan_options,
+            advertise=advertise,
         )
         if any(listener.startswith("tls:") for listener in listen):
             write_certificate(folder, address.rpartition(":")[0])
@@ -170,6 +175,8 @@ class Exchange(Site):
     :param security: the text of `[security]`; "" for the defaults.
     :param database: the URL of its database.
     :param dialplan_options: more lines of `[dialplan]`.
+    :param network: where it is; None: on loopback.
+    :param advertise: the host that peers outside local networks are told; "": where it is.
     :ivar address: "address:port" at which it listens over UDP.
     :ivar addresses: the same for each transport.
     """
@@ -188,14 +195,18 @@ class Exchange(Site):
         security: str = "",
         database: str = "sqlite:///pbx.db",
         dialplan_options: str = "",
+        network: Network | None = None,
+        advertise: str = "",
     ) -> None:
         # Not pytest's folder: the path of a unix socket has at most 107 characters.
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
-        self.address = f"127.0.0.1:{free_port()}"
-        self.addresses = {name: f"127.0.0.1:{free_port(kind=socket.SOCK_STREAM)}" for name in streams}
+        host = network.address if network else "127.0.0.1"
+        self.address = f"{host}:{free_port()}"
+        self.addresses = {name: f"{host}:{free_port(kind=socket.SOCK_STREAM)}" for name in streams}
         also = [f"{name}:{address}" for name, address in self.addresses.items()]
         self.addresses["udp"] = self.address
         self._cpu = cpu
+        self._network = network
         self.process: Process | None = None
         self._expected: tuple[str, ...] = ()
         super().__init__(
@@ -210,6 +221,7 @@ class Exchange(Site):
             security=security,
             database=database,
             dialplan_options=dialplan_options,
+            advertise=advertise,
         )
         for number in extensions:
             self.add(number)
@@ -223,7 +235,7 @@ class Exchange(Site):
         """Starts it and returns when it is ready."""
         log = self.folder / "exchange.log"
         said = log.read_text().count("pbx ready") if log.exists() else 0
-        process = self.process = Process(self.argv, log, cpu=self._cpu)
+        process = self.process = Process(self.argv, log, cpu=self._cpu, network=self._network)
 
         def ready() -> bool:
             return process.output().count("pbx ready") > said

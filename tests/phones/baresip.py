@@ -14,10 +14,12 @@ from __future__ import annotations
 import json
 import re
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
 from tests.eventually import eventually
+from tests.phones.network import Network
 from tests.phones.process import Process, free_port
 from tests.phones.tone import tone_seconds, write_tone
 from tests.programs import program
@@ -26,8 +28,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MODULES = "/usr/lib/baresip/modules"
 _CONFIG = """\
 poll_method epoll
-sip_listen 127.0.0.1:{sip_port}
-net_interface 127.0.0.1
+sip_listen {host}:{sip_port}
+net_interface {host}
 call_local_timeout 120
 call_max_calls 4
 audio_source aufile,{folder}/tone.wav
@@ -79,6 +81,7 @@ class Baresip:
     :param outbound: "address:port" of the proxy through which it sends all that it sends, over UDP; "": there is none.
     :param srtp: "srtp-mand" where its sound is SRTP, "srtp" where it is that with those who can; "": never.
     :param has_lamp: whether it subscribes to its voice messages.
+    :param network: where it is; None: on loopback.
     :param flows: URIs of outbound proxies, through each of which it registers one flow; (): it manages none.
     """
 
@@ -96,6 +99,7 @@ class Baresip:
         flows: tuple[str, ...] = (),
         srtp: str = "",
         has_lamp: bool = False,
+        network: Network | None = None,
     ) -> None:
         self.number = number
         self.server = server
@@ -103,13 +107,19 @@ class Baresip:
         self.events: list[dict[str, Any]] = []
         self._replies: list[str] = []
         self._received = b""
+        self._network = network
         self.sip_port = free_port()
         control_port = free_port(kind=socket.SOCK_STREAM)
         (folder / "calls").mkdir(parents=True)
         write_tone(folder / "tone.wav", tone, seconds=120)
         (folder / "config").write_text(
             _CONFIG.format(
-                sip_port=self.sip_port, folder=folder, number=number, modules=_MODULES, control_port=control_port
+                host=network.address if network else "127.0.0.1",
+                sip_port=self.sip_port,
+                folder=folder,
+                number=number,
+                modules=_MODULES,
+                control_port=control_port,
             )
             + ("module_app mwi.so\n" if has_lamp else "")
         )
@@ -126,7 +136,7 @@ class Baresip:
         )
         (folder / "contacts").touch()
         (folder / "uuid").write_text(f"00000000-0000-4000-8000-{int(number):012d}")
-        self.process = Process([program("baresip"), "-f", folder], folder / "log")
+        self.process = Process([program("baresip"), "-f", folder], folder / "log", network=network)
         try:
             eventually(lambda: self._connect(control_port), within=10)
         except BaseException:
@@ -136,7 +146,8 @@ class Baresip:
     def _connect(self, port: int) -> bool:
         assert self.process.status is None, self.process.tail()
         try:
-            self._control = socket.create_connection(("127.0.0.1", port), timeout=1)
+            with self._network.entered() if self._network else nullcontext():
+                self._control = socket.create_connection(("127.0.0.1", port), timeout=1)
         except OSError:
             return False
         self._control.setblocking(False)

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Self
 
 from tests.eventually import eventually
+from tests.phones.network import Network
 from tests.phones.process import Process, free_port
 from tests.phones.tone import tone_seconds, write_tone
 from tests.programs import program
 
 _RC = """\
 [sip]
-bind_address=127.0.0.1
+bind_address={host}
 sip_port={udp}
 sip_tcp_port={tcp}
 sip_tls_port={tls}
@@ -29,7 +30,7 @@ verify_server_certs=1
 verify_server_cn=0
 use_ipv6=0
 guess_hostname=0
-contact=sip:{number}@127.0.0.1
+contact=sip:{number}@{host}
 use_info={info}
 use_rfc2833={events}
 register_only_when_network_is_up=0
@@ -73,6 +74,7 @@ class Linphone:
     :param tone: what it sends in every call, Hz.
     :param transport: "udp", "tcp" or "tls".
     :param info: whether it tells of keys by INFO, and not as telephone-event.
+    :param network: where it is; None: on loopback.
     :param plain: whether it has no codec but PCMU: then its recording can be read while the call goes on.
     :param authority: the certificates that it believes over TLS.
     """
@@ -90,6 +92,7 @@ class Linphone:
         authority: Path = Path("/dev/null"),
         info: bool = False,
         plain: bool = False,
+        network: Network | None = None,
     ) -> None:
         self.number = number
         self._plain = plain
@@ -101,6 +104,7 @@ class Linphone:
         (folder / "rc").write_text(
             _RC.format(
                 **ports,
+                host=network.address if network else "127.0.0.1",
                 authority=authority,
                 number=number,
                 server=server,
@@ -119,7 +123,11 @@ class Linphone:
             "XDG_DATA_HOME": str(folder / ".local" / "share"),
         }
         self.process = Process(
-            [program("linphonec"), "-c", folder / "rc", "-S"], folder / "log", environ=home, listens=True
+            [program("linphonec"), "-c", folder / "rc", "-S"],
+            folder / "log",
+            environ=home,
+            listens=True,
+            network=network,
         )
         self._read = 0
         self._asked = 0.0

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.phones.network import Network
+
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
@@ -33,6 +35,7 @@ class Process:
     :param cpu: the only processor it may use; None: any.
     :param listens: whether it is told more by `tell`; else its standard input is at its end.
     :param user: who runs it; None: we.
+    :param network: where it is; None: where we are.
     """
 
     def __init__(
@@ -45,12 +48,15 @@ class Process:
         cpu: int | None = None,
         listens: bool = False,
         user: str | None = None,
+        network: Network | None = None,
     ) -> None:
         def prepare() -> None:
             # Else a phone whose test was killed would ring, and register, for ever.
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if cpu is not None:
                 os.sched_setaffinity(0, {cpu})
+            if network is not None:
+                network.enter()
 
         self.argv = [str(word) for word in argv]
         self.log = log

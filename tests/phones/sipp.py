@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from tests.phones.network import Network
 from tests.phones.process import Process, free_port
 from tests.programs import program
 
@@ -33,7 +34,7 @@ class Sipp:
 
     :param scenario: a file of `scenarios`, without its suffix.
     :param folder: where its files go; made here.
-    :param ip: its own address, on loopback.
+    :param ip: its own address, on loopback; without meaning in a `network`.
     :param port: its own port; 0: a free one.
     :param media_port: the first of its audio ports; 0: one that is free, with a few above it.
     :param server: "address:port" to call; "": it only answers.
@@ -45,6 +46,7 @@ class Sipp:
     :param transport: "udp", or "tcp": all its calls share one connection.
     :param sound: what the scenario plays, mu-law.
     :param cpu: the only processor it may use; None: any.
+    :param network: where it is; None: on loopback.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Sipp:
         transport: str = "udp",
         sound: bytes = b"",
         cpu: int | None = None,
+        network: Network | None = None,
     ) -> None:
         folder.mkdir(parents=True)
         if sound:
@@ -71,6 +74,7 @@ class Sipp:
         self.folder = folder
         self.port = port or free_port(ip)
         self._media_port = media_port or _free_pair(ip)
+        ip = network.address if network else ip
         self.address = f"{ip}:{self.port}"
         lasting = calls / rate + talk + 40
         argv = [program("sipp"), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin", "-t", f"{transport[0]}1"]
@@ -83,7 +87,7 @@ class Sipp:
             argv += ["-inf", "accounts.csv"]
         if server:
             argv += [server, "-s", service, "-r", str(rate), "-d", str(round(1000 * talk)), "-l", str(calls)]
-        self.process = Process(argv, folder / "screen.log", cpu=cpu)
+        self.process = Process(argv, folder / "screen.log", cpu=cpu, network=network)
 
     def tally(self) -> Tally:
         """Its figures, at most a second old while it runs."""

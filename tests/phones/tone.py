@@ -30,6 +30,11 @@ def tone_seconds(path: Path, frequency: int, share: float = _CLEAR, whole: bool 
     :param whole: whether its header is right; else all behind one counts, at `RATE`.
     """
     rate, samples = _read(path) if whole else (RATE, _samples(path.read_bytes()[_HEAD:]))
+    return seconds_in(samples, rate, frequency, share)
+
+
+def seconds_in(samples: array.array[int], rate: int, frequency: int, share: float = _CLEAR) -> float:
+    """The same of samples."""
     size = int(rate * _BLOCK)
     blocks = (samples[start : start + size] for start in range(0, len(samples) - size + 1, size))
     return round(_BLOCK * sum(_share(block, frequency / rate) > share for block in blocks), 1)
