@@ -34,8 +34,11 @@ def require(config: Config) -> None:
         raise Fault("", 0, what, "install it with: pip install txpbx[srtp]")
 
 
-def sockets(config: Config, reactor: Any) -> MediaSockets:
-    """The media sockets, with native threads if these are there and nobody forbade them."""
+def sockets(config: Config, reactor: Any, most_files: int) -> MediaSockets:
+    """The media sockets, with native threads if these are there and nobody forbade them.
+
+    :param most_files: how many files the process may have open.
+    """
     media = config.media
     threads = None
     if media.engine not in ("python", "rtpengine"):
@@ -46,7 +49,7 @@ def sockets(config: Config, reactor: Any) -> MediaSockets:
                 _log.warn("RTP is forwarded in Python, at twice the cost: {why}", why=error)
         else:
             _log.warn(f"RTP is forwarded in Python, at twice the cost: {_NOT_BUILT}")
-    return MediaSockets(reactor, media.ports, threads, media.silence)
+    return MediaSockets(reactor, media.ports, threads, media.silence, most_files)
 
 
 class NgPort(DatagramProtocol):

@@ -195,7 +195,8 @@ class PBX(Service):
         """Start all parts on the sockets that are bound already; nothing here can fail any more."""
         super().startService()  # type: ignore[no-untyped-call]
         self._started = self.reactor.seconds()
-        self._warn_of_descriptors(raise_descriptor_limit())
+        self._most_files = raise_descriptor_limit()
+        self._warn_of_descriptors(self._most_files)
         self._thread = StoreThread(self.reactor)
         self._thread.start()
         self._outside.start()
@@ -245,7 +246,7 @@ class PBX(Service):
     def _wired(self) -> Exchange:
         """Return the exchange with all that the database holds."""
         sip, registrar, voicemail = self.config.sip, self.config.registrar, self.config.voicemail
-        self._media = relaying.sockets(self.config, self.reactor)
+        self._media = relaying.sockets(self.config, self.reactor, self._most_files)
         self._rtpengines = relaying.instances(self.config, self._clock, self.reactor)
         names = Resolver(self._clock, lambda: connected(self.reactor))
         exchange = Exchange(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 
 import pytest
 from twisted.logger import capturedLogs, formatEvent
@@ -31,7 +32,7 @@ def used(text: str) -> tuple[str, list[str]]:
     """What forwards with this configuration, and what the log says of it. Nothing is left."""
     turns = Turns()
     with capturedLogs() as events:
-        sockets = relaying.sockets(configured(text), turns)
+        sockets = relaying.sockets(configured(text), turns, sys.maxsize)
     said = relaying.described(sockets)
     sockets.close()
     assert not turns.readers
@@ -111,7 +112,7 @@ def test_nonsense_about_rtpengine_and_srtp_is_one_sentence(text: str, words: str
 
 def test_status_tells_which_instances_answer() -> None:
     turns = Turns()
-    sockets = relaying.sockets(configured('engine = "rtpengine"\nrtpengine = ["udp:127.0.0.1:1"]'), turns)
+    sockets = relaying.sockets(configured('engine = "rtpengine"\nrtpengine = ["udp:127.0.0.1:1"]'), turns, sys.maxsize)
     instances = Instances(VirtualClock(), Identifiers(), [("127.0.0.1", 1), ("::1", 2)], lambda datagram, address: None)
     instances.all[1].alive = False
     assert relaying.described(sockets, instances) == "rtpengine: 127.0.0.1:1 answers, [::1]:2 is silent"

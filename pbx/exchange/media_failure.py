@@ -17,7 +17,7 @@ def status_of(failure: Failure) -> tuple[int, str]:
     if isinstance(reason, Malformed):
         return reason.status, reason.why
     if isinstance(reason, NoPorts):
-        _log.warn("a call cannot have media: {why}", why=reason.why)
+        _log.debug("a call cannot have media: {why}", why=reason.why)
         return 503, "no media port is left"
     _log.failure("media failed", failure)
     return 500, ""

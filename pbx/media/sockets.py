@@ -9,8 +9,10 @@ hundredth.
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -25,6 +27,8 @@ from pbx.sip.timers import Timer
 
 BATCH = 256  # packets before others, SIP above all, get their turn
 PAUSE = 0.001  # seconds between two batches under load
+SPARE = 64  # of the files that the process may have open no port takes: the database, connections and recordings do
+QUIET = 60.0  # seconds in which it is said once that there are no ports
 SILENCE = 10.0  # seconds without RTP from a phone that should be sending it, after which that is told
 _LOOK = 1.0  # seconds between two looks for silence
 _BUFFER = 65536  # no datagram is longer, so none is ever cut off
@@ -124,15 +128,23 @@ class MediaSockets:
     :param ports: the range of UDP ports, both ends possible; an even one and the odd one above it make a pair.
     :param threads: native threads that forward; None when there are none.
     :param silence: after how many seconds without RTP a receiver is told so.
+    :param most_files: how many files the process may have open.
     """
 
     log = Logger()
 
     def __init__(
-        self, reactor: Reactor, ports: range, threads: Threads | None = None, silence: float = SILENCE
+        self,
+        reactor: Reactor,
+        ports: range,
+        threads: Threads | None = None,
+        silence: float = SILENCE,
+        most_files: int = sys.maxsize,
     ) -> None:
         self.threads = threads
         self._silence = silence
+        self._most_files = most_files
+        self._quiet_until = 0.0
         self._looking: Timer | None = None
         self._reactor = reactor
         self._first = ports.start + ports.start % 2
@@ -166,7 +178,10 @@ class MediaSockets:
             place = (place + 1) % self._count
             if number in taken:
                 continue
-            sockets = _bound_pair(host, number)
+            try:
+                sockets = _bound_pair(host, number, self._most_files - SPARE)
+            except OSError as error:
+                raise self._refusal(f"an RTP port of {host} cannot be had: {error.strerror}") from error
             if sockets is not None:
                 self._next[host] = place
                 taken.add(number)
@@ -175,7 +190,15 @@ class MediaSockets:
                 if self._looking is None:
                     self._looking = self._reactor.callLater(_LOOK, self._look_for_silence)
                 return pair
-        raise NoPorts(f"all RTP ports of {host} are in use")
+        raise self._refusal(f"all RTP ports of {host} are in use")
+
+    def _refusal(self, why: str) -> NoPorts:
+        """Say it, but not for each call of many."""
+        now = self._reactor.seconds()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET
+            self.log.warn("new calls are refused with 503: {why}", why=why)
+        return NoPorts(why)
 
     def release(self, pair: Pair) -> None:
         """Close a pair's sockets."""
@@ -280,19 +303,25 @@ class MediaSockets:
             self._epoll.unregister(descriptor)
 
 
-def _bound_pair(host: str, number: int) -> tuple[socket.socket, socket.socket] | None:
-    """Sockets bound to a port and the one above it; None when somebody else has one of them."""
+def _bound_pair(host: str, number: int, most: int) -> tuple[socket.socket, socket.socket] | None:
+    """Sockets bound to a port and the one above it; None when somebody else has one of them.
+
+    :param most: the descriptor that is too high: the kernel gives the lowest that is free, so that so many are in use.
+    :raises OSError: they cannot be had.
+    """
     bound: list[socket.socket] = []
     try:
         for port in (number, number + 1):
             bound.append(_socket(host))
+            if bound[-1].fileno() >= most:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             bound[-1].bind((host, port))
     except OSError as error:
         for one in bound:
             one.close()
         if error.errno == errno.EADDRINUSE:
             return None
-        raise NoPorts(f"cannot bind an RTP port of {host}: {error.strerror}") from error
+        raise
     return bound[0], bound[1]
 
 

@@ -177,6 +177,7 @@ class Exchange(Site):
     :param dialplan_options: more lines of `[dialplan]`.
     :param network: where it is; None: on loopback.
     :param advertise: the host that peers outside local networks are told; "": where it is.
+    :param descriptors: how many files it may have open; 0: as many as we.
     :ivar address: "address:port" at which it listens over UDP.
     :ivar addresses: the same for each transport.
     """
@@ -197,6 +198,7 @@ class Exchange(Site):
         dialplan_options: str = "",
         network: Network | None = None,
         advertise: str = "",
+        descriptors: int = 0,
     ) -> None:
         # Not pytest's folder: the path of a unix socket has at most 107 characters.
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
@@ -207,6 +209,7 @@ class Exchange(Site):
         self.addresses["udp"] = self.address
         self._cpu = cpu
         self._network = network
+        self._descriptors = descriptors
         self.process: Process | None = None
         self._expected: tuple[str, ...] = ()
         super().__init__(
@@ -235,7 +238,9 @@ class Exchange(Site):
         """Starts it and returns when it is ready."""
         log = self.folder / "exchange.log"
         said = log.read_text().count("pbx ready") if log.exists() else 0
-        process = self.process = Process(self.argv, log, cpu=self._cpu, network=self._network)
+        process = self.process = Process(
+            self.argv, log, cpu=self._cpu, network=self._network, descriptors=self._descriptors
+        )
 
         def ready() -> bool:
             return process.output().count("pbx ready") > said

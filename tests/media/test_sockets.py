@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from twisted.internet.epollreactor import EPollReactor
+from twisted.logger import capturedLogs, formatEvent
 
 from pbx.media import rtp
 from pbx.media.errors import NoPorts
 from pbx.media.g711 import ALAW, RATE, ULAW, Law
 from pbx.media.relay import Relay
 from pbx.media.rtp import Address, Packet
-from pbx.media.sockets import BATCH, PAUSE, MediaSockets
+from pbx.media.sockets import BATCH, PAUSE, QUIET, SPARE, MediaSockets
 from pbx.sip.identifiers import Identifiers
 from tests.counts import count
 from tests.media.loopback import Turns, heard
@@ -138,6 +139,27 @@ def test_without_descriptors_there_are_no_ports_and_nothing_is_left_open(sockets
         for descriptor in spare:
             os.close(descriptor)
     sockets.open(HOST, Tape()).close()
+
+
+def test_the_last_descriptors_are_left_to_others_and_that_is_said_once_a_minute(turns: Turns) -> None:
+    first = MediaSockets(turns, PORTS)
+    highest = (pair := first.open(HOST, Tape())).rtcp.fileno()
+    pair.close()
+    first.close()
+    sockets = MediaSockets(turns, PORTS, most_files=highest + 1 + SPARE)
+    pair = sockets.open(HOST, Tape())
+    with capturedLogs() as said:
+        for wait in (1, QUIET - 2, 1):
+            with pytest.raises(NoPorts, match=os.strerror(errno.EMFILE)):
+                sockets.open(HOST, Tape())
+            turns.advance(wait)
+        with pytest.raises(NoPorts):
+            sockets.open(HOST, Tape())
+    why = f"an RTP port of {HOST} cannot be had: {os.strerror(errno.EMFILE)}"
+    assert [formatEvent(event) for event in said] == [f"new calls are refused with 503: {why}"] * 2
+    pair.close()
+    sockets.open(HOST, Tape()).close()
+    sockets.close()
 
 
 def test_nothing_is_left_of_many_pairs(sockets: MediaSockets) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -36,6 +37,7 @@ class Process:
     :param listens: whether it is told more by `tell`; else its standard input is at its end.
     :param user: who runs it; None: we.
     :param network: where it is; None: where we are.
+    :param descriptors: how many files it may have open; 0: as many as we.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Process:
         listens: bool = False,
         user: str | None = None,
         network: Network | None = None,
+        descriptors: int = 0,
     ) -> None:
         def prepare() -> None:
             # Else a phone whose test was killed would ring, and register, for ever.
@@ -57,6 +60,8 @@ class Process:
                 os.sched_setaffinity(0, {cpu})
             if network is not None:
                 network.enter()
+            if descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
         self.argv = [str(word) for word in argv]
         self.log = log
