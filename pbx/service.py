@@ -179,7 +179,7 @@ class PBX(Service):
                 Switches(switches, self._keep_switch), HolidayTable(holidays), self._outside
             )
             self._plan.surroundings = self.surroundings
-            self._watchdog = Watchdog(str(config.dialplan.file).__eq__, reactor.callFromThread)
+            self._watchdog = Watchdog(str(config.dialplan.file).__eq__, reactor.callFromThread, self.surroundings.stint)
             self._files = MessageFiles(config.voicemail.folder)
             with config.blaming("voicemail.folder"), acting_as(*owner):
                 self._messages = opening.messages(config.database.url, self._files)

@@ -1,8 +1,9 @@
 """The watchdog: names the line of the dialplan that holds up the reactor, and with it every other call.
 
 A thread of its own looks a few times a second at what the reactor's thread is doing. Plan code is on that thread's
-stack only while it runs, never while it waits: one and the same frame in several looks is one that holds. Calls pay
-nothing.
+stack only while it runs, never while it waits. Since when it has run, a call's own code says (`pbx.dialplan.stint`), so
+that few looks are enough: each costs the reactor a change of threads. Other code of the plan, of asyncio for instance,
+has run since the first look that found it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from types import FrameType
 
 from twisted.logger import Logger
 
-EVERY = 0.02  # seconds between two looks
-LONG = 0.05  # seconds for which plan code may hold the reactor
+from pbx.dialplan.stint import Stint
+
+LONG = 0.05  # seconds for which plan code may hold the reactor, and between two looks
 ALARMING = 2.0  # seconds after which it is an alarm
 QUIET = 60.0  # seconds between two warnings
 
@@ -28,14 +30,17 @@ class Watchdog:
 
     :param is_plan: whether a file is the dialplan's.
     :param tell: calls a function in the reactor's thread.
+    :param stint: since when a call's code has run.
     """
 
-    def __init__(self, is_plan: Callable[[str], bool], tell: Callable[..., object]) -> None:
+    def __init__(self, is_plan: Callable[[str], bool], tell: Callable[..., object], stint: Stint) -> None:
         self._is_plan = is_plan
         self._tell = tell
+        self._stint = stint
         self._watched = 0
-        self._stop = threading.Event()
-        self._frame = 0  # the frame that was there at the last look, by its identity
+        self._ended = threading.Lock()  # free when it is to watch no more
+        self._ended.acquire()
+        self._held: float | None = None  # what tells the present hold from others: its beginning, or its frame
         self._since = 0.0
         self._warned_at = -QUIET
         self._alarmed = False
@@ -46,30 +51,37 @@ class Watchdog:
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:
-        """Watch no more."""
-        self._stop.set()
+        """Watch no more. Once only."""
+        self._ended.release()
 
-    def look(self, frame: FrameType | None, now: float) -> None:
+    def look(self, frame: FrameType | None, now: float) -> float:
         """Look at what the reactor's thread does.
 
         :param frame: its innermost frame.
-        :param now: seconds, of a clock that only goes forward.
+        :param now: seconds, of the clock of stints.
+        :returns: the seconds after which it is worth another look.
         """
-        held = self._plan_frame(frame)
-        if held is None or id(held) != self._frame:
-            self._frame = 0 if held is None else id(held)
-            self._since = now
+        frame = self._plan_frame(frame)
+        began = self._stint.since
+        held = None if frame is None else began or id(frame)
+        if held != self._held:
+            self._held = held
+            self._since = began or now
             self._alarmed = False
-            return
+        if frame is None:
+            return LONG
         seconds = now - self._since
-        place = f"{held.f_code.co_filename}:{held.f_lineno}"
+        if seconds < LONG:
+            return LONG - seconds
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         if seconds >= ALARMING and not self._alarmed:
             self._alarmed = True
             self._tell(log.critical, "{place} has held up all calls for {seconds:.1f} s", place=place, seconds=seconds)
-        elif seconds >= LONG and now - self._warned_at >= QUIET:
+        elif now - self._warned_at >= QUIET:
             self._warned_at = now
             remedy = "put what takes long into `await call.run(...)`"
             self._tell(log.warn, "{place} holds up all calls; {remedy}", place=place, remedy=remedy)
+        return LONG
 
     def _plan_frame(self, frame: FrameType | None) -> FrameType | None:
         """The innermost frame of the dialplan."""
@@ -78,5 +90,6 @@ class Watchdog:
         return frame
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            self.look(sys._current_frames().get(self._watched), time.monotonic())
+        pause = LONG
+        while not self._ended.acquire(timeout=pause):
+            pause = self.look(sys._current_frames().get(self._watched), time.monotonic())

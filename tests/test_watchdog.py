@@ -7,17 +7,20 @@ import threading
 from types import FrameType
 from typing import Any
 
-from pbx.watchdog import Watchdog
+from pytest import approx
+
+from pbx.dialplan.stint import Stint
+from pbx.watchdog import LONG, Watchdog
 from tests.eventually import eventually
 
 
-def watched() -> tuple[Watchdog, list[dict[str, Any]]]:
+def watched(stint: Stint | None = None) -> tuple[Watchdog, list[dict[str, Any]]]:
     told: list[dict[str, Any]] = []
 
     def tell(log: Any, words: str, **facts: Any) -> None:
         told.append({"level": log.__name__, **facts})
 
-    return Watchdog(lambda file: file == __file__, tell), told
+    return Watchdog(lambda file: file == __file__, tell, stint or Stint()), told
 
 
 def frame() -> FrameType:
@@ -46,9 +49,33 @@ def test_what_comes_and_goes_or_is_no_plan_is_left_alone() -> None:
     here = frame()
     for tick in range(200):
         watchdog.look(here if tick % 3 else None, tick * 0.02)
-    other, none = Watchdog(lambda file: False, lambda *args, **facts: told.append(facts)), frame()
+    other, none = Watchdog(lambda file: False, lambda *args, **facts: told.append(facts), Stint()), frame()
     for tick in range(200):
         other.look(none, tick * 0.02)
+    assert told == []
+
+
+def test_of_a_call_is_known_since_when_it_holds() -> None:
+    stint = Stint()
+    watchdog, told = watched(stint)
+    here = frame()
+    stint.begin()
+    assert watchdog.look(here, stint.since + 0.03) == approx(0.02)
+    assert told == []
+    assert watchdog.look(here, stint.since + 0.051) == LONG
+    assert [one["level"] for one in told] == ["warn"]
+    watchdog.look(here, stint.since + 2.0)
+    assert [one["level"] for one in told] == ["warn", "critical"]
+
+
+def test_a_call_that_comes_and_goes_has_held_nothing() -> None:
+    stint = Stint()
+    watchdog, told = watched(stint)
+    here = frame()
+    for _ in range(200):
+        stint.begin()
+        watchdog.look(here, stint.since + 0.04)
+        stint.end()
     assert told == []
 
 
@@ -61,3 +88,16 @@ def test_the_real_thread_sees_this_one() -> None:
         watchdog.stop()
     assert told[0]["level"] == "warn"
     assert threading.main_thread().is_alive()
+
+
+def test_an_endless_loop_of_a_call_is_named_while_it_holds() -> None:
+    stint = Stint()
+    watchdog, told = watched(stint)
+    watchdog.start()
+    stint.begin()
+    try:
+        eventually(lambda: len(told) == 2, within=20)
+    finally:
+        watchdog.stop()
+    assert [one["level"] for one in told] == ["warn", "critical"]
+    assert told[1]["place"].startswith(f"{__file__}:")

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pbx.dialplan.stint import Stint
 from pbx.sip.reasons import OVERDUE
 from pbx.sip.timers import Clock, Timer
 
@@ -89,6 +90,7 @@ class Driver:
     """Drives one coroutine to its end.
 
     :param limit: seconds that the call may last.
+    :param stint: learns when it runs; None where nobody wants to know.
     :ivar left: why the caller left, or None while it is there.
     :ivar apologise: makes the coroutine that goes on with the call when its own has raised; None for none.
     :ivar plan: to whom the coroutine belongs.
@@ -97,11 +99,12 @@ class Driver:
 
     __slots__ = (
         "_afterwards", "_awaited", "_awaits", "_call", "_coroutine", "_expiry", "_faulty", "_left_behind", "_limit",
-        "_next", "_refusals", "_run", "_running", "_turns", "apologise", "left", "overstayed", "plan",
+        "_next", "_refusals", "_run", "_running", "_stint", "_turns", "apologise", "left", "overstayed", "plan",
     )  # fmt: skip
 
-    def __init__(self, call: DrivenCall, limit: float = CALL_LIMIT) -> None:
+    def __init__(self, call: DrivenCall, limit: float = CALL_LIMIT, stint: Stint | None = None) -> None:
         self._call: DrivenCall = call
+        self._stint = stint or Stint()
         self._limit = limit
         self._faulty = False
         self._afterwards: list[Coroutine[Any, Any, object]] = []
@@ -181,6 +184,7 @@ class Driver:
         :param value: what to send or to throw.
         """
         self._running = True
+        self._stint.begin()
         while True:
             try:
                 awaited = self._run(step, value)
@@ -213,6 +217,7 @@ class Driver:
             else:
                 break
         self._running = False
+        self._stint.end()
         self._turns = 0
         if self.left is not None and self._expiry is None:
             self._expiry = self._call.clock.callLater(GRACE, self._outstays)
@@ -297,6 +302,7 @@ class Driver:
         assert coroutine is not None
         self._awaited = 0
         self._running = True
+        self._stint.begin()
         for _ in range(LOOPS):
             # Each `finally` that waits for something needs one more push.
             try:
@@ -315,6 +321,7 @@ class Driver:
         self._awaited = 0
         self._next = self.apologise = self.overstayed = None  # what these know, knows us: a cycle
         self._cancel_expiry()
+        self._stint.end()
         tell()
         if self._afterwards:
             self._go_on()

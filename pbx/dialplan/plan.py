@@ -227,7 +227,7 @@ class Plan(Generic[State]):
         return None if None in values.values() else (route, values)
 
     def _start(self, bridge: Bridge, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
-        driver = Driver(bridge, self._limit)
+        driver = Driver(bridge, self._limit, self.surroundings.stint)
         driver.plan = self
         bridge.user = driver
         call = Call(bridge, driver, self._new_state, self.surroundings, self._follow)

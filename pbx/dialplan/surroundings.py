@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, fail
 
 from pbx.dialplan.holidays import HolidayTable
+from pbx.dialplan.stint import Stint
 from pbx.dialplan.switches import Switches
 
 
@@ -65,8 +66,10 @@ class Surroundings:
     :ivar switches: what people switch on and off.
     :ivar holidays: the days of each calendar.
     :ivar outside: where work is done that takes its time.
+    :ivar stint: since when a call's code has run.
     """
 
     switches: Switches = field(default_factory=Switches)
     holidays: HolidayTable = field(default_factory=HolidayTable)
     outside: Outside = field(default_factory=Nowhere)
+    stint: Stint = field(default_factory=Stint)
