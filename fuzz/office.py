@@ -121,6 +121,9 @@ class Lamp:
         """As ever."""
         return "text/plain", b"dark"
 
+    def understands(self, body: bytes) -> None:
+        """All that comes."""
+
     def published(self, resource: str, publications: list[Publication]) -> None:
         """Somebody has published something."""
         self._events.changed(self.name, resource)

@@ -25,6 +25,7 @@ from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.observer import Observers
 from pbx.exchange.phones import Phones
+from pbx.exchange.presence import PresencePackage
 from pbx.exchange.qualification import Qualification
 from pbx.exchange.reginfo import RegistrationPackage
 from pbx.exchange.registered import RegisteredFlows
@@ -216,6 +217,9 @@ class Exchange:
         self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location)
         self.dialogs.lit.append(self.extension_lamps)
         events.offer(self.dialogs)
+        self.presence = PresencePackage(events, self.directory, self.location, domain)
+        events.offer(self.presence)
+        events.accept(self.presence)
 
     def listen(self, bound: Any) -> UDPTransport:
         """Take a bound UDP socket as one of our listeners."""
@@ -278,6 +282,7 @@ class Exchange:
             self.registrar.remove(number)
             self.switchboard.events.expel(number)
             self.dialogs.changed(number)
+            self.presence.changed(number)
             if self.end_calls:
                 self.switchboard.hang_up(number, REMOVED)
 

@@ -16,7 +16,7 @@ from pbx.sip.headers import ACCEPT, ALLOW_EVENTS, RETRY_AFTER, Field
 from pbx.sip.interval import Interval
 from pbx.sip.message import Request
 from pbx.sip.notifier import ACTIVE, Content, Notifier
-from pbx.sip.publication import Compositor, Publication
+from pbx.sip.publication import Compositor, Publication, Understanding
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.usages import Agent as Holder
 from pbx.sip.usages import Event, event_of
@@ -58,17 +58,8 @@ class Package(Protocol):
         """
 
 
-class Composer(Protocol):
-    """One event package whose states are published.
-
-    :ivar name: as it stands in Event.
-    :ivar kinds: the Content-Types that it understands.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kinds(self) -> tuple[str, ...]: ...
+class Composer(Understanding, Protocol):
+    """One event package whose states are published."""
 
     def published(self, resource: str, publications: list[Publication]) -> None:
         """What is published of a resource has changed; the last one published or refreshed comes last."""
@@ -202,7 +193,7 @@ class Events:
         composer = self._composers.get(event[0]) if event is not None else None
         if composer is None:
             raise Refused(489, self._agent.allow_events)
-        self._compositor.publish(transaction, request, composer.name, resource, composer.kinds)
+        self._compositor.publish(transaction, request, composer, resource)
 
     def published(self, package: str, resource: str, publications: list[Publication]) -> None:
         """What is published of a resource has changed."""

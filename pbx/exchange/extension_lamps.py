@@ -13,7 +13,7 @@ from pbx.exchange.caller import Caller, Source
 from pbx.exchange.directory import Directory
 from pbx.exchange.fork import Branch
 from pbx.exchange.lamp import CONFIRMED, EARLY, TERMINATED, Lamp, LampDialog, Stage
-from pbx.exchange.location import Change, Location
+from pbx.exchange.location import Change, Location, has_turned
 from pbx.exchange.observer import Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
@@ -186,8 +186,5 @@ class ExtensionLamps(Unobserving):
 
     def _moved(self, number: str, changes: list[Change]) -> None:
         """Bindings have come or gone: perhaps the first, or the last."""
-        came = sum([event == "registered" for _, event in changes])
-        after = len(self._location.contacts(number))
-        before = after - came + len(changes) - came
-        if bool(before) is not bool(after):
+        if has_turned(changes, len(self._location.contacts(number))):
             self._changed(number)

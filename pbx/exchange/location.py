@@ -224,6 +224,16 @@ class Location:
             self._tell_watchers(number, changes)
 
 
+def has_turned(changes: list[Change], left: int) -> bool:
+    """Whether a number can be reached by these changes, or can be reached no more.
+
+    :param left: how many bindings it has afterwards.
+    """
+    came = sum([event == "registered" for _, event in changes])
+    before = left - came + len(changes) - came
+    return bool(before) is not bool(left)
+
+
 def preferred(bindings: Bindings) -> list[Binding]:
     """Bindings by falling q, the last refreshed first among equals."""
     latest_first = list(bindings.values())

@@ -25,9 +25,8 @@ from pbx.sip.notifier import Content
 NAME = "reg"
 KIND = "application/reginfo+xml"
 
-_REGINFO = "{urn:ietf:params:xml:ns:reginfo}"
+_NAMESPACE = "urn:ietf:params:xml:ns:reginfo"
 _GRUUINFO = "{urn:ietf:params:xml:ns:gruuinfo}"
-ElementTree.register_namespace("", _REGINFO[1:-1])
 ElementTree.register_namespace("gr", _GRUUINFO[1:-1])
 
 
@@ -83,12 +82,12 @@ class RegistrationPackage:
         """The whole state."""
         bindings = self._location.contacts(resource)
         ended = self._ended.get(resource, []) if self._events.is_watched(NAME, resource) else []
-        reginfo = Element(f"{_REGINFO}reginfo", {"version": str(version), "state": "full"})
+        reginfo = Element("reginfo", {"xmlns": _NAMESPACE, "version": str(version), "state": "full"})
         known = bindings or [binding for binding, _ in ended]
         aor = next((binding.aor for binding in known if binding.aor), f"sip:{resource}@{self._domain}")
         state = "active" if bindings else "terminated" if ended else "init"
         registration = SubElement(
-            reginfo, f"{_REGINFO}registration", {"aor": printable(aor), "id": printable(resource), "state": state}
+            reginfo, "registration", {"aor": printable(aor), "id": printable(resource), "state": state}
         )
         for binding in bindings:
             self._add(registration, binding, "active", "registered")
@@ -109,10 +108,10 @@ class RegistrationPackage:
             "callid": printable(binding.call_id),
             "cseq": str(binding.cseq),
         }
-        contact = SubElement(registration, f"{_REGINFO}contact", given)
-        SubElement(contact, f"{_REGINFO}uri").text = printable(binding.contact)
+        contact = SubElement(registration, "contact", given)
+        SubElement(contact, "uri").text = printable(binding.contact)
         if binding.instance:
-            instance = SubElement(contact, f"{_REGINFO}unknown-param", {"name": "+sip.instance"})
+            instance = SubElement(contact, "unknown-param", {"name": "+sip.instance"})
             instance.text = printable(f'"<{binding.instance}>"')
             if binding.aor:
                 SubElement(contact, f"{_GRUUINFO}pub-gruu", {"uri": printable(self._gruus.public(binding))})

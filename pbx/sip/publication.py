@@ -37,6 +37,25 @@ class Publication:
         return f"<publication {self.tag}{left(self.expiry, self._clock)}>"
 
 
+class Understanding(Protocol):
+    """An event package whose states are published.
+
+    :ivar name: as it stands in Event.
+    :ivar kinds: the Content-Types that it understands.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
+
+    def understands(self, body: bytes) -> None:
+        """See that a body is a state.
+
+        :raises Malformed: when it is none.
+        """
+
+
 class CompositorUser(Protocol):
     """Whom a compositor tells."""
 
@@ -73,19 +92,16 @@ class Compositor:
         """How many publications there are."""
         return sum([len(here) for here in self._publications.values()])
 
-    def publish(
-        self, transaction: ServerTransaction, request: Request, package: str, resource: str, kinds: tuple[str, ...]
-    ) -> None:
+    def publish(self, transaction: ServerTransaction, request: Request, package: Understanding, resource: str) -> None:
         """Do what a PUBLISH wants (RFC 3903 section 6, from step 3 on).
 
-        :param kinds: the Content-Types that the package understands.
         :raises Malformed: when it is refused; all is as it was.
         """
-        key = (package, resource)
+        key = (package.name, resource)
         here = self._publications.get(key, {})
         publication = self._matching(here, request)
         lasting = self._interval.chosen(request)  # step 4
-        kind = self._kind(request, kinds)
+        kind = self._kind(request, package)
         if publication is None and not kind:
             raise Malformed(400, "an initial publication has a body")
         if publication is None and lasting and len(here) >= self._most:
@@ -126,15 +142,16 @@ class Compositor:
             raise Malformed(412, "")
         return publication
 
-    def _kind(self, request: Request, kinds: tuple[str, ...]) -> str:
+    def _kind(self, request: Request, package: Understanding) -> str:
         """The Content-Type of the body, "" without one (step 5)."""
         if not request.body:
             return ""
         kind = request.one(CONTENT_TYPE)
-        if kind is None or kind[0] not in kinds:
-            raise Refused(415, ACCEPT.field(", ".join(kinds)))
+        if kind is None or kind[0] not in package.kinds:
+            raise Refused(415, ACCEPT.field(", ".join(package.kinds)))
         if len(request.body) > self._longest:
             raise Malformed(413, "")
+        package.understands(request.body)
         return kind[0]
 
     def _withdraw(self, key: Key, publication: Publication) -> None:

@@ -68,6 +68,9 @@ class Board(Endpoint):
         self.versions.append((resource, version))
         return "text/plain", b"dark"
 
+    def understands(self, body: bytes) -> None:
+        """All that comes."""
+
     def published(self, resource: str, publications) -> None:
         self.told.append((resource, len(publications)))
 

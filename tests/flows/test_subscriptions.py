@@ -41,6 +41,9 @@ class Lamps:
         self.lit[number] = state
         self.events.changed(self.name, number)
 
+    def understands(self, body: bytes) -> None:
+        """All that comes."""
+
     def published(self, resource: str, publications) -> None:
         self.light(resource, publications[-1].body if publications else b"dark")
 
@@ -184,7 +187,7 @@ def test_subscriber_is_asked_who_it_is_before_anything_else():
 @pytest.mark.parametrize(
     ("package", "number", "more", "status"),
     [
-        ("presence", "1002", (), 489),
+        ("presence.winfo", "1002", (), 489),
         ("", "1002", (), 489),
         ("LAMP", "1002", (), 489),
         ("refer", "1002", (), 403),
@@ -212,7 +215,7 @@ def test_what_cannot_be_watched_is_refused(package, number, more, status):
     ("package", "number", "body", "kind", "status"),
     [
         ("lamp", "1002", b"x", KIND, 403),
-        ("presence", "1001", b"x", KIND, 489),
+        ("dialog", "1001", b"x", KIND, 489),
         ("", "1001", b"x", KIND, 489),
         ("lamp", "1001", b"x", "text/plain", 415),
         ("lamp", "1001", b"", KIND, 400),

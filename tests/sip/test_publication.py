@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbx.sip.errors import Malformed
 from pbx.sip.headers import SIP_ETAG
 from pbx.sip.interval import Interval
 from pbx.sip.publication import Compositor
@@ -21,6 +22,9 @@ class Presence(Endpoint):
 
     :ivar told: the states of a resource after each change.
     """
+
+    name = "presence"
+    kinds = (KIND,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +56,11 @@ class Presence(Endpoint):
         return super().receive()
 
     def requested(self, transaction, request) -> None:
-        self.compositor.publish(transaction, request, "presence", self.who, (KIND,))
+        self.compositor.publish(transaction, request, self, self.who)
+
+    def understands(self, body: bytes) -> None:
+        if body == b"<nonsense":
+            raise Malformed(400, "")
 
     def published(self, package, resource, publications) -> None:
         self.told.append((package, resource, [(one.kind, one.body) for one in publications]))
@@ -129,6 +137,7 @@ def test_publications_of_several_phones_stand_side_by_side(us):
         ({"tag": "nobodys"}, 412),
         ({"tag": "nobodys", "body": OPEN, "expires": "1"}, 412),  # step 3 comes before step 4
         ({"tag": "a, b"}, 400),
+        ({"body": b"<nonsense"}, 400),
         ({"body": OPEN, "expires": "59"}, 423),
         ({"body": OPEN, "expires": "59", "kind": "text/plain"}, 423),  # step 4 before step 5
         ({"body": OPEN, "expires": "soon"}, 400),
