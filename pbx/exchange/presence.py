@@ -1,7 +1,7 @@
 """The event package `presence`: whether somebody can be reached, and what he says of himself (RFC 3856, RFC 3863).
 
-Who has no phone is closed, whatever he has published. Who has one is open, unless he has published his presence: then he
-is what he says, and what several publishers say stands side by side, the last one first.
+Who has no phone is closed, whatever he has published. Who has one is open, unless he has published his presence: then
+he is what he says, and what several publishers say stands side by side, the last one first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Presence: who can be reached, and what he says of himself (RFC 3856, RFC 3863, RFC 3903), on a network with faults."""
+"""Presence: who can be reached, and what he says of himself (RFC 3856, RFC 3903), on a network with faults."""
 
 from __future__ import annotations
 
