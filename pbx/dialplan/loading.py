@@ -14,7 +14,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from pbx.dialplan.mistakes import Reading
-from pbx.dialplan.modules import MODULE, Modules
+from pbx.dialplan.modules import MODULE, Modules, imported
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.ways import paid_ways, unreachable, without_emergency
 from pbx.exchange.numbering import Numbering
@@ -58,17 +58,43 @@ def load(
 
 
 def doubtful(file: str, plan: Plan[Any]) -> list[Fault]:
-    """What is no error, and yet hardly meant, in a file that was loaded: in the order of its lines."""
-    try:
-        tree = ast.parse(Path(file).read_bytes(), file)
-    except (OSError, SyntaxError, ValueError):
-        return []  # it was changed meanwhile
-    found = [*Reading(tree, file).faults(), *unreachable(plan), *paid_ways(tree, file), *without_emergency(plan, file)]
+    """What is no error, and yet hardly meant, in a file that was loaded last and in those beside it that it imports: in
+    the order of their lines."""
+    trees: dict[str, ast.Module] = {}
+    for path in (file, *imported(file)):
+        try:
+            trees[path] = ast.parse(Path(path).read_bytes(), path)
+        except (OSError, SyntaxError, ValueError):
+            continue  # it was changed meanwhile
+    found = [fault for path, tree in trees.items() for fault in Reading(tree, path).faults()]
+    found += [*unreachable(plan), *paid_ways(trees), *without_emergency(plan, file)]
     return sorted(found, key=lambda fault: (fault.path, fault.line, fault.what))
 
 
 def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Library, numbering: Numbering) -> Plan[Any]:
     tree, code = _compiled(file, _read(file))
+    _check_names(file, tree, known, library)
+    modules = Modules(file)
+    module = ModuleType(MODULE)
+    module.__file__ = file
+    sys.modules[MODULE] = module
+    try:
+        _execute(file, code, module)
+        plan = _plan_of(file, tree, module)
+        plan.settle(numbering)
+        for path in imported(file):
+            _check_names(path, ast.parse(_read(path), path), known, library)
+    except Fault:
+        modules.put_back()
+        raise
+    return plan
+
+
+def _check_names(file: str, tree: ast.Module, known: Mapping[str, Callable[[str], bool]], library: Library) -> None:
+    """Look up everything that a file names.
+
+    :raises Fault: something is not there.
+    """
     objects = [(line, word, name) for word in known for line, name in named(tree, word)]
     for line, word, name in sorted(objects):
         if not known[word](name):
@@ -79,18 +105,6 @@ def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Librar
             library.prompt(name)
         except NoSound as error:
             raise Fault(file, line, error.what, error.remedy) from None
-    modules = Modules(file)
-    module = ModuleType(MODULE)
-    module.__file__ = file
-    sys.modules[MODULE] = module
-    try:
-        _execute(file, code, module)
-        plan = _plan_of(file, tree, module)
-        plan.settle(numbering)
-    except Fault:
-        modules.put_back()
-        raise
-    return plan
 
 
 def _read(file: str) -> bytes:

@@ -48,6 +48,13 @@ class Modules:
         sys.path[:] = self._former_path
 
 
+def imported(file: str) -> list[str]:
+    """The files beside a dialplan, which was loaded last, that it has imported."""
+    names = _beside({os.path.dirname(os.path.abspath(file))})
+    files = [getattr(sys.modules[name], "__file__", None) for name in names if name != MODULE]
+    return sorted({found for found in files if found and found.endswith(".py")})
+
+
 def sources(folder: Path) -> Iterator[Path]:
     """Yield the Python files in a folder, and in the packages there."""
     for entry in sorted(folder.iterdir()):

@@ -5,7 +5,7 @@ emergencies that lead nowhere, extensions that forward in a circle.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,7 @@ from pbx.faults import Fault
 
 MOST = 10_000  # numbers of one pattern that are tried
 OPEN = ("anonymous", "inbound")
+TRUNK = ("trunk(", "dialplan.trunk(", "pbx.dialplan.trunk(")
 
 
 def unreachable(plan: Plan[Any]) -> Iterator[Fault]:
@@ -51,51 +52,67 @@ def without_emergency(plan: Plan[Any], path: str) -> Iterator[Fault]:
             yield Fault(path, 1, f"nobody can dial the emergency number {number}: no route takes it", remedy)
 
 
-def paid_ways(tree: ast.Module, path: str) -> Iterator[Fault]:
-    """Yield each way from a route for strangers, or for callers from outside, to a trunk."""
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)}
-    trunks = {name: _trunks_of(node, _trunk_names(tree)) for name, node in functions.items()}
-    for name, node in functions.items():
-        for decorator in node.decorator_list:
-            match decorator:
-                case ast.Call(func=ast.Attribute(attr=source)) if source in OPEN:
-                    way = _way(name, functions, trunks, ())
-                    if way:
-                        what = f"{source} callers reach a trunk that costs money: {' -> '.join((source, *way))}"
-                        yield Fault(path, node.lineno, what, "ask for a PIN, or take the trunk out of that way")
+def paid_ways(trees: Mapping[str, ast.Module]) -> Iterator[Fault]:
+    """Yield each way from a route for strangers, or for callers from outside, to a trunk.
 
-
-def _trunk_names(tree: ast.Module) -> set[str]:
-    """The globals that are trunks."""
-    return {
-        target.id
+    :param trees: the text of each file.
+    """
+    trunks = {name for tree in trees.values() for name in _trunk_names(tree)}
+    functions = {
+        node.name: node
+        for tree in trees.values()
         for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith(("trunk(", "dialplan.trunk("))
-        for target in node.targets
-        if isinstance(target, ast.Name)
+        if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
     }
+    for path, tree in trees.items():
+        for line, source, name in sorted(_open_routes(tree)):
+            way = _way(name, functions, trunks, ())
+            if way:
+                what = f"{source} callers reach a trunk that costs money: {' -> '.join((source, *way))}"
+                yield Fault(path, line, what, "ask for a PIN, or take the trunk out of that way")
 
 
-def _trunks_of(function: ast.AST, names: set[str]) -> list[str]:
-    found = []
+def _open_routes(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
+    """The line, the source and the function of each route for who is none of ours."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.AsyncFunctionDef(decorator_list=decorators):
+                for decorator in decorators:
+                    match decorator:
+                        case ast.Call(func=ast.Attribute(attr=source)) if source in OPEN:
+                            yield node.lineno, source, node.name
+            case ast.Call(func=ast.Call(func=ast.Attribute(attr=source)), args=[ast.Name(id=name)]) if source in OPEN:
+                yield node.lineno, source, name
+
+
+def _trunk_names(tree: ast.Module) -> Iterator[str]:
+    """The globals that are trunks."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith(TRUNK):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def _trunk_of(function: ast.AST, names: Set[str]) -> str:
+    """The first trunk that a function calls by; "" for none."""
     for node in ast.walk(function):
         match node:
             case ast.Call(func=ast.Attribute(value=value, attr="to")):
                 text = ast.unparse(value)
-                if text in names or text.startswith(("trunk(", "dialplan.trunk(")):
-                    found.append(text)
-    return found
+                if text.rpartition(".")[2] in names or text.startswith(TRUNK):
+                    return text
+    return ""
 
 
-def _way(
-    name: str, functions: Mapping[str, ast.AST], trunks: Mapping[str, list[str]], before: tuple[str, ...]
-) -> tuple[str, ...]:
+def _way(name: str, functions: Mapping[str, ast.AST], trunks: Set[str], before: tuple[str, ...]) -> tuple[str, ...]:
     here = (*before, name)
-    if trunks[name]:
-        return (*here, trunks[name][0])
+    if name not in functions:
+        return ()
+    found = _trunk_of(functions[name], trunks)
+    if found:
+        return (*here, found)
     for node in ast.walk(functions[name]):
         match node:
-            case ast.Call(func=ast.Name(id=called)) if called in functions and called not in here:
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called not in here:
                 way = _way(called, functions, trunks, here)
                 if way:
                     return way

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pbx.exchange.caller import Caller
@@ -56,7 +57,7 @@ class Board(Protocol):
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
 
-    def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
+    def locate(self, target: Target, secure: bool, beside: Sequence[Destination] = ()) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be."""
 
     def is_engaged(self, number: str) -> bool:

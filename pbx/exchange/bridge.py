@@ -203,14 +203,14 @@ class Bridge:
             self.reject(480, words=words)
             return
         self._finish(By.PLAN, words)
-        self.party.session.hang_up()
+        self.party.hang_up()
 
     def end(self, reason: str) -> None:
         """End the call from outside the dialplan: an administrator, or the exchange that stops.
 
         :param reason: in words.
         """
-        last = self.party.session.hang_up if self.answered else lambda: self._asker.reject(503, "", (AGAIN,))
+        last = self.party.hang_up if self.answered else lambda: self._asker.reject(503, "", (AGAIN,))
         self._end_with(last, By.ADMINISTRATOR, reason, 503)
 
     def is_with(self, number: str) -> bool:
@@ -353,13 +353,13 @@ class Bridge:
         peer, outcome = self.party.other, self._outcome
         if peer is not None and outcome is not None:
             peer.leave()
-            peer.session.hang_up()
+            peer.hang_up()
             self._callee_left(Failed(status, words, by=outcome.by))
 
     def cannot_go_on(self, party: Party, failure: Failure) -> None:
         """Its answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
         if not self.ended:
-            self._end_with(self.party.session.hang_up, By.EXCHANGE, status_of(failure)[1])
+            self._end_with(self.party.hang_up, By.EXCHANGE, status_of(failure)[1])
 
     # What speaking to the caller asks for (pbx.exchange.speaking.SpeakingUser)
 
@@ -380,7 +380,7 @@ class Bridge:
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call, with a status where it is not answered."""
         more = (AGAIN,) if status == 503 else ()
-        last = self.party.session.hang_up if self.answered else lambda: self._asker.reject(status, words, more)
+        last = self.party.hang_up if self.answered else lambda: self._asker.reject(status, words, more)
         self._end_with(last, By.EXCHANGE, words, status)
 
     # Inside
@@ -462,7 +462,7 @@ class Bridge:
         peer = self.party.other
         if peer is not None:
             peer.leave()
-            peer.session.hang_up(more)
+            peer.hang_up(more)
         self.legs.drop_all(more)
         self.party.leave()
         self._board.observer.call_ended(self, Ending(by, words, 200 if self.answered else status))

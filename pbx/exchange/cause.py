@@ -49,7 +49,20 @@ CAUSES = {
 }  # fmt: skip
 """The cause that each status is told as (RFC 3398 8.2.6.1; 480 and 503 by what we mean with them)."""
 
-WORDS = {17: "User busy", 19: "No answer", 21: "Call rejected", 34: "No circuit available", 1: "Unallocated number"}
+NORMAL = 16  # somebody has hung up
+NOT_SELECTED = 26  # another one has answered
+NO_ANSWER = 19  # it rang for as long as it may
+OVERDUE = 102  # nothing has come of it in time
+
+WORDS = {
+    NORMAL: "Normal call clearing",
+    NO_ANSWER: "No answer",
+    NOT_SELECTED: "Non-selected user clearing",
+    1: "Unallocated number",
+    17: "User busy",
+    21: "Call rejected",
+    34: "No circuit available",
+}
 
 _VAGUE = frozenset((403, 480, 487, 500, 502, 503, 504, 580, 600, 603))
 """Statuses that gateways use for what they have no other for: here the cause decides."""
@@ -68,6 +81,11 @@ def cause_in(fields: Iterable[Field]) -> int:
     return 0
 
 
+def with_cause(fields: tuple[Field, ...], cause: int) -> tuple[Field, ...]:
+    """The fields of a BYE or CANCEL to the network, with this cause unless they name one (RFC 3326 2)."""
+    return fields if cause_in(fields) else (*fields, _reason(cause))
+
+
 def understood(status: int, cause: int) -> int:
     """The status that a refusal of the network means.
 
@@ -79,6 +97,9 @@ def understood(status: int, cause: int) -> int:
 
 def told(status: int) -> Field:
     """The Reason with which the network is refused (RFC 6432)."""
-    cause = CAUSES.get(status, 31 if status < 500 else 127)
+    return _reason(CAUSES.get(status, 31 if status < 500 else 127))
+
+
+def _reason(cause: int) -> Field:
     words = f';text="{WORDS[cause]}"' if cause in WORDS else ""
     return REASON.field(f"Q.850;cause={cause}{words}")

@@ -12,7 +12,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from pbx.exchange.cause import cause_in, understood
+from pbx.exchange.cause import NO_ANSWER, NORMAL, NOT_SELECTED, OVERDUE, cause_in, understood, with_cause
 from pbx.exchange.destination import Destination
 from pbx.exchange.hunt import Hunt
 from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, best, outcome_of
@@ -69,6 +69,15 @@ class Branch:
         relay.close(self.side)
         if self.destination.link is not None:
             self.destination.link.call_ended()
+
+    def cancel(self, more: tuple[Field, ...], cause: int) -> None:
+        """Ring it no longer.
+
+        :param more: fields of the CANCEL.
+        :param cause: why, as the telephone network is told (Q.850).
+        """
+        self.settle()
+        self.session.cancel(with_cause(more, cause) if self.destination.link is not None else more)
 
     def settle(self) -> None:
         """It has ended, one way or the other."""
@@ -175,7 +184,7 @@ class Fork:
         :param more: fields of the CANCELs.
         """
         self._end()
-        self._cancel(more, 487, GIVEN_UP)
+        self._cancel(more, NORMAL, 487, GIVEN_UP)
 
     @property
     def is_single(self) -> bool:
@@ -204,7 +213,7 @@ class Fork:
         self._leave(branch)
         attempt = self._attempt(branch, 200, "OK")
         outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
-        self._cancel((ELSEWHERE,), 487, ANSWERED_ELSEWHERE)
+        self._cancel((ELSEWHERE,), NOT_SELECTED, 487, ANSWERED_ELSEWHERE)
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
@@ -285,7 +294,7 @@ class Fork:
         self._hunts = ()
         for branch in self._branches:
             self._not_answered(branch)
-        self._cancel((), 480, NOT_ANSWERED)
+        self._cancel((), NO_ANSWER, 480, NOT_ANSWERED)
         self._check()
 
     def _stalled(self) -> None:
@@ -295,8 +304,7 @@ class Fork:
             self._branches.remove(branch)
             attempt = self._attempt(branch, 408, NO_PROGRESS)
             self._outcomes.append(Failed(408, attempt.text, by=attempt.target, attempts=(attempt,)))
-            branch.settle()
-            branch.session.cancel(())
+            branch.cancel((), OVERDUE)
             self._user.branch_ended(branch, attempt.code, attempt.text)
         self._check()
 
@@ -305,7 +313,7 @@ class Fork:
         branch.expiry = None
         self._branches.remove(branch)
         self._not_answered(branch)
-        branch.session.cancel(())
+        branch.cancel((), NO_ANSWER)
         self._user.branch_ended(branch, 480, NOT_ANSWERED)
         self._check()
 
@@ -322,10 +330,10 @@ class Fork:
         """Nobody else is wanted either (RFC 3261 16.7 step 5): of those who have their turn with it, or of all."""
         if branch.hunt is None:
             self._end()
-            self._cancel((), 487, DECLINED_FOR_ALL)
+            self._cancel((), NOT_SELECTED, 487, DECLINED_FOR_ALL)
         else:
             others = [other for other in self._branches if other.hunt is branch.hunt]
-            self._drop(others, (), 487, DECLINED_FOR_ALL)
+            self._drop(others, (), NOT_SELECTED, 487, DECLINED_FOR_ALL)
 
     def _check(self) -> None:
         """Give the next ones of each group their turn; tell the user when no branch is left."""
@@ -350,14 +358,13 @@ class Fork:
                     self._ring(destination, hunt)
         self._starting = False
 
-    def _cancel(self, more: tuple[Field, ...], code: int, text: str) -> None:
-        self._drop(self._branches, more, code, text)
+    def _cancel(self, more: tuple[Field, ...], cause: int, code: int, text: str) -> None:
+        self._drop(self._branches, more, cause, code, text)
 
-    def _drop(self, branches: Sequence[Branch], more: tuple[Field, ...], code: int, text: str) -> None:
+    def _drop(self, branches: Sequence[Branch], more: tuple[Field, ...], cause: int, code: int, text: str) -> None:
         self._branches = [branch for branch in self._branches if branch not in branches]
         for branch in branches:
-            branch.settle()
-            branch.session.cancel(more)
+            branch.cancel(more, cause)
             self._user.branch_ended(branch, code, text)
 
     def _end(self) -> None:

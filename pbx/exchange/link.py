@@ -126,11 +126,10 @@ class Link:
         """It carries one less."""
         self._calls[self.trunk.name] -= 1
 
-    @property
-    def is_full(self) -> bool:
-        """Whether it carries as many calls as it may."""
+    def has_room(self, more: int = 1) -> bool:
+        """Whether it may carry so many calls more."""
         most = self.trunk.max_calls
-        return most is not None and self.calls >= most
+        return most is None or self.calls + more <= most
 
     @property
     def obstacle(self) -> tuple[int, str] | None:

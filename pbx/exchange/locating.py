@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple, Protocol
@@ -21,8 +21,8 @@ class Board(Protocol):
     @property
     def turns(self) -> Turns: ...
 
-    def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
-        """Where a target is rung; or the outcome when it cannot be."""
+    def locate(self, target: Target, secure: bool, beside: Sequence[Destination] = ()) -> list[Destination] | Outcome:
+        """Where a target is rung, beside others; or the outcome when it cannot be."""
 
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
@@ -67,7 +67,7 @@ def located(
         else:
             if instance and target == ExtensionTarget(number):
                 target = ExtensionTarget(number, instance)
-            place = board.locate(target, secure)
+            place = board.locate(target, secure, found.destinations)
             if isinstance(place, list):
                 found.destinations.extend(place)
             else:

@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.python.failure import Failure
 
 from pbx.exchange.caller import Caller, Source
+from pbx.exchange.cause import NORMAL, with_cause
 from pbx.exchange.handover import Handover
 from pbx.exchange.link import Link
 from pbx.exchange.media_failure import status_of
@@ -286,9 +287,16 @@ class Party:
         """Hang it up, who has left. Where it is to hear how its transfer ended, in its own dialog, the BYE comes later:
         it must not arrive before that."""
         if self.lingers:
-            clock.callLater(LINGER, self.session.hang_up)
+            clock.callLater(LINGER, self.hang_up)
         else:
-            self.session.hang_up()
+            self.hang_up()
+
+    def hang_up(self, more: tuple[Field, ...] = ()) -> None:
+        """End its session. The telephone network is told by a cause that this is how calls end (RFC 3326).
+
+        :param more: further fields of the BYE.
+        """
+        self.session.hang_up(with_cause(more, NORMAL) if self.identity.trunk else more)
 
     @property
     def _waits(self) -> bool:

@@ -203,5 +203,7 @@ class Ringing:
         early = self._early
         if early is not None and early.side is branch.side:
             return early
-        identity = Caller(branch.destination.number, "", Source.INTERNAL)
+        link = branch.destination.link
+        trunk = link.trunk.name if link is not None else ""
+        identity = Caller(branch.destination.number, "", Source.INTERNAL, trunk=trunk)
         return Party(self._board.relay, branch.session, branch.side, self._user, identity)

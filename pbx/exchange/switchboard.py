@@ -5,7 +5,7 @@ let in by the same rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pbx.exchange.arrival import by_invite
@@ -158,7 +158,7 @@ class Switchboard:
         """A trunk brings a call: many of them come from one address."""
         if replaced(self.agent, request) is not None:
             raise Malformed(403, "")  # RFC 3891 section 3
-        if link.is_full:
+        if not link.has_room():
             raise Refused(486, told(486))
         if not self._occupancy.has_room(""):  # but not for this address only
             raise no_room()
@@ -200,15 +200,16 @@ class Switchboard:
         else:
             Referral(self.agent, transaction, request).refuse(403)  # nobody may transfer calls yet
 
-    def locate(self, target: Target, secure: bool) -> list[Destination] | Outcome:
+    def locate(self, target: Target, secure: bool, beside: Sequence[Destination] = ()) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be.
 
         :param secure: whether the caller asked for a SIPS URI: then it goes over TLS or not at all (RFC 3261 26.2.2).
+        :param beside: what is to be rung at the same time.
         """
         if isinstance(target, ExtensionTarget):
             return self._phones.locate(target, secure)
         if isinstance(target, TrunkTarget):
-            return self.trunks.locate(target, secure)
+            return self.trunks.locate(target, secure, beside)
         uri = parse_uri(target.uri)
         flow = self.agent.flows.flow_to(uri)
         if flow is None and address_of(uri.parameters.get("maddr") or uri.host):

@@ -8,7 +8,7 @@ with the same provider is meant.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -148,17 +148,21 @@ class Trunks:
 
     # Whom we call
 
-    def locate(self, target: TrunkTarget, secure: bool) -> list[Destination] | Outcome:
+    def locate(
+        self, target: TrunkTarget, secure: bool, beside: Sequence[Destination] = ()
+    ) -> list[Destination] | Outcome:
         """The way over a trunk; or the outcome when there is none now.
 
         :param secure: whether over TLS or not at all (RFC 3261 26.2.2).
+        :param beside: what will be rung at the same time: it may be by the same trunk.
         """
         link = self.links.get(target.trunk)
         if link is None:
             return _failed(target, 503, f"there is no trunk {target.trunk}")
         if link.obstacle is not None:
             return _failed(target, *link.obstacle)
-        if link.is_full and target.number not in self.numbering.emergency:
+        calls = 1 + sum(one.link is link for one in beside)
+        if not link.has_room(calls) and target.number not in self.numbering.emergency:
             return _failed(target, 503, f"{target.trunk} carries as many calls as it may")
         trunk, agent = link.trunk, self._agent
         uri = parse_uri(trunk.uri_of(target.number))

@@ -170,7 +170,7 @@ def test_a_way_from_strangers_to_a_trunk_is_printed_as_a_path(tmp_path: Path) ->
         await menu(call)
         await outbound(call, "+1")
     """
-    [fault] = paid_ways(ast.parse(textwrap.dedent(text)), "plan.py")
+    [fault] = paid_ways({"plan.py": ast.parse(textwrap.dedent(text))})
     assert fault.line == 5
     assert "anonymous -> stranger -> menu -> outbound -> ACME" in fault.what
 
@@ -188,3 +188,27 @@ def test_emergency_numbers_need_a_route_and_forwarding_must_end() -> None:
     assert "nobody can dial the emergency number 911" in str(fault)
     forwards = {"101": "102", "102": "103", "103": "102", "104": "105", "106": "106", "107": "101"}
     assert [fault.what.partition(": ")[2] for fault in circles(forwards)] == ["102 -> 103 -> 102", "106 -> 106"]
+
+
+def test_modules_beside_the_plan_are_read_for_mistakes_too(tmp_path: Path) -> None:
+    beside = tmp_path / "ways_out.py"
+    beside.write_text("""\
+import time
+
+from pbx.dialplan import Call, ext, trunk
+
+ACME = trunk("acme")
+
+
+async def out(call: Call) -> None:
+    time.sleep(1)
+    await call.dial_first(ACME.to("+14155550100"), ext("101"))
+""")
+    body = "import ways_out\n"
+    body += "async def stranger(call: Call) -> None:\n    await ways_out.out(call)\nplan.anonymous('9')(stranger)\n"
+    blocking, paid = found_in(tmp_path, body)[::-1]
+    assert (blocking.path, blocking.line) == (str(beside), 9)
+    assert "anonymous -> stranger -> out -> ACME" in paid.what
+    beside.write_text(beside.read_text().replace('"101"', '"199"'))
+    [unknown] = found_in(tmp_path, body)
+    assert str(unknown).startswith(f"{beside}:10: unknown extension 199")

@@ -9,6 +9,7 @@ import pytest
 
 from pbx.exchange.caller import Source
 from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer
+from pbx.exchange.thresholds import Thresholds
 from pbx.sip.headers import CONTACT, REASON, RETRY_AFTER
 from pbx.testing.trunk import Gateway
 from tests.flows.trunks import ACME, BACKUP, office, outcomes
@@ -341,7 +342,7 @@ def test_calls_at_once_are_bounded_in_both_directions():
     bob.invites(NUMBER)
     sim.until(lambda: bob.talking)
     assert acme.calls == 1
-    assert sim.exchange.trunks.links["acme"].is_full
+    assert not sim.exchange.trunks.links["acme"].has_room()
     bob.hangs_up()
     sim.advance(1)
     assert sim.exchange.trunks.links["acme"].calls == 0
@@ -495,7 +496,7 @@ def test_rows_change_while_calls_go_on():
     trunks.replace([replace(trunks.links["acme"].trunk, max_calls=1)])
     sim.advance(1)
     assert len(acme.gateway.registrations) == before  # the account is the same
-    assert trunks.links["acme"].is_full
+    assert not trunks.links["acme"].has_room()
     trunks.replace([replace(trunks.links["acme"].trunk, username="we")])
     sim.advance(1)
     ended, begun = acme.gateway.registrations[before:]
@@ -549,4 +550,85 @@ def test_networks_may_be_wide():
     sim = office(replace(ACME, addresses=(ip_network("10.9.0.0/16"),)))
     assert sim.exchange.trunks.account_at("UDP", "10.9.77.3", 5070) == "trunk acme"
     assert sim.exchange.trunks.account_at("UDP", "10.10.77.3", 5070) == ""
+    sim.assert_idle()
+
+
+def test_one_call_that_rings_a_trunk_twice_has_no_more_room_than_two():
+    sim = office(replace(ACME, max_calls=1), BACKUP)
+    acme = sim.trunk("acme")
+    acme.rings()
+    alice = sim.phone("1001")
+    alice.invites("81")
+    sim.advance(1)
+    assert acme.calls == 1
+    assert sim.exchange.trunks.links["acme"].calls == 1
+    acme.gateway.answers()
+    sim.until(lambda: alice.talking)
+    callee_hangs_up(sim)
+    sim.advance(1)
+    assert outcomes[-1].attempts[-1].code == 200
+    alice.invites("81")
+    sim.until(lambda: acme.calls == 2)
+    alice.hangs_up()
+    sim.assert_idle()
+
+
+def reasons(sim, host: str, method: bytes) -> list[str]:
+    """The Reason of each request of a method that went to a host, retransmissions left out."""
+    found = dict.fromkeys(packet for packet in sent_to(sim, host) if packet.startswith(method + b" "))
+    return [line[8:].decode() for packet in found for line in packet.split(b"\r\n") if line.startswith(b"Reason: ")]
+
+
+def test_network_is_told_by_its_own_causes_why_we_end_a_call():
+    sim = office()
+    acme = sim.trunk("acme")
+    alice = sim.phone("1001")
+    alice.invites(NUMBER)
+    sim.until(lambda: alice.talking)
+    alice.hangs_up()
+    sim.advance(1)
+    assert reasons(sim, "10.9.1.1", b"BYE") == ['Q.850;cause=16;text="Normal call clearing"']
+    acme.rings()
+    alice.invites(NUMBER)
+    sim.until(lambda: acme.gateway.ringing)
+    alice.hangs_up()
+    sim.advance(1)
+    alice.invites(NUMBER)
+    sim.advance(31)  # ring_for
+    assert reasons(sim, "10.9.1.1", b"CANCEL") == [
+        'Q.850;cause=16;text="Normal call clearing"',
+        'Q.850;cause=19;text="No answer"',
+    ]
+    sim.assert_idle()
+
+
+def test_caller_of_the_network_is_hung_up_with_a_cause_and_a_phone_is_not():
+    sim = office()
+    acme = sim.trunk("acme")
+    alice = sim.phone("1001")
+    caller = acme.call("+15551234567", to="+14155550100")
+    sim.until(lambda: alice.ringing)
+    alice.answers()
+    sim.until(lambda: caller.talking)
+    alice.hangs_up()
+    sim.until(lambda: caller.idle)
+    assert reasons(sim, caller.host, b"BYE") == ['Q.850;cause=16;text="Normal call clearing"']
+    sim.assert_idle()
+
+
+def test_emergency_call_is_under_no_limit_and_no_class_of_service():
+    sim = office(replace(ACME, max_calls=1), thresholds=Thresholds(calls_at_once=1, calls_per_hour=1))
+    acme = sim.trunk("acme")
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    caller = acme.call("+15551234567", to="+14155550100")  # the trunk is full
+    sim.until(lambda: alice.ringing)
+    for number in ("91234", "1001"):  # a word that bob has not; and no call more in this hour
+        bob.invites(number)
+        sim.until(lambda: bob.idle)
+    assert bob.call.status == 403
+    bob.invites("112")
+    sim.until(lambda: bob.talking)
+    assert acme.last.target == "sip:112@10.9.1.1"
+    bob.hangs_up()
+    caller.hangs_up()
     sim.assert_idle()

@@ -55,6 +55,16 @@ async def dear(call: Call, number: int) -> None:
     await call.dial(trunk("acme").to(f"+{number}"))
 
 
+@plan.internal("81")
+async def twice(call: Call) -> None:
+    outcomes.append(await call.dial(trunk("acme").to("+14155551234"), trunk("acme").to("+14155555678"), timeout=20))
+
+
+@plan.outbound("112", allow="emergencies")
+async def emergency(call: Call) -> None:
+    await call.dial_first(trunk("acme").to("112"), trunk("backup").to("112"))
+
+
 def office(*trunks: Trunk, **given: Any) -> SimulatedExchange:
     """The office, with both trunks unless others are named."""
     outcomes.clear()
