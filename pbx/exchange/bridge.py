@@ -405,7 +405,7 @@ class Bridge:
     def _join(self, leg: Party) -> None:
         if self.ended or leg.side.closed:  # one of them has left while the other was answered
             leg.leave()
-            leg.session.hang_up()
+            leg.hang_up()
         else:
             self.party.connect(leg)
             leg.ask(self.clock, named(self.party))

@@ -54,7 +54,7 @@ class Legs:
         """Hang up one that waits; nothing where it does not."""
         if self.release(party):
             party.leave()
-            party.session.hang_up(more)
+            party.hang_up(more)
 
     def drop_all(self, more: tuple[Field, ...]) -> None:
         """The call is over.
