@@ -81,17 +81,16 @@ class Authenticator:
 
     def _credentials(self, request: Request) -> Credentials | None:
         """The first credentials that answer one of our challenges; a request may carry others (RFC 3261 22.3)."""
-        for key, _, value in request.fields:
-            if key == "authorization":
-                credentials = parse_credentials(value)
-                if credentials is None or credentials.realm != self._realm:
-                    continue
-                if credentials.algorithm not in self._algorithms:
-                    continue
-                if credentials.qop not in ("", "auth"):
-                    raise Malformed(400, "qop is not auth")
-                _check_uri(credentials.uri, request)
-                return credentials
+        for value in request.values("authorization"):
+            credentials = parse_credentials(value)
+            if credentials is None or credentials.realm != self._realm:
+                continue
+            if credentials.algorithm not in self._algorithms:
+                continue
+            if credentials.qop not in ("", "auth"):
+                raise Malformed(400, "qop is not auth")
+            _check_uri(credentials.uri, request)
+            return credentials
         return None
 
     def _right(self, credentials: Credentials, extension: Extension | None, method: str) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Key = tuple[str, str, int]
 """Contact, instance and reg-id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """One row of the table `bindings`.
 
     :param number: the extension whose phone this is.

@@ -41,7 +41,7 @@ class Reach:
 
 PLAIN = Reach()
 
-_SAYING = frozenset(("path", "require", "supported"))
+_SAYING = ("path", "require", "supported")
 _Said = tuple[tuple[str, str], ...]
 
 
@@ -52,17 +52,16 @@ def reach_of(request: Request, unasked: bool) -> Reach:
     :raises Malformed: 400 for a Path that cannot be read, 420 for one that the phone does not know of, 439 when it asks
         for flows that its first hop cannot keep.
     """
-    said = tuple([(key, value) for key, _, value in request.fields if key in _SAYING])
+    said = tuple([(key, value) for key in _SAYING for value in request.values(key)])
     if not said:
         return PLAIN
     if sum([len(value) for _, value in said]) > LONGEST:
         raise Malformed(400, "Path and Supported are too long")
     reach, keeps_flows = _read(said, unasked)
     if reach.outbound and not keeps_flows:
-        vias = [value for key, _, value in request.fields if key == "via"]
-        if len(vias) > 1 or "," in vias[0]:
+        if request.vias > 1:
             # RFC 5626 section 6: the proxy next to the phone would not keep the flow.
-            if any("reg-id" in value.lower() for key, _, value in request.fields if key == "contact"):
+            if any("reg-id" in value.lower() for value in request.values("contact")):
                 raise Malformed(439, "")
             return Reach(reach.path, False, reach.gruu)
     return reach

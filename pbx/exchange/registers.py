@@ -85,12 +85,13 @@ class Registers:
 
     def _unproven(self, request: Request, challenge: tuple[Field, ...]) -> str:
         """Why a REGISTER got a 401; its sender is not told."""
-        if "authorization" not in [field[0] for field in request.fields]:
+        shown = request.values("authorization")
+        if not shown:
             return "asked for a password; no answer yet"
         if any("stale=true" in field[2] for field in challenge):
             return "the password is right, the nonce too old: asked again"
-        for key, _, value in request.fields:
-            credentials = parse_credentials(value) if key == "authorization" else None
+        for value in shown:
+            credentials = parse_credentials(value)
             if credentials is not None and any(f'realm="{credentials.realm}"' in field[2] for field in challenge):
                 extension = self._directory.find(credentials.username)
                 if extension is None:

@@ -180,7 +180,7 @@ class Registrar:
         :raises Malformed: when it is refused as a whole.
         """
         expires = request.first("expires")
-        contacts = [value.strip() for key, _, value in request.fields if key == "contact"]
+        contacts = [value.strip() for value in request.values("contact")]
         if "*" in contacts:
             if len(contacts) > 1 or expires != "0":
                 raise Malformed(400, "Contact: * stands alone and with Expires: 0")

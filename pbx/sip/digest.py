@@ -147,7 +147,7 @@ def parse_challenge(text: str) -> Challenge | None:
     realm, nonce = _required(given, "realm", "nonce")
     stale = given.get("stale", "").lower() == "true"
     qop = tuple([quality.strip().lower() for quality in given.get("qop", "").split(",") if quality.strip()])
-    return Challenge(unquoted(f'"{realm}"'), nonce, _algorithm(given), qop, given.get("opaque"), stale)
+    return Challenge(_unescaped(realm), nonce, _algorithm(given), qop, given.get("opaque"), stale)
 
 
 def parse_credentials(text: str) -> Credentials | None:
@@ -159,9 +159,7 @@ def parse_credentials(text: str) -> Credentials | None:
     if given is None:
         return None
     username, realm, nonce, uri, response = _required(given, "username", "realm", "nonce", "uri", "response")
-    credentials = Credentials(
-        unquoted(f'"{username}"'), unquoted(f'"{realm}"'), nonce, uri, response, _algorithm(given)
-    )
+    credentials = Credentials(_unescaped(username), _unescaped(realm), nonce, uri, response, _algorithm(given))
     credentials.opaque = given.get("opaque")
     if "qop" in given:
         qop, cnonce, nc = _required(given, "qop", "cnonce", "nc")
@@ -185,6 +183,10 @@ def _parse(text: str) -> dict[str, str] | None:
     return found
 
 
+def _unescaped(text: str) -> str:
+    return unquoted(f'"{text}"') if "\\" in text else text
+
+
 def _required(given: dict[str, str], *names: str) -> list[str]:
     try:
         return [given[name] for name in names]
@@ -194,6 +196,6 @@ def _required(given: dict[str, str], *names: str) -> list[str]:
 
 def _algorithm(given: dict[str, str]) -> str:
     algorithm = given.get("algorithm", "MD5").upper()
-    if not is_token(algorithm):
+    if algorithm not in HASHES and not is_token(algorithm):
         raise Malformed(400, "malformed algorithm")
     return algorithm

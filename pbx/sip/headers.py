@@ -138,7 +138,7 @@ def parse_address(text: str) -> Address:
             raise Malformed(400, "malformed address")
         return Address(parse_uri(bare[1]), "", parameters(bare[2] or ""))
     display = unquoted(found[1]) if found[1] else found[2].strip()
-    if not found[1] and not _DISPLAY.fullmatch(display):
+    if display and not found[1] and not _DISPLAY.fullmatch(display):
         raise Malformed(400, "malformed display name")
     return Address(parse_uri(found[3]), display, parameters(found[4] or ""))
 

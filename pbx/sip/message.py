@@ -102,6 +102,16 @@ class Message:
                 return field[2]
         return None
 
+    def values(self, key: str) -> list[str]:
+        """The values of all fields with this key, as received, in their order."""
+        first = self._first
+        if first is not None:
+            if key not in first:
+                return []
+            if len(first) == len(self.fields):
+                return [first[key]]
+        return [field[2] for field in self.fields if field[0] == key]
+
     def one(self, row: Row[T]) -> T | None:
         """The parsed value of a field that may come once; None when it is not there.
 
@@ -126,11 +136,10 @@ class Message:
             views = self._views = {}
         elif row.key in views:
             return views[row.key]  # type: ignore[no-any-return]
-        if self.first(row.key) is None:
-            return []
         parse = row.parse
-        values = [parse(text) for field in self.fields if field[0] == row.key for text in elements(field[2])]
-        views[row.key] = values
+        values = [parse(text) for value in self.values(row.key) for text in elements(value)]
+        if values:
+            views[row.key] = values
         return values
 
     def sender(self) -> Address:
@@ -227,7 +236,7 @@ class Request(Message):
         if status == 100:
             fields += [field for field in self.fields if field[0] == "timestamp"]
         elif to_tag and not self.to_tag:
-            fields = [(key, name, f"{value};tag={to_tag}" if key == "to" else value) for key, name, value in fields]
+            fields = [field if field[0] != "to" else ("to", field[1], f"{field[2]};tag={to_tag}") for field in fields]
         fields.extend(more)
         if body:
             with_body(fields, kind, body)

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from operator import attrgetter
 from threading import Thread
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -259,14 +258,12 @@ def read_revisions(database: sa.Engine) -> dict[str, int]:
         return {row.table: row.n for row in connection.execute(sa.select(revision))}
 
 
-_NAMES = [field.name for field in dataclasses.fields(Binding)]
-_COLUMNS = [bindings.c[name] for name in _NAMES]
-_values = attrgetter(*_NAMES)
+_COLUMNS = [bindings.c[name] for name in Binding._fields]
 
 _REMOVE = bindings.delete().where(bindings.c.number == sa.bindparam("_number"))
 # From the extension's own row: a binding whose extension was removed meanwhile is no error, and not written either.
 _INSERT = bindings.insert().from_select(
-    _NAMES,
+    Binding._fields,
     sa.select(*(sa.bindparam(column.name, type_=column.type) for column in _COLUMNS)).where(
         sa.exists().where(extensions.c.number == sa.bindparam("number", type_=sa.String))
     ),
@@ -304,12 +301,13 @@ def _remove(connection: sa.Connection, batch: Batch) -> None:
 
 
 def _row(binding: Binding) -> dict[str, object]:
-    return {
-        name: _text(value) if isinstance(value, str) else value
-        for name, value in zip(_NAMES, _values(binding), strict=True)
-    }
+    row = binding._asdict()
+    for name, value in row.items():
+        if isinstance(value, str) and not value.isascii():
+            row[name] = _text(value)
+    return row
 
 
 def _text(text: str) -> str:
     """Return what SQL can hold: bytes of a phone's message that were not UTF-8 become visible escapes."""
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pbx.exchange import registered
 from pbx.exchange.binding import Binding
 from pbx.exchange.registered import RegisteredFlows
@@ -56,7 +54,7 @@ def test_source_is_known_for_as_long_as_any_flow_of_it_is():
     assert flows.is_anybody_at("192.0.2.9")
     flows.keep("1002", (moved(second),))
     assert flows.is_anybody_at("192.0.2.77") and not flows.is_anybody_at("192.0.2.9")
-    flows.keep("1002", (replace(second, remote_host="2001:db8::1"),))
+    flows.keep("1002", (second._replace(remote_host="2001:db8::1"),))
     assert flows.is_anybody_at("2001:db8::/64") and not flows.is_anybody_at("192.0.2.77")
     flows.keep("1002", ())
     assert not flows.is_anybody_at("2001:db8::/64")
@@ -66,11 +64,11 @@ def test_thousands_of_bans_are_compared_with_thousands_of_phones_without_looking
     office, flows = Office(), RegisteredFlows(Store())
     Phone(office).registers("Contact: <sip:1001@10.0.0.5>")
     (first,) = office.location.bindings()
-    flows.restore([replace(first, number=str(n), remote_port=n) for n in range(1, 1000)])
+    flows.restore([first._replace(number=str(n), remote_port=n) for n in range(1, 1000)])
     monkeypatch.setattr(registered, "source_of", None)  # nothing is computed anew
     assert not any(flows.is_anybody_at(f"198.51.100.{n}") for n in range(256))
     assert flows.is_anybody_at("192.0.2.9")
 
 
 def moved(binding: Binding) -> Binding:
-    return replace(binding, remote_host="192.0.2.77")
+    return binding._replace(remote_host="192.0.2.77")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -451,8 +449,8 @@ def test_restart_forgets_what_has_expired_or_belongs_to_nobody(office, phone):
     (binding,) = office.location.bindings()
     after = Office()
     after.clock.advance(10)
-    expired = replace(binding, contact="sip:old@10.0.0.5", expires_at=after.clock.seconds())
-    for lost in (expired, replace(binding, number="9999"), replace(binding, number="1003")):
+    expired = binding._replace(contact="sip:old@10.0.0.5", expires_at=after.clock.seconds())
+    for lost in (expired, binding._replace(number="9999"), binding._replace(number="1003")):
         after.store.rows[lost.number, *lost.key] = lost
         after.registrar.restore([lost])
     assert len(after.location) == 0 and after.store.rows == {} and after.clock.pending == []
