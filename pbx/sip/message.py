@@ -31,8 +31,9 @@ class Message:
     :param body: the body, as bytes.
 
     The attributes `call_id`, `cseq`, `cseq_method`, `from_tag`, `to_tag` and `via` (the topmost) are what transactions
-    and dialogs match by; for received messages the parser has seen to it that they are there and well-formed. `length`
-    is what stands in Content-Length, unread; None without that field. `vias` is how many there are.
+    and dialogs match by; for received messages the parser has seen to it that they are there and well-formed, and those
+    that we build do not have them before `identify`. `length` is what stands in Content-Length, unread; None without
+    that field. `vias` is how many there are.
     """
 
     __slots__ = (
@@ -54,14 +55,6 @@ class Message:
         self.body = body
         self._first: dict[str, str] | None = None  # the first value of each field, once nothing is added any more
         self._views: dict[str, Any] | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only while the slots of matching are not filled: in messages that we built ourselves.
-        if name in Message.__slots__:
-            self.identify()
-            self._first = None  # to these, fields may still be added
-            return object.__getattribute__(self, name)
-        raise AttributeError(name)
 
     def identify(self, last: dict[str, str] | None = None) -> None:
         """Parse what matching needs (RFC 3261 8.1.1: the fields that every message has).
@@ -255,7 +248,7 @@ class Request(Message):
             elif key in ("from", "call-id", "route", "max-forwards"):
                 fields.append(field)
         fields.append(TO.field(response.first("to")))
-        fields.append(CSEQ.field(f"{self.cseq} ACK"))
+        fields.append(self._same_cseq("ACK"))
         fields.append(NO_BODY)
         return Request("ACK", self.target, fields)
 
@@ -272,10 +265,14 @@ class Request(Message):
                     fields.append(field)
             elif key in ("from", "to", "call-id", "route", "max-forwards"):
                 fields.append(field)
-        fields.append(CSEQ.field(f"{self.cseq} CANCEL"))
+        fields.append(self._same_cseq("CANCEL"))
         fields.extend(more)
         fields.append(NO_BODY)
         return Request("CANCEL", self.target, fields)
+
+    def _same_cseq(self, method: str) -> Field:
+        number, _, _ = (self.first("cseq") or "").partition(" ")
+        return CSEQ.field(f"{number} {method}")
 
 
 class Response(Message):

@@ -154,9 +154,7 @@ def refusal(fault: Malformed, message: Message) -> BadRequest | Unanswerable:
     if not isinstance(message, Request) or message.method == "ACK":
         return Unanswerable(fault.status, fault.why)
     first = {key: value for key, _, value in reversed(message.fields)}
-    try:
-        _ = message.via, message.to_tag
-    except Malformed:
+    if not hasattr(message, "via"):  # which is identified last
         try:
             message.via = parse_sent_by(next(iter(elements(first.get("via", ""))), ""))
         except Malformed:

@@ -288,6 +288,7 @@ def test_any_input_in_any_state(make, routes, inputs):
 @given(messages())
 def test_any_message_makes_a_dialog_or_is_refused(message):
     try:
+        message.identify()
         if isinstance(message, Request):
             dialog = Dialog.as_uas(message, "ours", Wire(VirtualClock()))
         else:

@@ -40,6 +40,7 @@ def test_message_comes_back(message):
     assert read == message
     assert type(read) is type(message)
     assert (read.fields, read.body) == (message.fields, message.body)
+    message.identify()
     assert (read.call_id, read.cseq, read.cseq_method) == (message.call_id, message.cseq, message.cseq_method)
     assert (read.from_tag, read.to_tag, str(read.via)) == (message.from_tag, message.to_tag, str(message.via))
 

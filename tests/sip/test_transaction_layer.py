@@ -49,7 +49,7 @@ class Core:
     def sends(self, method: str = "INVITE") -> Request:
         sent = Request(method, "sip:peer@192.0.2.9", [field for field in request(method).fields if field[0] != "via"])
         self.layer.request(self.wire, sent, self)
-        return sent
+        return received(sent)
 
     def assert_idle(self) -> None:
         self.clock.advance(64)
@@ -250,7 +250,7 @@ def test_cancel_has_the_branch_of_its_invite_and_a_transaction_of_its_own(core):
 
 def test_stray_response_is_counted_and_dropped(core):
     invite = core.sends()
-    others = Request("INVITE", "sip:peer@192.0.2.9", request(branch="z9hG4bKelse").fields)
+    others = request(branch="z9hG4bKelse")
     core.receive(response(others, 200), response(invite, 486))
     core.clock.advance(33)
     core.receive(response(invite, 486))
@@ -557,11 +557,11 @@ def test_request_is_sent_once_more_over_the_next_connection(core, method):
 def test_invite_that_is_being_tried_is_sent_once_more_to_bring_an_answer_that_was_lost(core):
     core.wire = Wire(core.clock, reliable=True)
     sent = core.sends()
-    core.receive(sent.response(180, "", "theirs"))
+    core.receive(response(sent, 180))
     core.layer.flow_failed(core.wire, reached=True)
     core.layer.flow_failed(core.wire, reached=True)
     assert core.wire.take() == ["INVITE", "INVITE"]
-    core.receive(sent.response(486, "", "theirs"))
+    core.receive(response(sent, 486))
     assert core.told == ["180 INVITE", "486 INVITE"]
     core.assert_idle()
 
