@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.surroundings import Surroundings
 from pbx.exchange.caller import Source
@@ -16,6 +18,7 @@ from pbx.exchange.extension import Extension
 from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
+from pbx.exchange.transfer import Transfer
 from pbx.testing.sim import NUMBERING, Sim
 from pbx.testing.sim_phone import SimPhone
 from pbx.testing.sim_trunk import SimTrunk
@@ -64,6 +67,10 @@ class _Observer:
     def serves(self, source: Source, number: str) -> bool:
         """Whether it takes such calls."""
         return self.plan.serves(source, number)
+
+    def may_transfer(self, transfer: Transfer) -> Deferred[bool]:
+        """Whether a transfer may be."""
+        return self.plan.may_transfer(transfer)
 
     def run(self, bridge: Any) -> None:
         """Take the call, and look."""

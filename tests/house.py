@@ -92,6 +92,7 @@ TABLE = {
     "pbx.exchange.switch": VALUES,
     "pbx.exchange.target": VALUES,
     "pbx.exchange.thresholds": VALUES,
+    "pbx.exchange.transfer": VALUES,
     "pbx.exchange.trunk": VALUES,
     "pbx.features": FEATURES,
     "pbx.features.conference.room": VALUES,

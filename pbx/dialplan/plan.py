@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from twisted.internet.defer import Deferred, succeed
+
 from pbx.dialplan.call import Bridge, Call, State
 from pbx.dialplan.checks import check_seconds
 from pbx.dialplan.defaults import apologise, turn_over
@@ -20,9 +22,10 @@ from pbx.dialplan.pattern import Pattern
 from pbx.dialplan.routing import Inbound, Route, Routes
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
-from pbx.exchange.caller import Source
+from pbx.exchange.caller import Caller, Source
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.target import TrunkName
+from pbx.exchange.transfer import Transfer
 from pbx.faults import Fault
 
 Own = TypeVar("Own")
@@ -190,6 +193,15 @@ class Plan(Generic[State]):
     def serves(self, source: Source, number: str) -> bool:
         """Whether a route takes calls to a number from such callers."""
         return self.find(source, number) is not None
+
+    def may_call(self, caller: Caller, number: str) -> bool:
+        """Whether a route takes calls to a number from this caller, who has the word that it asks for."""
+        found = self.find(caller.source, number, caller.trunk)
+        return found is not None and (not found[0].allow or caller.may(found[0].allow))
+
+    def may_transfer(self, transfer: Transfer) -> Deferred[bool]:
+        """Whether a transfer may be: to where the transferor may call itself, or to whom it talks already."""
+        return succeed(transfer.is_attended or self.may_call(transfer.by, transfer.target.number))
 
     def run(self, bridge: Bridge) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
+
+from pbx.exchange.asker import Asker
 from pbx.exchange.caller import Caller
 from pbx.exchange.destination import Destination
 from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Outcome
+from pbx.exchange.party import Party
 from pbx.exchange.target import Target
+from pbx.exchange.transfer import Transfer
 from pbx.exchange.turns import Turns
 from pbx.media.library import Library
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.flow import Flow
+from pbx.sip.headers import Field
+from pbx.sip.uri import Uri
 from pbx.sip.user_agent import UserAgent
 
 
@@ -23,6 +30,21 @@ class CallUser(Protocol):
 
     def caller_left(self, reason: str) -> None:
         """The caller cancelled, hung up or was lost. Once; not when we ended the call ourselves."""
+
+
+class Transferor(Asker, Protocol):
+    """Who asks for a call by transferring somebody."""
+
+    number: str
+    """Its extension."""
+    transferor: Party | None
+    """Its party, connected to nobody; None once it has left."""
+
+    def when_told(self, then: Callable[[], None]) -> None:
+        """After the final response, go on when it has that."""
+
+    def release(self) -> None:
+        """It is over: hang it up, if it is there."""
 
 
 class Entry(Protocol):
@@ -62,6 +84,31 @@ class Board(Protocol):
 
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
+
+    def extension(self, number: str) -> Caller | None:
+        """An extension with its rights, as if it called now; None where there is none that may."""
+
+    def place_of(self, uri: Uri, flow: Flow) -> tuple[str, str] | None:
+        """The number that a URI means in the dialplan, and the only phone of it that is meant, "" for all; None for an
+        address elsewhere.
+
+        :param flow: by which it came.
+        """
+
+    def may_transfer(self, transfer: Transfer, flow: Flow) -> Deferred[bool]:
+        """Whether the dialplan, and the account of who asks, have nothing against a transfer.
+
+        :param flow: by which it was asked for.
+        """
+
+    def transferred(
+        self, asker: Transferor, party: Party, by: Caller, place: tuple[str, str] | str, fields: tuple[Field, ...]
+    ) -> None:
+        """A party calls on, in the name of who transfers it.
+
+        :param place: a number and an instance, as `place_of` has them, or the URI of an address elsewhere.
+        :param fields: what the target is told beside.
+        """
 
     def call_ended(self, call: Entry) -> None:
         """The call is over."""

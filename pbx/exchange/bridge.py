@@ -8,42 +8,39 @@ session description.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from pbx.exchange.asker import Asker
-from pbx.exchange.board import Board, CallUser
+from pbx.exchange.board import Board, Transferor
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
-from pbx.exchange.crossing import ENDS, crossing
+from pbx.exchange.conversation import Conversation
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
-from pbx.exchange.legs import Legs
 from pbx.exchange.media_failure import status_of
-from pbx.exchange.observer import By, Ending
+from pbx.exchange.observer import By
 from pbx.exchange.outcome import Answered, Failed, Outcome
 from pbx.exchange.party import Party
-from pbx.exchange.passing import is_key, pass_on
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
-from pbx.exchange.transfer import named, transfer
-from pbx.media.side import StreamFacts
+from pbx.exchange.target import ExtensionTarget
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow
 from pbx.sip.headers import CONTACT, Field
-from pbx.sip.information import Information
 from pbx.sip.occupancy import AGAIN
-from pbx.sip.reasons import NO_PRACK, PLAN_FAILED, TRANSFERRED
-from pbx.sip.refer import Referral
-from pbx.sip.timers import Clock
+from pbx.sip.reasons import PLAN_FAILED, TRANSFERRED
+
+RECALL = 30.0  # seconds for which a transferor who has left is rung, when its transfer has failed
 
 
-class Bridge:
+class Bridge(Conversation):
     """One call.
 
     :param asker: who asked for it, until that has its final response.
@@ -53,22 +50,11 @@ class Bridge:
     :param invitation: what callees are told.
     :param fields: the header fields of the caller's INVITE.
     :param flow: the way from which it came.
-    :ivar id: how logs and records name this call.
     :ivar host: the address that it came from.
     :ivar begun_at: when it did, in the clock's seconds.
-    :ivar user: whom it tells; set by him.
-    :ivar speaking: our own end of the caller's sound.
-    :ivar legs: whom it has rung, and connected to nobody yet.
-    :ivar answered: whether the asker has its final response, a good one.
-    :ivar ended: whether the caller's session is over.
-    :ivar last_outcome: of the last `dial`.
     """
 
-    __slots__ = (
-        "_asker", "_board", "_dialled", "_flow", "_invitation", "_is_left", "_outcome", "_progress", "_ringing",
-        "_sides", "answered", "begun_at", "caller", "ended", "fields", "host", "id", "last_outcome", "legs", "number",
-        "party", "speaking", "user",
-    )  # fmt: skip
+    __slots__ = ("_asker", "_flow", "_invitation", "_progress", "_speaking", "fields")
 
     def __init__(
         self,
@@ -81,45 +67,23 @@ class Bridge:
         fields: list[Field],
         flow: Flow,
     ) -> None:
-        self._board = board
+        super().__init__(board, party, caller, number, flow.remote[0])
+        self._speaking = party.speaker = Speaking(board, party, self)
         self._asker = asker
         self._flow = flow
         self._invitation = invitation
-        self.party = party
-        party.user = self
-        self.speaking = party.speaker = Speaking(board, party, self)
-        self.legs = Legs(board.relay)
-        self.fields = fields
-        self._ringing: Ringing | None = None
-        self._dialled: Deferred[Outcome] | None = None
-        self._outcome: Outcome | None = None  # of the branch that answered, until it ends
         self._progress = 0
-        self._sides = [party.side]  # whose facts belong to the call: the caller's, and of each callee that answered
-        self.id = board.agent.identifiers.token()
-        party.side.user = SoundWatch(self.id, "caller")
-        self.host = flow.remote[0]
-        self.caller = caller
-        self.number = number
-        self.begun_at = board.agent.clock.seconds()
-        self.user: CallUser | None = None
-        self.answered = False
-        self.ended = False
-        self._is_left = False  # whether the caller has left the call to others
-        self.last_outcome: Outcome | None = None
+        self.fields = fields
 
     @property
-    def clock(self) -> Clock:
-        """The exchange's time."""
-        return self._board.agent.clock
+    def speaking(self) -> Speaking:
+        """Our own end of the caller's sound."""
+        return self._speaking
 
     @property
     def features(self) -> Any:
         """What the dialplan's verbs work with."""
         return self._board.features
-
-    def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
-        """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
-        return gatherResults([self._board.relay.statistics(side) for side in self._sides])
 
     # The dialplan's verbs
 
@@ -175,6 +139,9 @@ class Bridge:
         """
         if self.ended:
             return
+        if self.transferor is not None:
+            self._give_back(self.transferor, status, reason or "")
+            return
         if self.caller.source is Source.INBOUND and status >= 400:
             more = (*more, told(status))
         self._finish(By.PLAN, words or reason or "", status)
@@ -193,10 +160,7 @@ class Bridge:
         self.reject(status, None, tuple([CONTACT.field(f"<{uri}>") for uri in uris]))
 
     def hang_up(self, words: str = "") -> None:
-        """End the call: with BYE where it was answered, with 480 where it was not.
-
-        :param words: why.
-        """
+        """End the call: with BYE where it was answered, with 480 where it was not."""
         if self.ended:
             return
         if not self.answered:
@@ -210,13 +174,14 @@ class Bridge:
 
         :param reason: in words.
         """
-        last = self.party.hang_up if self.answered else lambda: self._asker.reject(503, "", (AGAIN,))
-        self._end_with(last, By.ADMINISTRATOR, reason, 503)
+        self._end_with(partial(self._dismiss, 503, "", (AGAIN,)), By.ADMINISTRATOR, reason, 503)
 
     def is_with(self, number: str) -> bool:
         """Whether an extension takes part: it calls, or has answered."""
-        peer = self.party.other
-        return self.party.number == number or (peer is not None and peer.answered and peer.number == number)
+        peer, leaving = self.party.other, self.transferor.transferor if self.transferor is not None else None
+        return self.party.number == number or any(
+            party is not None and party.answered and party.number == number for party in (peer, leaving)
+        )
 
     def plan_ended(self) -> None:
         """The coroutine is over: so is the call, unless its caller has left it to others."""
@@ -226,7 +191,8 @@ class Bridge:
         outcome = self.last_outcome
         if not self.ended and not self.answered and outcome is not None and not outcome.answered:
             self.reject(outcome.status, outcome.text if isinstance(outcome, Failed) else None)
-        self.hang_up()
+        if not self._is_left:
+            self.hang_up()
 
     def plan_failed(self) -> None:
         """The coroutine failed: end this one call."""
@@ -266,7 +232,7 @@ class Bridge:
         elif self.party.answered:
             # The caller heard us so far, now it hears the callee.
             self.take(b"")
-            self.party.hear(sdp, self.clock, named(peer))
+            self.party.hear(sdp, self.clock, peer.named)
         else:
             way = relay.offer if peer.session.owes_ack else relay.answer
             described = way(peer.side, self.party.side, sdp)
@@ -276,90 +242,10 @@ class Bridge:
         """Nobody answered: it is the dialplan's turn."""
         self._ringing = None
         self.speaking.hush()
-        if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.answered:
+        if isinstance(outcome, Failed) and outcome.code == 503 and outcome.by is None and not self.party.answered:
             # It is we who are overloaded, and the caller may know (RFC 3261 21.5.4).
-            self._end_with(lambda: self._asker.reject(503, "", (AGAIN,)), By.EXCHANGE, outcome.text, 503)
+            self._end_with(partial(self._dismiss, 503, "", (AGAIN,)), By.EXCHANGE, outcome.text, 503)
         self._dial_over(outcome)
-
-    # What the parties tell (pbx.exchange.party.PartyUser)
-
-    def party_informed(self, party: Party, information: Information) -> None:
-        """An INFO or MESSAGE came: the other side gets it as it is; where we are that, it may be a key."""
-        other = party.other
-        if other is not None or not is_key(information, party.side.voice):
-            pass_on(information, other.session if other is not None else None, self._board.agent.layer)
-
-    def party_referred(self, party: Party, referral: Referral) -> None:
-        """A REFER came."""
-        transfer(self._board.agent, party, referral)
-
-    def party_met(self, party: Party, sdp: bytes) -> None:
-        """It says what it offers to the one whom it is to be connected to."""
-        if sdp:
-            self.party.hear(sdp, self.clock, named(party))
-        else:
-            self.disconnect(488, "no session is described")
-
-    def leads(self, party: Party) -> bool:
-        """Whether it is the caller, or the one to whom the caller has left the call."""
-        return party is self.party
-
-    def replace(self, old: Party, new: Party) -> None:
-        """Let another party, of another call, take the place of one."""
-        kept = old.part()
-        assert kept is not None
-        if old is self.party:
-            self._leave_to(kept)
-        old.leave()
-        old.dismiss(self.clock)
-        new.user = self
-        self._sides.append(new.side)
-        self.party.connect(new)
-        self._board.observer.party_replaced(self, old, new)
-        new.ask(self.clock, named(self.party))
-
-    def give_away(self, party: Party) -> None:
-        """Let a party go to another call; this one is over."""
-        other = party.part()
-        by = By.CALLEE if party is self.party else By.CALLER
-        if party is self.party:
-            assert other is not None
-            self._leave_to(other)
-        self._end_with(lambda: self.party.dismiss(self.clock), by, TRANSFERRED)
-
-    def party_left(self, party: Party, reason: str) -> None:
-        """One side is gone: so is the other; the dialplan goes on when it was the callee."""
-        more = crossing(party.session.take_fields(), ENDS)
-        if party is self.party:
-            self._end_with(None, By.CALLER, reason, 500 if reason == NO_PRACK else 487, more)
-            return
-        self._board.observer.party_left(self, party, reason)
-        party.leave()
-        if self.legs.release(party):
-            return
-        if (outcome := self._outcome) is not None:
-            if not self.answered:  # the relay has yet to say how the two are connected
-                outcome = Failed(480, "the callee has hung up", by=outcome.by)
-            self._callee_left(outcome)
-
-    def cannot_connect(self, failure: Failure) -> None:
-        """The two sides have no media in common, or none at all."""
-        status, words = status_of(failure)
-        # A malformed description is the callee's, and no fault of the caller's request.
-        self.disconnect(488 if status == 400 else status, words)
-
-    def disconnect(self, status: int, words: str) -> None:
-        """Hang up the callee, who has answered in vain."""
-        peer, outcome = self.party.other, self._outcome
-        if peer is not None and outcome is not None:
-            peer.leave()
-            peer.hang_up()
-            self._callee_left(Failed(status, words, by=outcome.by))
-
-    def cannot_go_on(self, party: Party, failure: Failure) -> None:
-        """Its answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
-        if not self.ended:
-            self._end_with(self.party.hang_up, By.EXCHANGE, status_of(failure)[1])
 
     # What speaking to the caller asks for (pbx.exchange.speaking.SpeakingUser)
 
@@ -374,16 +260,45 @@ class Bridge:
         """Answer whoever asked for the call, unless that is done."""
         if not self.answered:
             self.answered = self.party.answered = True
+            self.transferor = None
             self._board.observer.call_answered(self)
             self._asker.answer(sdp, more)
 
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call, with a status where it is not answered."""
         more = (AGAIN,) if status == 503 else ()
-        last = self.party.hang_up if self.answered else lambda: self._asker.reject(status, words, more)
-        self._end_with(last, By.EXCHANGE, words, status)
+        self._end_with(partial(self._dismiss, status, words, more), By.EXCHANGE, words, status)
 
     # Inside
+
+    def _give_back(self, transferor: Transferor, status: int, reason: str) -> None:
+        """Whom the caller was transferred to has not answered: the transferor has the call again (RFC 5589 6.3), or is
+        rung where it has left."""
+        self._asker.reject(status, reason)
+        self.answered = self._is_left = True
+        self.speaking.hush()
+        user, self.user = self.user, None
+        transferor.when_told(partial(self._given_back, transferor))
+        if user is not None:
+            user.caller_left(TRANSFERRED)
+
+    def _given_back(self, transferor: Transferor) -> None:
+        if self.ended:
+            return
+        self.transferor, peer = None, transferor.transferor
+        if peer is None:
+            self.dial((ExtensionTarget(transferor.number),), RECALL).addCallback(lambda _: self.hang_up())
+            return
+        self._outcome = Answered()
+        self._sides.append(peer.side)
+        self.party.connect(peer)
+        peer.ask(self.clock, self.party.named)
+
+    def _dismiss(self, status: int, words: str = "", more: tuple[Field, ...] = ()) -> None:
+        """The last that the caller, and whoever asked for the call, hear: a status where they have none yet, or BYE."""
+        if not self.answered:
+            self._asker.reject(status, words, more)
+        self.party.hang_up()
 
     def _dial(self) -> Deferred[Outcome]:
         if self._dialled is not None or self.ended:
@@ -408,18 +323,7 @@ class Bridge:
             leg.hang_up()
         else:
             self.party.connect(leg)
-            leg.ask(self.clock, named(self.party))
-
-    def _leave_to(self, party: Party) -> None:
-        """The caller goes, and leaves the call to the other party. The dialplan has nothing to say to that one."""
-        user, self.user = self.user, None
-        self._is_left = True
-        self.speaking.stop()
-        self._dialled = None
-        self.party.speaker = None
-        self.party = party
-        if user is not None:
-            user.caller_left(TRANSFERRED)
+            leg.ask(self.clock, self.party.named)
 
     def _connect(self, shown: bytes, more: tuple[Field, ...], sdp: bytes) -> None:
         """The callee answered.
@@ -434,57 +338,7 @@ class Bridge:
         self.take(shown, more)
         if agreed and shown != agreed:
             # The caller had its answer while it rang; what the callee says now, or another one, is a new offer.
-            self.party.hear(sdp, self.clock, named(peer))
-
-    def _end_with(
-        self, last: Callable[[], Any] | None, by: By, reason: str, status: int = 200, more: tuple[Field, ...] = ()
-    ) -> None:
-        """The call is over, and not because the dialplan said so."""
-        if self.ended:
-            return
-        self._finish(by, reason, status, more)
-        if last is not None:
-            last()
-        if self.user is not None:
-            self.user.caller_left(reason)
-
-    def _finish(self, by: By, words: str, status: int = 200, more: tuple[Field, ...] = ()) -> None:
-        """Let go of everything but the caller's session.
-
-        :param status: the final one that the caller is given; where it was answered, that was a 200.
-        """
-        self.ended = True
-        self.speaking.stop()
-        ringing, self._ringing = self._ringing, None
-        self._dialled = None
-        if ringing is not None:
-            ringing.give_up(more)
-        peer = self.party.other
-        if peer is not None:
-            peer.leave()
-            peer.hang_up(more)
-        self.legs.drop_all(more)
-        self.party.leave()
-        self._board.observer.call_ended(self, Ending(by, words, 200 if self.answered else status))
-        self._board.call_ended(self)
-
-    def _callee_left(self, outcome: Outcome) -> None:
-        """Answer to the caller what the callee would have answered; then it is the dialplan's turn."""
-        session = self.party.session
-        if self.answered and session.offered:
-            session.refuse(487)
-        if session.owes_ack:
-            self.party.answered_to_us(self.party.offer)
-        self._dial_over(outcome)
-
-    def _dial_over(self, outcome: Outcome) -> None:
-        self.last_outcome = outcome
-        self._board.observer.call_dialled(self, outcome)
-        dialled, self._dialled = self._dialled, None
-        if dialled is not None:
-            dialled.callback(outcome)
-        elif self._is_left:
-            self.hang_up()  # nobody decides any more what comes next
+            self.party.hear(sdp, self.clock, peer.named)
 
     def __repr__(self) -> str:
         return f"<call {self.id}: {self.caller.number} to {self.number}{', ended' if self.ended else ''}>"

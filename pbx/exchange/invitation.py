@@ -12,7 +12,8 @@ from pbx.sip.message import Request
 class Invitation:
     """What one caller's callees are told.
 
-    :ivar caller: in whose name they are called.
+    :ivar caller: in whose name they are called over trunks, and with whose rights.
+    :ivar shown: who calls, as phones are shown: the same, but for one who was transferred.
     :ivar fields: the header fields that go on to them.
     :ivar forwards: their Max-Forwards.
     :ivar secure: whether a SIPS URI was asked for: then they are called over TLS or not at all (RFC 3261 26.2.2).
@@ -20,12 +21,19 @@ class Invitation:
         all.
     """
 
-    __slots__ = ("caller", "fields", "forwards", "only", "secure")
+    __slots__ = ("caller", "fields", "forwards", "only", "secure", "shown")
 
     def __init__(
-        self, caller: Caller, fields: tuple[Field, ...], forwards: int, secure: bool, only: tuple[str, str]
+        self,
+        caller: Caller,
+        shown: Caller,
+        fields: tuple[Field, ...],
+        forwards: int,
+        secure: bool,
+        only: tuple[str, str],
     ) -> None:
         self.caller = caller
+        self.shown = shown
         self.fields = fields
         self.forwards = forwards
         self.secure = secure
@@ -37,4 +45,4 @@ class Invitation:
         fields = crossing(request.fields, INVITES)
         if caller.is_private:
             fields = withheld(fields)
-        return cls(caller, fields, request.max_forwards - 1, request.uri.scheme == "sips", only)
+        return cls(caller, caller, fields, request.max_forwards - 1, request.uri.scheme == "sips", only)

@@ -18,7 +18,8 @@ from pbx.exchange.outcome import outcome_of
 from pbx.exchange.passing import decline
 from pbx.media.relay import Relay
 from pbx.media.side import Side
-from pbx.sip.headers import Field
+from pbx.sip.flow import hostport_of
+from pbx.sip.headers import P_ASSERTED_IDENTITY, Field
 from pbx.sip.information import Information
 from pbx.sip.lasting_session import LastingSession
 from pbx.sip.refer import Referral
@@ -49,6 +50,9 @@ class PartyUser(Protocol):
 
     def give_away(self, party: Party) -> None:
         """Let a party go to another call; this one is over."""
+
+    def dissolve(self, by: Party) -> None:
+        """Let both parties go to another call, one of whom has asked for that; this one is over."""
 
     def cannot_connect(self, failure: Failure) -> None:
         """The two parties have no media in common, or none at all."""
@@ -88,6 +92,7 @@ class Nobody:
 
     def replace(self, old: Party, new: Party) -> None: ...
     def give_away(self, party: Party) -> None: ...
+    def dissolve(self, by: Party) -> None: ...
     def cannot_connect(self, failure: Failure) -> None: ...
     def cannot_go_on(self, party: Party, failure: Failure) -> None: ...
     def disconnect(self, status: int, words: str) -> None: ...
@@ -141,6 +146,16 @@ class Party:
     def number(self) -> str:
         """The number of its extension; "" where it has none."""
         return self.identity.number if self.identity.source is Source.INTERNAL else ""
+
+    @property
+    def named(self) -> tuple[Field, ...]:
+        """Who it is, as the one that it is connected to is told from now on (RFC 3325 9.1)."""
+        identity, other = self.identity, self.other
+        if identity.source is Source.ANONYMOUS or not identity.number or identity.is_private:
+            return ()
+        if other is None or other.session.dialog is None:
+            return ()
+        return (P_ASSERTED_IDENTITY.field(identity.shown_at(hostport_of(other.session.dialog.flow))),)
 
     # What the session tells
 
@@ -263,6 +278,14 @@ class Party:
             agreed.addCallbacks(self._agreed, self._cannot_go_on)
         elif self.session.owes_ack:
             self._relay.end(self.side, sdp).addCallbacks(self.session.ack, self._cannot_go_on)
+
+    def settle(self) -> None:
+        """Whom it was connected to is gone: what that one had yet to answer, we answer."""
+        session = self.session
+        if self.answered and session.offered:
+            session.refuse(487)
+        if session.owes_ack:
+            self.answered_to_us(self.offer)
 
     def part(self) -> Party | None:
         """Connect it to nobody; return the one that it was connected to."""

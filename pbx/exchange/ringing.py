@@ -131,7 +131,8 @@ class Ringing:
         """Send the INVITE of a branch."""
         destination, flow, invitation = branch.destination, branch.session.flow, self._invitation
         assert flow is not None
-        caller, more = presented(invitation.caller, self._caller_id, destination, flow)
+        who = invitation.shown if destination.link is None else invitation.caller
+        caller, more = presented(who, self._caller_id, destination, flow)
         fields = (*more, *invitation.fields)
         branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, fields)
 

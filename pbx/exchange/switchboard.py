@@ -6,11 +6,14 @@ let in by the same rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
-from pbx.exchange.arrival import by_invite
+from twisted.internet.defer import Deferred
+
+from pbx.exchange.arrival import by_invite, by_transfer
 from pbx.exchange.authentication import Authenticator
-from pbx.exchange.board import Entry
+from pbx.exchange.board import Entry, Transferor
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
@@ -24,10 +27,12 @@ from pbx.exchange.link import Link
 from pbx.exchange.messages import Messages
 from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.party import Party
 from pbx.exchange.phones import Phones
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
 from pbx.exchange.registrar import Registrar
-from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
+from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget, UriTarget
+from pbx.exchange.transfer import Transfer
 from pbx.exchange.trunks import Trunks
 from pbx.exchange.turns import Turns
 from pbx.media.library import Library
@@ -35,7 +40,7 @@ from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow
-from pbx.sip.headers import RETRY_AFTER, parse_address
+from pbx.sip.headers import RETRY_AFTER, Field, parse_address
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
 from pbx.sip.occupancy import CALLS, Occupancy, no_room
@@ -45,12 +50,14 @@ from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.uac import Policy
-from pbx.sip.uri import parse_uri
+from pbx.sip.uri import Uri, parse_uri
 from pbx.sip.user_agent import UserAgent
 
 # How calls to anybody's SIP address are delivered: who is called there may send them on.
 ANYHOW = Policy(may_redirect=True)
 SECURELY = Policy(may_redirect=True, is_secure=True)
+
+ELSEWHERE = 60.0  # seconds for which an address elsewhere is rung, to which somebody is transferred
 
 
 class Dialplan(Protocol):
@@ -61,6 +68,9 @@ class Dialplan(Protocol):
 
     def run(self, bridge: Bridge) -> None:
         """Take a call."""
+
+    def may_transfer(self, transfer: Transfer) -> Deferred[bool]:
+        """Whether a transfer may be."""
 
 
 class Switchboard:
@@ -166,6 +176,10 @@ class Switchboard:
         self._take(by_invite(self, transaction, caller, self.trunks.did_of(request, link)))
 
     def _take(self, bridge: Bridge) -> None:
+        self._enter(bridge)
+        self.dialplan.run(bridge)
+
+    def _enter(self, bridge: Bridge) -> None:
         caller = bridge.caller
         self.calls[bridge.id] = bridge
         if caller.trunk:
@@ -173,7 +187,6 @@ class Switchboard:
         self._occupancy.enter(bridge.host, anyhow=True)
         self._doors.call_began(caller)
         self.observer.call_began(bridge)
-        self.dialplan.run(bridge)
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
         """A REGISTER came."""
@@ -225,6 +238,33 @@ class Switchboard:
         """Whether an extension is in a call."""
         return any(bridge.is_with(number) for bridge in self.calls.values())
 
+    def extension(self, number: str) -> Caller | None:
+        """An extension with its rights, as if it called now; None where there is none that may."""
+        found = self._directory.find(number)
+        return _internal(found) if found is not None and found.enabled else None
+
+    def place_of(self, uri: Uri, flow: Flow) -> tuple[str, str] | None:
+        """The number that a URI means in the dialplan, and the only phone of it that is meant; None elsewhere."""
+        if not self._is_here(uri.host, flow):
+            return None
+        user, instance = self._gruus.resolve(uri)
+        return self._directory.number_of(user), instance
+
+    def may_transfer(self, transfer: Transfer, flow: Flow) -> Deferred[bool]:
+        """Whether the dialplan, and the account of who asks, have nothing against a transfer."""
+        return self.dialplan.may_transfer(transfer).addCallback(self._admits, transfer, flow)
+
+    def transferred(
+        self, asker: Transferor, party: Party, by: Caller, place: tuple[str, str] | str, fields: tuple[Field, ...]
+    ) -> None:
+        """A party calls on, in the name of who transfers it."""
+        if isinstance(place, str):
+            bridge = by_transfer(self, asker, party, by, (place, ""), fields)
+            self._enter(bridge)
+            bridge.dial((UriTarget(place),), ELSEWHERE).addCallback(lambda _: bridge.plan_ended())
+        else:
+            self._take(by_transfer(self, asker, party, by, place, fields))
+
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
         host, shown = flow.source, flow.host
@@ -260,6 +300,17 @@ class Switchboard:
         for bridge in list(self.calls.values()):
             bridge.end(STOPPING)
 
+    def _admits(self, allowed: bool, transfer: Transfer, flow: Flow) -> bool:
+        """Whether an account has not called enough; how many calls it is in now does not count, for it leaves one."""
+        extension = self._directory.find(transfer.by.number)
+        if not allowed or extension is None or transfer.is_attended or not transfer.target.number:
+            return allowed
+        try:
+            self._doors.admit(replace(extension, max_calls=0), transfer.target.number, flow)
+        except Malformed:
+            return False
+        return True
+
     def _caller_of(self, request: Request, flow: Flow) -> Caller:
         """Who sent a request that is for us.
 
@@ -273,11 +324,7 @@ class Switchboard:
             if not isinstance(found, Extension):
                 raise Refused(401, *found)
             # RFC 3325 section 8: the phone is not trusted; it is who it has authenticated as, whatever it asserts.
-            caller = Caller(
-                *(found.number, found.name, Source.INTERNAL, found.class_of_service),
-                is_private=withheld,
-                did=found.caller_id,
-            )
+            caller = _internal(found, withheld)
         else:
             self._doors.came_anonymously(flow)
             name = _printable(sender.display)
@@ -299,6 +346,15 @@ class Switchboard:
     def _is_here(self, host: str, flow: Flow) -> bool:
         """Whether a URI's host means us, also to those who know us by the address that they reach us at."""
         return self._is_ours(host) or host in (flow.host, flow.source)
+
+
+def _internal(extension: Extension, is_private: bool = False) -> Caller:
+    """An extension as a caller."""
+    return Caller(
+        *(extension.number, extension.name, Source.INTERNAL, extension.class_of_service),
+        is_private=is_private,
+        did=extension.caller_id,
+    )
 
 
 def _printable(text: str) -> str:

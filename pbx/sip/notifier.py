@@ -6,6 +6,7 @@ in the next one, which has the whole state.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
@@ -52,6 +53,7 @@ class Notifier:
     :param event: what is subscribed to.
     :param interval: how long it may last.
     :param throttle: seconds that pass between two NOTIFYs, unless a SUBSCRIBE asks (RFC 6665 5.4.10).
+    :ivar concluded: called when the last NOTIFY has its final response, or will have none; None for nobody.
     :ivar sent: how many NOTIFYs have gone out; the documents of many packages are numbered by it.
     """
 
@@ -68,6 +70,7 @@ class Notifier:
         "_throttle",
         "_user",
         "_waiting",
+        "concluded",
         "dialog",
         "event",
         "sent",
@@ -80,6 +83,7 @@ class Notifier:
         self.dialog = dialog
         self.event = event
         self.state = INIT
+        self.concluded: Callable[[], None] | None = None
         self.sent = 0
         self._agent = agent
         self._user = user
@@ -97,6 +101,11 @@ class Notifier:
     def key(self) -> Key:
         """The dialog ID."""
         return self.dialog.key
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a NOTIFY has no final response yet."""
+        return self._waiting > 0
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
         """A SUBSCRIBE came: the first, one to refresh (RFC 6665 4.2.1.4), or with Expires: 0 the last.
@@ -139,7 +148,10 @@ class Notifier:
 
     def response_received(self, response: Response) -> None:
         """A response to one of our NOTIFYs came."""
-        if response.status < 200 or self.state is TERMINATED:
+        if response.status < 200:
+            return
+        if self.state is TERMINATED:
+            self._over_and_told()
             return
         if response.status in ENDING:
             self._over()
@@ -153,6 +165,15 @@ class Notifier:
             # It may not have arrived: what it told is told again, unless there is no way at all.
             self._due = self._due or status == 408
             self._concluded(False)
+        else:
+            self._over_and_told()
+
+    def _over_and_told(self) -> None:
+        self._waiting -= 1
+        concluded = self.concluded
+        if concluded is not None and not self._waiting:
+            self.concluded = None
+            concluded()
 
     def _concluded(self, good: bool) -> None:
         """A NOTIFY has its final response, or will have none.

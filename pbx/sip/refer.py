@@ -6,6 +6,7 @@ The subscription that goes with it is implicit, and left out where it is not wan
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -117,6 +118,17 @@ class Referral:
         self._note(status, reason)
         if self._notifier is not None:
             self._notifier.end("noresource")
+
+    def when_told(self, then: Callable[[], None]) -> None:
+        """After `end`, go on when the peer has taken the last NOTIFY, or will not: a request of ours that comes in
+        between might overtake it in the same dialog, and it would be refused (RFC 3261 12.2.2).
+
+        :param then: called once, perhaps at once.
+        """
+        if self._notifier is not None and self._notifier.awaited:
+            self._notifier.concluded = then
+        else:
+            then()
 
     def state_of(self, notifier: Notifier) -> Content:
         """The body of a NOTIFY (RFC 3515 2.4.5)."""

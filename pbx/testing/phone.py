@@ -24,6 +24,7 @@ from pbx.sip.identifiers import Identifiers
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.message import NO_BODY, Request, Response, with_body
 from pbx.sip.outbound_session import OutboundSession
+from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.timers import Timer
 from pbx.sip.transaction_layer import ServerTransaction, TransactionLayer
@@ -344,8 +345,9 @@ class Phone:
     # What the user agent tells (pbx.sip.user_agent.Exchange)
 
     def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
-        """A call came in."""
-        if not self.idle or self.busy:
+        """A call came in; one that is to take the place of another one is taken (RFC 3891 section 3)."""
+        replaces = replaced(self.agent, request)
+        if replaces is None and (not self.idle or self.busy):
             transaction.respond(request.response(486, "", self._identifiers.token()))
             return
         call = PhoneCall(self, self._sound())
@@ -354,7 +356,14 @@ class Phone:
         call.forwards = request.max_forwards
         call.state = "ringing"
         self.call = call
-        session.progress(180)
+        if replaces is None:
+            session.progress(180)
+            return
+        self.answers()
+        before = replaces.user
+        replaces.hang_up()
+        if isinstance(before, PhoneCall):
+            before.over("us")
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
         """A phone is no registrar."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pbx.sip.parser import parse
+from pbx.sip.uri import parse_uri
 from pbx.testing.exchange import is_sip
 from pbx.testing.watch import Transfer
 from tests.flows.office import flow, office
@@ -145,7 +146,7 @@ def test_each_is_told_whom_it_talks_to_now():
 
 
 @pytest.mark.parametrize(
-    ("replaces", "status"), [("own", 403), ("others", 403), ("none", 481), ("ringing", 403), ("blind", 403)]
+    ("replaces", "status"), [("own", 403), ("others", 403), ("none", 481), ("ringing", 403), ("over", 481)]
 )
 def test_transfer_that_must_not_be_leaves_all_calls_as_they_are(replaces, status):
     sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004")
@@ -160,6 +161,14 @@ def test_transfer_that_must_not_be_leaves_all_calls_as_they_are(replaces, status
         connect(sim, carol, dave)
         sim.until(lambda: dave.may_offer)
         second = {"own": bob.call, "others": dave.call}.get(replaces)
+    if replaces == "over":
+        first, bob.call = bob.call, None
+        bob.invites("600")
+        sim.until(lambda: bob.may_offer)
+        second = bob.call
+        bob.hangs_up()
+        bob.call = first
+        sim.advance(1)
     target = "sip:1003@10.0.0.1"
     if second is not None:
         target += naming(second)
@@ -168,6 +177,7 @@ def test_transfer_that_must_not_be_leaves_all_calls_as_they_are(replaces, status
     transfer = Transfer(bob, target)
     sim.until(lambda: transfer.over)
     assert transfer.status == status
+    sim.advance(2)
     assert sim.talk(alice, bob)
     if replaces != "ringing":
         assert sim.talk(carol, dave)
@@ -179,6 +189,35 @@ def test_transfer_that_must_not_be_leaves_all_calls_as_they_are(replaces, status
     alice.hangs_up()
     sim.until(lambda: bob.idle and carol.idle and dave.idle)
     sim.assert_idle()
+
+
+@flow("1001", "1002", "1003")
+def test_caller_takes_the_place_of_who_consulted_in_a_call_that_is_not_ours(sim, alice, bob, carol):
+    """Bob has called Carol's phone directly: we know nothing of that dialog, and her phone does (RFC 5589 7.3)."""
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    first, bob.call = bob.call, None
+    second = directly(bob, carol)
+    sim.until(lambda: carol.ringing)
+    carol.answers()
+    sim.until(lambda: second.state == "talking" and second.session.may_offer)
+    bob.call = first
+    transfer = Transfer(bob, f"sip:1003@10.0.0.1{naming(second)}")
+    sim.until(lambda: transfer.over and first.state == second.state == "over")
+    assert transfer.status == 200
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+
+
+def directly(phone, other):
+    """Call another phone without the exchange."""
+    flow = phone.flow
+    phone.flow = phone.agent.flows.flow_to(parse_uri(f"sip:{other.host}:5060"))
+    call = phone.invites(f"sip:{other.number}@{other.host}")
+    phone.flow = flow
+    return call
 
 
 def consult(sim, phone, colleague):

@@ -1,0 +1,262 @@
+"""A conversation: the parties of one call, who of them is connected to whom, and how all of it ends.
+
+One party leads: the caller, or who is left when the caller has transferred the call. It may be connected to one other;
+those that wait are legs. When the leading one leaves, the others are hung up; when the other one does, it is for others
+to decide what comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
+
+from pbx.exchange.board import Board, CallUser, Transferor
+from pbx.exchange.caller import Caller
+from pbx.exchange.crossing import ENDS, crossing
+from pbx.exchange.legs import Legs
+from pbx.exchange.media_failure import status_of
+from pbx.exchange.observer import By, Ending
+from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.party import Party
+from pbx.exchange.passing import is_key, pass_on
+from pbx.exchange.ringing import Ringing
+from pbx.exchange.sound_watch import SoundWatch
+from pbx.exchange.speaking import Speaking
+from pbx.exchange.transferring import transfer
+from pbx.media.side import StreamFacts
+from pbx.sip.headers import Field
+from pbx.sip.information import Information
+from pbx.sip.reasons import NO_PRACK, TRANSFERRED
+from pbx.sip.refer import Referral
+from pbx.sip.timers import Clock
+
+
+class Conversation:
+    """What of a call knows nothing of how it came to be.
+
+    :ivar id: how logs and records name this call.
+    :ivar user: whom it tells of its caller; set by him.
+    :ivar party: who leads.
+    :ivar legs: whom it has rung, and connected to nobody yet.
+    :ivar transferor: who has transferred the caller, and has it back if the call is not answered; None for nobody.
+    :ivar answered: whether who asked for the call has an answer.
+    :ivar ended: whether the call is over.
+    :ivar last_outcome: of the last `dial`.
+    """
+
+    __slots__ = (
+        "_board", "_dialled", "_is_left", "_outcome", "_ringing", "_sides", "answered", "begun_at", "caller", "ended",
+        "host", "id", "last_outcome", "legs", "number", "party", "transferor", "user",
+    )  # fmt: skip
+
+    def __init__(self, board: Board, party: Party, caller: Caller, number: str, host: str) -> None:
+        self._board = board
+        self.party = party
+        party.user = self
+        self.legs = Legs(board.relay)
+        self.transferor: Transferor | None = None
+        self._ringing: Ringing | None = None
+        self._dialled: Deferred[Outcome] | None = None
+        self._outcome: Outcome | None = None  # of the branch that answered, until it ends
+        self._sides = [party.side]  # whose facts belong to the call: the caller's, and of each callee that answered
+        self._is_left = False  # whether no dialplan decides any more what comes next
+        self.id = board.agent.identifiers.token()
+        party.side.user = SoundWatch(self.id, "caller")
+        self.host = host
+        self.caller = caller
+        self.number = number
+        self.begun_at = board.agent.clock.seconds()
+        self.user: CallUser | None = None
+        self.answered = False
+        self.ended = False
+        self.last_outcome: Outcome | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The exchange's time."""
+        return self._board.agent.clock
+
+    def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
+        """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
+        return gatherResults([self._board.relay.statistics(side) for side in self._sides])
+
+    @property
+    def speaking(self) -> Speaking:
+        """Our own end of the caller's sound."""
+        raise NotImplementedError
+
+    def hang_up(self, words: str = "") -> None:
+        """End the call: with BYE where it was answered, with 480 where it was not.
+
+        :param words: why.
+        """
+        raise NotImplementedError
+
+    # What the parties tell (pbx.exchange.party.PartyUser)
+
+    def party_informed(self, party: Party, information: Information) -> None:
+        """An INFO or MESSAGE came: the other side gets it as it is; where we are that, it may be a key."""
+        other = party.other
+        if other is not None or not is_key(information, party.side.voice):
+            pass_on(information, other.session if other is not None else None, self._board.agent.layer)
+
+    def party_referred(self, party: Party, referral: Referral) -> None:
+        """A REFER came."""
+        transfer(self._board, party, referral)
+
+    def party_met(self, party: Party, sdp: bytes) -> None:
+        """It says what it offers to the one whom it is to be connected to."""
+        if sdp:
+            self.party.hear(sdp, self.clock, party.named)
+        else:
+            self.disconnect(488, "no session is described")
+
+    def leads(self, party: Party) -> bool:
+        """Whether it is the caller, or the one to whom the caller has left the call."""
+        return party is self.party
+
+    def replace(self, old: Party, new: Party) -> None:
+        """Let another party, of another call, take the place of one."""
+        kept = old.part()
+        assert kept is not None
+        if old is self.party:
+            self._leave_to(kept)
+        old.leave()
+        old.dismiss(self.clock)
+        new.user = self
+        self._sides.append(new.side)
+        self.party.connect(new)
+        self._board.observer.party_replaced(self, old, new)
+        new.ask(self.clock, self.party.named)
+
+    def give_away(self, party: Party) -> None:
+        """Let a party go to another call; this one is over."""
+        other = party.part()
+        by = By.CALLEE if party is self.party else By.CALLER
+        if party is self.party:
+            assert other is not None
+            self._leave_to(other)
+        self._end_with(lambda: self.party.dismiss(self.clock), by, TRANSFERRED)
+
+    def dissolve(self, by: Party) -> None:
+        """Let both parties go to another call, one of whom has asked for that; this one is over."""
+        kept = self.party
+        for party in (kept, kept.part()):
+            if party is not None:
+                party.settle()
+        self._board.relay.part(kept.side)
+        user, self.user = self.user, None
+        self._close(By.CALLER if by is kept else By.CALLEE, TRANSFERRED)
+        if user is not None:
+            user.caller_left(TRANSFERRED)
+
+    def party_left(self, party: Party, reason: str) -> None:
+        """One side is gone: so is the other; the dialplan goes on when it was the callee."""
+        more = crossing(party.session.take_fields(), ENDS)
+        if party is self.party:
+            self._end_with(None, By.CALLER, reason, 500 if reason == NO_PRACK else 487, more)
+            return
+        self._board.observer.party_left(self, party, reason)
+        party.leave()
+        if self.legs.release(party):
+            return
+        if self.transferor is not None and self.transferor.transferor is party:
+            self.transferor.transferor = None  # it need not wait for the end
+            return
+        if (outcome := self._outcome) is not None:
+            if not self.answered:  # the relay has yet to say how the two are connected
+                outcome = Failed(480, "the callee has hung up", by=outcome.by)
+            self._callee_left(outcome)
+
+    def cannot_connect(self, failure: Failure) -> None:
+        """The two sides have no media in common, or none at all."""
+        status, words = status_of(failure)
+        # A malformed description is the callee's, and no fault of the caller's request.
+        self.disconnect(488 if status == 400 else status, words)
+
+    def disconnect(self, status: int, words: str) -> None:
+        """Hang up the callee, who has answered in vain."""
+        peer, outcome = self.party.other, self._outcome
+        if peer is not None and outcome is not None:
+            peer.leave()
+            peer.hang_up()
+            self._callee_left(Failed(status, words, by=outcome.by))
+
+    def cannot_go_on(self, party: Party, failure: Failure) -> None:
+        """Its answer to our own offer is none (RFC 3261 13.2.2.4): nothing can be heard."""
+        if not self.ended:
+            self._end_with(self.party.hang_up, By.EXCHANGE, status_of(failure)[1])
+
+    # Inside
+
+    def _leave_to(self, party: Party) -> None:
+        """The caller goes, and leaves the call to the other party. The dialplan has nothing to say to that one."""
+        user, self.user = self.user, None
+        self._is_left = True
+        self.speaking.stop()
+        self._dialled = None
+        self.party.speaker = None
+        self.party = party
+        if user is not None:
+            user.caller_left(TRANSFERRED)
+
+    def _end_with(
+        self, last: Callable[[], Any] | None, by: By, reason: str, status: int = 200, more: tuple[Field, ...] = ()
+    ) -> None:
+        """The call is over, and not because the dialplan said so."""
+        if self.ended:
+            return
+        self._finish(by, reason, status, more)
+        if last is not None:
+            last()
+        if self.user is not None:
+            self.user.caller_left(reason)
+
+    def _finish(self, by: By, words: str, status: int = 200, more: tuple[Field, ...] = ()) -> None:
+        """Let go of everything but the caller's session.
+
+        :param status: the final one that the caller is given; where it was answered, that was a 200.
+        """
+        self.ended = True
+        self._stop_ringing(more)
+        peer = self.party.other
+        if peer is not None:
+            peer.leave()
+            peer.hang_up(more)
+        self.party.leave()
+        self._close(by, words, status, more)
+
+    def _stop_ringing(self, more: tuple[Field, ...]) -> None:
+        ringing, self._ringing = self._ringing, None
+        self._dialled = None
+        if ringing is not None:
+            ringing.give_up(more)
+
+    def _close(self, by: By, words: str, status: int = 200, more: tuple[Field, ...] = ()) -> None:
+        """Let go of all that is not a party of the conversation, and say that the call is over."""
+        self.ended = True
+        self.speaking.stop()
+        self._stop_ringing(more)
+        self.legs.drop_all(more)
+        transferor, self.transferor = self.transferor, None
+        if transferor is not None:
+            transferor.release()
+        self._board.observer.call_ended(self, Ending(by, words, 200 if self.answered else status))
+        self._board.call_ended(self)
+
+    def _callee_left(self, outcome: Outcome) -> None:
+        """Answer to the caller what the callee would have answered; then it is the dialplan's turn."""
+        self.party.settle()
+        self._dial_over(outcome)
+
+    def _dial_over(self, outcome: Outcome) -> None:
+        self.last_outcome = outcome
+        self._board.observer.call_dialled(self, outcome)
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None:
+            dialled.callback(outcome)
+        elif self._is_left:
+            self.hang_up()  # nobody decides any more what comes next

@@ -1,0 +1,199 @@
+"""Transferring: what comes of a REFER in a call (RFC 3515, RFC 5589). The transferor sends the other party to where it
+may call itself, if the dialplan has nothing against that; or it connects the two whom it talks to in two calls.
+
+Who is transferred blindly calls the target in the transferor's name. The transferor hears how far that is, and has the
+call back if it fails (RFC 5589 section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pbx.exchange.board import Board
+from pbx.exchange.caller import Caller
+from pbx.exchange.party import Party
+from pbx.exchange.transfer import Transfer, TransferTarget
+from pbx.sip.headers import REPLACES, REQUIRE, Field
+from pbx.sip.refer import Referral
+from pbx.sip.timers import Clock
+
+_NEEDS_REPLACES = REQUIRE.field(
+    "replaces"
+)  # who does not know it would ring for a call of its own (RFC 3891 section 4)
+
+_log = Logger(namespace="pbx.call")
+
+
+class Transferring:
+    """A blind transfer that goes on (`pbx.exchange.asker.Asker`).
+
+    :param referral: what the transferor asked for; it is accepted.
+    :ivar transferor: who has, connected to nobody; None once it has left.
+    :ivar number: its extension.
+    """
+
+    __slots__ = ("_clock", "_over", "_referral", "number", "transferor")
+
+    agreed = b""
+
+    def __init__(self, referral: Referral, transferor: Party, clock: Clock) -> None:
+        self._referral = referral
+        self._over = False
+        self._clock = clock
+        self.transferor: Party | None = transferor
+        self.number = transferor.number
+
+    def progress(self, status: int, sdp: bytes = b"", more: tuple[Field, ...] = ()) -> None:
+        """The target rings, say."""
+        self._referral.progress(status)
+
+    def answer(self, sdp: bytes, more: tuple[Field, ...] = ()) -> None:
+        """The target has answered: the transferor has nothing more to do here."""
+        self.reject(200)
+        self.release()
+
+    def reject(self, status: int, reason: str = "", more: tuple[Field, ...] = ()) -> None:
+        """The target has not answered."""
+        if not self._over:
+            self._over = True
+            self._referral.end(status, reason)
+
+    def when_told(self, then: Callable[[], None]) -> None:
+        """After the final response, go on when the transferor has that."""
+        self._referral.when_told(then)
+
+    def release(self) -> None:
+        """It is over: hang up the transferor, in a while, for it must hear of that before."""
+        self.reject(487)
+        transferor, self.transferor = self.transferor, None
+        if transferor is not None:
+            transferor.lingers = True
+            transferor.leave()
+            transferor.dismiss(self._clock)
+
+
+def transfer(board: Board, party: Party, referral: Referral) -> None:
+    """Do what a party asks for with a REFER in its call, or refuse it; the calls go on then."""
+    by = board.extension(party.number) if party.number else None
+    if by is None or referral.method != "INVITE":
+        referral.refuse(403)
+    elif not _is_talking(party):
+        referral.refuse(403, "nobody has answered that call")
+    else:
+        wanted = referral.replaces
+        key = (wanted.call_id, wanted.to_tag, wanted.from_tag) if wanted is not None else None
+        session = board.agent.session_of(key) if key is not None else None
+        if session is not None:
+            _connect(board, by, party, session.user, referral)
+        elif key is not None and board.agent.was_ended(key):
+            referral.refuse(481)  # RFC 3891 section 3
+        else:
+            _send(board, by, party, referral)
+
+
+def _connect(board: Board, by: Caller, party: Party, consulting: object, referral: Referral) -> None:
+    """The transferor talks in two calls: both are ours (RFC 5589 section 7)."""
+    if not isinstance(consulting, Party):
+        referral.refuse(481)
+    elif consulting is party or consulting.number != party.number:
+        referral.refuse(403, "that call is not yours")
+    elif not _is_talking(consulting) or consulting.other is None or party.other is None:
+        referral.refuse(403, "nobody has answered that call")
+    else:
+        target = consulting.other.identity
+        asked = Transfer(by, party.other.identity, _shown(board, target.number, referral), is_attended=True)
+        _decide(board, asked, party, referral).addCallback(_connected, party, consulting, referral)
+
+
+def _connected(allowed: bool, party: Party, consulting: Party, referral: Referral) -> None:
+    if not allowed:
+        return
+    remaining, target = party.other, consulting.other
+    if not (_is_talking(party) and _is_talking(consulting)) or remaining is None or target is None:
+        referral.refuse(481)  # somebody has left while the dialplan thought about it
+        return
+    party.lingers = True
+    referral.accept()
+    referral.end(200)
+    if target.user.leads(target) and not remaining.user.leads(remaining):
+        # The call goes on whose caller stays: its dialplan has still something to say.
+        party, consulting, target = consulting, party, remaining
+    consulting.user.give_away(target)
+    party.user.replace(party, target)
+
+
+def _send(board: Board, by: Caller, party: Party, referral: Referral) -> None:
+    """The other party is to call somebody (RFC 5589 section 6); or to take the transferor's place in a dialog that is
+    not ours."""
+    remaining, dialog = party.other, party.session.dialog
+    assert remaining is not None and dialog is not None
+    place = board.place_of(referral.target, dialog.flow)
+    number = place[0] if place is not None else ""
+    if number and number in (by.number, remaining.number):
+        referral.refuse(403, "that is where the call is")
+        return
+    asked = Transfer(by, remaining.identity, _shown(board, number, referral))
+    _decide(board, asked, party, referral).addCallback(_sent, board, by, party, remaining, place, referral)
+
+
+def _sent(
+    allowed: bool,
+    board: Board,
+    by: Caller,
+    party: Party,
+    remaining: Party,
+    place: tuple[str, str] | None,
+    referral: Referral,
+) -> None:
+    if not allowed:
+        return
+    if party.other is not remaining or not _is_talking(party):
+        referral.refuse(481)
+        return
+    more, wanted = referral.fields, referral.replaces
+    if wanted is not None:
+        early = ";early-only" if wanted.early_only else ""
+        named = f"{wanted.call_id};to-tag={wanted.to_tag};from-tag={wanted.from_tag}{early}"
+        more = (*more, REPLACES.field(named), _NEEDS_REPLACES)
+    referral.accept()
+    party.user.dissolve(party)
+    transferring = Transferring(referral, party, board.agent.clock)
+    board.transferred(transferring, remaining, by, place or str(referral.target), more)
+
+
+def _shown(board: Board, number: str, referral: Referral) -> TransferTarget:
+    is_internal = bool(number) and board.extension(number) is not None
+    return TransferTarget(number, str(referral.target), is_internal)
+
+
+def _decide(board: Board, asked: Transfer, party: Party, referral: Referral) -> Deferred[bool]:
+    """Whether a transfer may be. Where it may not, the REFER is refused."""
+    assert party.session.dialog is not None
+    decided = board.may_transfer(asked, party.session.dialog.flow)
+    return decided.addCallbacks(_decided, _undecided, callbackArgs=(referral,), errbackArgs=(asked, referral))
+
+
+def _decided(allowed: bool, referral: Referral) -> bool:
+    if not allowed:
+        referral.refuse(403)
+    return allowed
+
+
+def _undecided(failure: Failure, asked: Transfer, referral: Referral) -> bool:
+    """The dialplan's own policy has failed: nobody is transferred by mistake."""
+    _log.failure(
+        "the dialplan's policy of transfers failed for {by} to {target}",
+        failure,
+        by=asked.by.number,
+        target=asked.target,
+    )
+    referral.refuse(500)
+    return False
+
+
+def _is_talking(party: Party) -> bool:
+    return party.answered and party.other is not None and party.other.answered
