@@ -85,6 +85,12 @@ def test_one_failure_is_forgiven_a_minute(door):
     assert door.shut()
 
 
+def test_source_that_comes_from_another_port_each_time_is_the_same_one(door):
+    for port in range(1024, 1029):
+        door.fail(1, ("UDP", "192.0.2.66", port), proven=True)
+    assert door.shut(("UDP", "192.0.2.66", 40000)) and door.shut(("TCP", "192.0.2.66", 40000))
+
+
 def test_datagrams_alone_never_ban_for_longer_than_a_minute(door):
     for _ in range(20):
         door.fail(5)

@@ -152,6 +152,32 @@ def test_200_phones_behind_one_address_work_with_the_defaults():
     sim.assert_idle()
 
 
+def test_flood_from_an_address_with_200_phones_behind_it_disturbs_none_of_them():
+    numbers = [str(number) for number in range(2000, 2200)]
+    sim = SimulatedExchange(plan, {**ACCOUNTS, **dict.fromkeys(numbers, "secret")})
+    bob = sim.phone("1002")
+    phones = [
+        sim.phone(number, host="198.51.100.1", behind_nat="192.168.0.7", outside=100 * n)
+        for n, number in enumerate(numbers, 1)
+    ]
+    mallory = Raw(sim, "198.51.100.1")
+    for n in range(1000):
+        mallory.sends("OPTIONS", branch=f"z9hG4bK{n}", call_id=str(n))
+        sim.advance(1 / 256)
+    assert [ban.address for ban in sim.exchange.doors.bans.listed()] == ["198.51.100.1"]
+    assert len(mallory.received) < 1000
+    for phone in phones:
+        phone.registered = False
+        phone.registers()
+    sim.advance(1)
+    assert all(phone.registered for phone in phones)
+    for phone in phones[:20]:
+        assert final(sim, phone, "1002") == (200, "")
+    assert bob.call is not None
+    mallory.close()
+    sim.assert_idle()
+
+
 def test_scanner_of_numbers_is_banned():
     sim, _ = office("1002", plan=plan)
     zoe = Raw(sim)
