@@ -262,8 +262,8 @@ class TransactionLayer:
             self._repeated.discard(key)
 
     def _server_ended(self, transaction: ServerTransaction) -> None:
-        if self._servers.pop(transaction.key, None) is not None:
-            self._occupancy.leave(transaction.flow.remote[0])
+        del self._servers[transaction.key]
+        self._occupancy.leave(transaction.flow.remote[0])
         if transaction.origin is not None:
             self._origins.discard(transaction.origin)
 
