@@ -63,6 +63,7 @@ from pbx.store.message_files import MessageFiles
 from pbx.store.messages import MessageTable
 from pbx.store.store import Store, StoreThread
 from pbx.store.switches import read_switches, write_switch
+from pbx.store.texts import TextTable
 from pbx.store.vault import Vault
 from pbx.watchdog import Watchdog
 from pbx.wiring import Exchange
@@ -173,6 +174,7 @@ class PBX(Service):
                 self._contents = opening.contents(config.database.url, config.sip.realm, reactor.seconds(), self._vault)
                 self._secret = opening.secret(config.database.url, "gruu")
                 self._bans = opening.bans(config.database.url, reactor.seconds())
+                self._texts = opening.texts(config.database.url, reactor.seconds())
                 switches, holidays = opening.calendar(config.database.url)
             self._outside = Outside(reactor, lambda: open_database(config.database.url))
             self.surroundings = Surroundings(
@@ -204,6 +206,7 @@ class PBX(Service):
         database = self._database = open_database(self.config.database.url, patience=1)
         self.store = Store(database, self.reactor, self._thread, self._vault)
         self._ban_table = BanTable(database, self.reactor, self._thread)
+        self._text_table = TextTable(database, self.reactor, self._thread)
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
@@ -258,6 +261,7 @@ class PBX(Service):
             messages=self._message_table,
             aside=self._aside,
             bans=self._ban_table,
+            texts=self._text_table,
             realm=sip.realm,
             secret=os.urandom(32),
             domains=self.config.domains,
@@ -295,7 +299,7 @@ class PBX(Service):
         names.counts = exchange.counts
         accounts, bindings = self._contents
         exchange.replace_accounts(accounts)
-        exchange.restore(bindings, self._bans, *self._messages)
+        exchange.restore(bindings, self._bans, *self._messages, self._texts)
         exchange.qualification.start()
         return exchange
 
@@ -366,6 +370,7 @@ class PBX(Service):
                 "backlog": self.store.backlog,
                 "database": self.store.trouble or "ok",
                 "voicemail": rows.voicemail(self.exchange, self._message_table.backlog, self._emails),
+                "texts": len(self.exchange.letterbox),
                 "bans": len(self.exchange.doors.bans.listed()),
                 "drops": {**self.exchange.counts, **self._shutters.counts},
                 "security": dict(self.exchange.doors.log.counts),
@@ -427,6 +432,7 @@ class PBX(Service):
         self.exchange.trunks.stop()
         self.exchange.location.stop()
         self.exchange.lamps.stop()
+        self.exchange.switchboard.messages.deliveries.stop()
         if self._emails is not None:
             self._emails.stop()
         self._opened.close()
@@ -439,6 +445,7 @@ class PBX(Service):
 
     async def _stored(self) -> None:
         await self._ban_table.close()
+        await self._text_table.close()
         await self._message_table.close()
         await self.store.close()
 

@@ -21,6 +21,7 @@ from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
 from pbx.exchange.extension_lamps import ExtensionLamps
 from pbx.exchange.gruu import Gruus
+from pbx.exchange.letterbox import IN_MEMORY, Letterbox, TextStore
 from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.observer import Observers
@@ -31,6 +32,7 @@ from pbx.exchange.reginfo import RegistrationPackage
 from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
 from pbx.exchange.switchboard import Dialplan, Switchboard
+from pbx.exchange.text import KeptText
 from pbx.exchange.thresholds import Thresholds
 from pbx.exchange.trunks import Trunks
 from pbx.features.conference.conference_state import ConferencePackage
@@ -80,6 +82,7 @@ class Exchange:
     :param messages: what is told of voice messages.
     :param aside: does what takes too long for the reactor's thread.
     :param bans: what is told of bans.
+    :param texts: what is told of texts for who is away.
     :param realm: the realm of all accounts.
     :param secret: signs nonces; at least 16 random bytes.
     :param domains: the hosts of URIs that are ours beside the addresses we listen on.
@@ -121,6 +124,7 @@ class Exchange:
         messages: MessageStore,
         aside: Aside,
         bans: BanStore = FORGETFUL,
+        texts: TextStore = IN_MEMORY,
         realm: str,
         secret: bytes,
         domains: Sequence[str] = (),
@@ -176,6 +180,7 @@ class Exchange:
         silent = self.qualification.is_silent
         phones = Phones(self.directory, self.location, gruus, self.transports, self.is_ours, silent)
         self.qualification.ways = self.agent.places = phones
+        self.letterbox = Letterbox(self.directory, clock, texts)
         self.switchboard = Switchboard(
             self.agent,
             self.relay,
@@ -189,12 +194,14 @@ class Exchange:
             self.is_ours,
             self.doors,
             Library() if library is None else library,
+            self.letterbox,
             media_address,
             calls,
         )
         events = self.switchboard.events
         domain = domains[0] if domains else realm
         self._show_extensions(gruus, domain)
+        self.location.renewals.append(self.switchboard.messages.deliveries.renewed)
         self.switchboard.observer = Observers([self.switchboard.turns, self.extension_lamps])
         self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
@@ -259,8 +266,10 @@ class Exchange:
         bans: Sequence[Ban],
         mailboxes: Sequence[Mailbox] = (),
         messages: Sequence[Message] = (),
+        texts: Sequence[KeptText] = (),
     ) -> None:
         """Take over what the store has kept of the last run."""
+        self.letterbox.restore(texts)
         self.voicemail.replace(mailboxes)
         self.voicemail.restore(messages)
         self._registered.restore(bindings)
@@ -283,6 +292,7 @@ class Exchange:
             self.switchboard.events.expel(number)
             self.dialogs.changed(number)
             self.presence.changed(number)
+            self.letterbox.expel(number)
             if self.end_calls:
                 self.switchboard.hang_up(number, REMOVED)
 

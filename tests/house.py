@@ -91,6 +91,7 @@ TABLE = {
     "pbx.exchange.reach": VALUES,
     "pbx.exchange.switch": VALUES,
     "pbx.exchange.target": VALUES,
+    "pbx.exchange.text": VALUES,
     "pbx.exchange.thresholds": VALUES,
     "pbx.exchange.transfer": VALUES,
     "pbx.exchange.trunk": VALUES,

@@ -1,24 +1,27 @@
-"""MESSAGE to an extension (RFC 3428): it goes to all its phones, and has arrived when one of them takes it."""
+"""MESSAGE to an extension (RFC 3428): it goes to all its phones, and has arrived when one of them takes it. For who is
+away it is kept.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 
-from pbx.exchange.asking import Asking
 from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import INFORMATION, crossing
+from pbx.exchange.deliveries import Deliveries
 from pbx.exchange.destination import Destination
-from pbx.exchange.outcome import Outcome
+from pbx.exchange.letter import Letter
+from pbx.exchange.letterbox import Letterbox
+from pbx.exchange.outcome import Outcome, Unreachable
 from pbx.exchange.privacy import withheld
 from pbx.exchange.target import ExtensionTarget, Target
-from pbx.sip.correspondence import Correspondence
+from pbx.exchange.text import KeptText, Text
 from pbx.sip.errors import Malformed, Refused
-from pbx.sip.flow import Flow, hostport_of
-from pbx.sip.headers import RETRY_AFTER
-from pbx.sip.message import Request, Response
+from pbx.sip.headers import EXPIRES, RETRY_AFTER
+from pbx.sip.message import Request
 from pbx.sip.timers import T1, Timer
-from pbx.sip.transaction_layer import LONGEST_DATAGRAM, ServerTransaction
+from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.user_agent import UserAgent
 
 PATIENCE = 48 * T1
@@ -27,59 +30,71 @@ PATIENCE = 48 * T1
 MOST, MOST_OF_ONE = 2000, 16
 """Messages under way at a time, in all and of one sender (RFC 3428 section 8)."""
 
-Copy = Callable[[Destination, Flow], Request]
-
 _LATER = RETRY_AFTER.field(int(PATIENCE))
-_VIA = 100  # bytes of the Via that a request has yet to get
+
+Keep = Callable[[], KeptText | None]
 
 
-class Letter:
-    """One MESSAGE on its way to the phones of an extension.
+class Posting:
+    """A MESSAGE whose receiver has phones, until all of them have answered (`pbx.exchange.letter.LetterUser`).
 
-    :param transaction: its sender's.
-    :param copy: makes the request for one phone.
+    :param keep: keeps it, if that is possible.
     :param told: is called once the sender has its answer.
     """
 
-    __slots__ = ("_copy", "_expiry", "_tag", "_told", "_transaction", "_waiting")
+    __slots__ = ("_agent", "_deliveries", "_expiry", "_keep", "_kept", "_letter", "_tag", "_told", "_transaction")
 
-    def __init__(self, agent: UserAgent, transaction: ServerTransaction, copy: Copy, told: Callable[[], None]) -> None:
-        self._copy = copy
+    def __init__(
+        self,
+        agent: UserAgent,
+        transaction: ServerTransaction,
+        deliveries: Deliveries,
+        keep: Keep,
+        told: Callable[[], None],
+    ) -> None:
+        self._agent = agent
+        self._deliveries = deliveries
+        self._keep = keep
         self._told = told
         self._tag = agent.identifiers.token()
         self._transaction: ServerTransaction | None = transaction
-        self._waiting = 0  # phones that have not answered
-        self._expiry: Timer | None = agent.clock.callLater(PATIENCE, self._expired)
+        self._letter: Letter | None = None
+        self._kept: KeptText | None = None  # while the phones that were asked could still take it
+        self._expiry: Timer | None = None
 
-    def post(self, agent: UserAgent, phones: list[Destination]) -> None:
-        """Send a copy to each phone."""
-        self._waiting = len(phones)
-        for phone in phones:
-            Asking(agent, self, phone).start()
+    def start(self, text: Text, phones: list[Destination], forwards: int) -> bool:
+        """Send it; return whether any of these phones can get it."""
+        self._expiry = self._agent.clock.callLater(PATIENCE, self._expired)
+        self._letter = Letter(self._agent, self, text, forwards)
+        if self._letter.post(phones):
+            return True
+        self._expiry.cancel()
+        return False
 
-    def request_to(self, destination: Destination, flow: Flow) -> Request:
-        """The copy for one phone."""
-        return self._copy(destination, flow)
+    def letter_taken(self, letter: Letter) -> None:
+        """A phone has it, which perhaps was thought to be away."""
+        self._answer(letter.taken)
+        if self._kept is not None:
+            self._deliveries.arrived(self._kept)
 
-    def answered(self, asking: Asking, response: Response) -> None:
-        """A phone answered."""
-        if response.status < 300:
-            self._answer(202 if response.status == 202 else 200)
-        else:
-            self._lost()
-
-    def unanswered(self, asking: Asking, status: int) -> None:
-        """A phone does not answer."""
-        self._lost()
-
-    def _lost(self) -> None:
-        self._waiting -= 1
-        if not self._waiting:
-            self._answer(480)
+    def letter_over(self, letter: Letter) -> None:
+        """No phone will say anything more."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._deliveries.release(kept.number)
+            self._deliveries.begin(kept.number)  # it may have registered meanwhile
+        elif self._transaction is not None:
+            self._answer(480 if letter.refused or self._keep() is None else 202)
 
     def _expired(self) -> None:
         self._expiry = None
-        self._answer(480)
+        assert self._letter is not None
+        if self._letter.refused or (kept := self._keep()) is None:
+            self._answer(480)
+            return
+        self._kept = kept
+        self._deliveries.hold(kept.number)
+        self._answer(202)
 
     def _answer(self, status: int) -> None:
         """Answer the sender, once; what phones say later changes nothing."""
@@ -93,20 +108,24 @@ class Letter:
 
 
 class Messages:
-    """All messages under way.
+    """All messages under way, and those that are kept.
 
     :param locate: where a target is reached, see `Switchboard.locate`.
     """
 
-    def __init__(self, agent: UserAgent, locate: Callable[[Target, bool], list[Destination] | Outcome]) -> None:
+    def __init__(
+        self, agent: UserAgent, letterbox: Letterbox, locate: Callable[[Target, bool], list[Destination] | Outcome]
+    ) -> None:
+        self.deliveries = Deliveries(agent, letterbox, locate)
         self._agent = agent
+        self._letterbox = letterbox
         self._locate = locate
         self._under_way: Counter[str] = Counter()  # by sender
 
     def deliver(
         self, transaction: ServerTransaction, request: Request, sender: Caller, target: ExtensionTarget
     ) -> None:
-        """Deliver a MESSAGE to the phones of an extension.
+        """Deliver a MESSAGE to the phones of an extension, or keep it.
 
         :raises Malformed: with the status that tells the sender why that is impossible.
         """
@@ -115,33 +134,34 @@ class Messages:
         number = sender.number
         if self._under_way[number] >= MOST_OF_ONE or self._under_way.total() >= MOST:
             raise Refused(503, _LATER)
-        found = self._locate(target, request.uri.scheme == "sips")
-        if not isinstance(found, list):
-            raise Malformed(found.status, found.text)
-        forwards = request.max_forwards - 1
-        fields, kind, body = crossing(request.fields, INFORMATION), request.first("content-type") or "", request.body
+        secure = request.uri.scheme == "sips"
+        fields = crossing(request.fields, INFORMATION)
         if sender.is_private:
             fields = withheld(fields)
+        text = Text(sender, fields, request.first("content-type") or "", request.body)
+        # What is kept may go over any way, and to any phone.
+        may_keep, expires = not (secure or target.instance), request.one(EXPIRES)
 
-        def copy(destination: Destination, flow: Flow) -> Request:
-            shown = sender.shown_at(hostport_of(flow))
-            identifiers = self._agent.identifiers
-            way = Correspondence(identifiers, flow, destination.uri, shown, destination.callee, forwards)
-            return way.request("MESSAGE", fields, body, kind)
+        def keep() -> KeptText | None:
+            return self._letterbox.keep(target.number, text, expires) if may_keep else None
 
-        phones = [phone for phone in found if phone.flow is None or _may_go(phone.flow, copy(phone, phone.flow))]
-        if not phones:
-            raise Malformed(513, "")
+        found = self._locate(target, secure)
+        if isinstance(found, Unreachable) or (may_keep and target.number in self._letterbox):
+            # What is kept arrives first, so that all come in their order.
+            if keep() is None:
+                raise Malformed(480, "")
+            transaction.respond(request.response(202, "", self._agent.identifiers.token()))  # RFC 3428 section 7
+            self.deliveries.begin(target.number)
+            return
+        if not isinstance(found, list):
+            raise Malformed(found.status, found.text)
         self._under_way[number] += 1
-        letter = Letter(self._agent, transaction, copy, lambda: self._told(number))
-        letter.post(self._agent, phones)
+        posting = Posting(self._agent, transaction, self.deliveries, keep, lambda: self._told(number))
+        if not posting.start(text, found, request.max_forwards - 1):
+            self._told(number)
+            raise Malformed(513, "")
 
     def _told(self, number: str) -> None:
         self._under_way[number] -= 1
         if not self._under_way[number]:
             del self._under_way[number]
-
-
-def _may_go(flow: Flow, request: Request) -> bool:
-    """Whether a message is short enough for its way (RFC 3428 section 8)."""
-    return flow.reliable or flow.wider() is not None or len(bytes(request)) + _VIA <= LONGEST_DATAGRAM

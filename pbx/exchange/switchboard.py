@@ -23,6 +23,7 @@ from pbx.exchange.doors import Doors
 from pbx.exchange.events import Events
 from pbx.exchange.extension import Extension
 from pbx.exchange.gruu import Gruus
+from pbx.exchange.letterbox import Letterbox
 from pbx.exchange.link import Link
 from pbx.exchange.messages import Messages
 from pbx.exchange.observer import Observer
@@ -80,11 +81,13 @@ class Switchboard:
     :param trunks: the ways to the telephone network.
     :param doors: is asked about everybody who calls.
     :param library: the sounds that callers may hear.
+    :param letterbox: keeps texts for who is away.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param calls: how many calls there may be, in all and from one address.
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
     :ivar calls: the calls that are not over, by id.
     :ivar events: what can be subscribed to, and published.
+    :ivar messages: the texts under way.
     :ivar trunks: the ways to the telephone network.
     :ivar turns: whose turn it is in ring groups.
     :ivar features: what the dialplan's verbs are given to work with; nothing here knows what that is.
@@ -106,6 +109,7 @@ class Switchboard:
         is_ours: Callable[[str], bool],
         doors: Doors,
         library: Library,
+        letterbox: Letterbox,
         media_address: str = "",
         calls: tuple[int, int] = CALLS,
     ) -> None:
@@ -119,7 +123,7 @@ class Switchboard:
         self.turns = Turns(agent.clock)
         self.features: Any = None
         self.observer: Observer = self.turns
-        self._messages = Messages(agent, self.locate)
+        self.messages = Messages(agent, letterbox, self.locate)
         self._directory = directory
         self._phones = phones
         self._gruus = gruus
@@ -209,7 +213,9 @@ class Switchboard:
         elif request.method == "PUBLISH":
             self.events.publishing(transaction, request, sender, self._directory.number_of(request.uri.decoded_user))
         elif request.method == "MESSAGE":
-            self._messages.deliver(transaction, request, sender, ExtensionTarget(*self._gruus.resolve(request.uri)))
+            user, instance = self._gruus.resolve(request.uri)
+            target = ExtensionTarget(self._directory.number_of(user), instance)
+            self.messages.deliver(transaction, request, sender, target)
         else:
             Referral(self.agent, transaction, request).refuse(403)  # nobody may transfer calls yet
 

@@ -13,6 +13,7 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding
 from pbx.exchange.switch import Switch
+from pbx.exchange.text import KeptText
 from pbx.faults import Fault
 from pbx.features.voicemail.mailbox import Mailbox, Message
 from pbx.store import accounts, migration
@@ -24,6 +25,7 @@ from pbx.store.messages import read_mailboxes, read_messages
 from pbx.store.schema import aliases, extensions, mailboxes, secrets, trunks
 from pbx.store.store import read_accounts, read_bindings
 from pbx.store.switches import read_switches
+from pbx.store.texts import read_texts
 from pbx.store.vault import Vault
 
 
@@ -162,6 +164,20 @@ def bans(url: str, now: float) -> list[Ban]:
     try:
         with explained(url):
             return read_bans(database, now)
+    finally:
+        database.dispose()
+
+
+def texts(url: str, now: float) -> list[KeptText]:
+    """Return the texts that the last run has left, of a database that `contents` has found good.
+
+    :param now: seconds since 1970.
+    :raises Fault: it cannot be opened any more.
+    """
+    database = open_database(url)
+    try:
+        with explained(url):
+            return read_texts(database, now)
     finally:
         database.dispose()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0007"
+REVISION = "0008"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -165,6 +165,22 @@ bans = sa.Table(
     sa.Column("since", sa.Double, nullable=False),
     sa.Column("until", sa.Double, nullable=False),
     sa.Column("times", sa.Integer, nullable=False),
+)
+
+# The server's own table: the fields of `pbx.exchange.text.KeptText` and of what it keeps.
+texts = sa.Table(
+    "texts",
+    metadata,
+    sa.Column("n", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.String, nullable=False),
+    sa.Column("sender", sa.String, nullable=False),
+    sa.Column("sender_name", sa.String, nullable=False),
+    sa.Column("is_private", sa.Boolean, nullable=False),
+    sa.Column("fields", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("kept_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
 )
 
 # One row for each administrators' table; triggers raise `n` at every change, and the server reads it twice a second.

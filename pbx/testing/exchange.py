@@ -388,6 +388,7 @@ class SimulatedExchange:
             sim.exchange.qualification.stop()
             sim.exchange.location.stop()
             sim.exchange.lamps.stop()
+            sim.exchange.switchboard.messages.deliveries.stop()
             sim.exchange.transports.stop()
             for phone in sim.phones:
                 phone.leaves()

@@ -6,6 +6,8 @@ import pytest
 
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.destination import Destination
+from pbx.exchange.directory import Directory
+from pbx.exchange.letterbox import IN_MEMORY, Letterbox
 from pbx.exchange.messages import PATIENCE, Messages
 from pbx.exchange.target import ext
 from tests.sip.endpoint import Endpoint, names
@@ -21,7 +23,8 @@ class Post(Endpoint):
         super().__init__()
         hosts = ("192.0.2.21", "192.0.2.22")
         self.phones = [Wire(self.clock, reliable, remote=(host, 5060)) for host in hosts]
-        self.messages = Messages(self.agent, self.locate)
+        self.letterbox = Letterbox(Directory(), self.clock, IN_MEMORY)
+        self.messages = Messages(self.agent, self.letterbox, self.locate)
         self.count = 0
 
     def is_sent(self, body: bytes = b"hello") -> list[str]:
@@ -102,6 +105,6 @@ def test_caller_without_a_number_is_shown_as_such():
 
 def test_target_is_the_extension_that_is_written_to(post):
     asked = []
-    post.messages = Messages(post.agent, lambda target, secure: asked.append((target, secure)) or [])
+    post.messages = Messages(post.agent, post.letterbox, lambda target, secure: asked.append((target, secure)) or [])
     assert post.is_sent() == ["513 MESSAGE"]
     assert asked == [(ext("1001"), False)]
