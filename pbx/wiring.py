@@ -201,15 +201,11 @@ class Exchange:
         events = self.switchboard.events
         domain = domains[0] if domains else realm
         self._show_extensions(gruus, domain)
-        self.location.renewals.append(self.switchboard.messages.deliveries.renewed)
-        self.switchboard.observer = Observers([self.switchboard.turns, self.extension_lamps])
+        self._tell_of_what_happens()
         self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
         self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
-        account = f"sip:{mailbox_number}@{domain}" if mailbox_number else ""
-        summary = MessageSummary(events, self.voicemail, account)
-        events.offer(summary)
-        self.lamps = Lamps(self.agent, self.voicemail, self.location, phones, events, summary.body)
+        self._show_voicemail(phones, f"sip:{mailbox_number}@{domain}" if mailbox_number else "")
         self.switchboard.features = Features(self.conferences, self.voicemail)
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)
@@ -227,6 +223,18 @@ class Exchange:
         self.presence = PresencePackage(events, self.directory, self.location, domain)
         events.offer(self.presence)
         events.accept(self.presence)
+
+    def _show_voicemail(self, phones: Phones, account: str) -> None:
+        """Let phones have lamps for voice messages, whether they ask for them or not."""
+        events = self.switchboard.events
+        summary = MessageSummary(events, self.voicemail, account)
+        events.offer(summary)
+        self.lamps = Lamps(self.agent, self.voicemail, self.location, phones, events, summary.body)
+
+    def _tell_of_what_happens(self) -> None:
+        """Let everybody hear of calls and registrations who has to."""
+        self.switchboard.observer = Observers([self.switchboard.turns, self.extension_lamps])
+        self.location.renewals.append(self.switchboard.messages.deliveries.renewed)
 
     def listen(self, bound: Any) -> UDPTransport:
         """Take a bound UDP socket as one of our listeners."""
