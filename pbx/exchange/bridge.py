@@ -238,6 +238,15 @@ class Bridge(Conversation):
             described = way(peer.side, self.party.side, sdp)
             described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
 
+    def ringing_picked_up(self, peer: Party, outcome: Outcome) -> None:
+        """Connect whoever has picked it up; the caller is answered for that."""
+        self._ringing = None
+        self.speaking.hush()
+        self._outcome = outcome
+        self._sides.append(peer.side)
+        peer.side.user = SoundWatch(self.id, "callee")
+        self.speaking.answer().addCallback(lambda _: self._join(peer))
+
     def ringing_failed(self, outcome: Outcome) -> None:
         """Nobody answered: it is the dialplan's turn."""
         self._ringing = None

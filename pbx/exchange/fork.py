@@ -16,6 +16,7 @@ from pbx.exchange.cause import NO_ANSWER, NORMAL, NOT_SELECTED, OVERDUE, cause_i
 from pbx.exchange.destination import Destination
 from pbx.exchange.hunt import Hunt
 from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, best, outcome_of
+from pbx.exchange.party import Party
 from pbx.exchange.passing import decline
 from pbx.exchange.target import Target
 from pbx.media.relay import Relay
@@ -120,6 +121,9 @@ class ForkUser(Protocol):
     def fork_answered(self, branch: Branch, sdp: bytes, outcome: Outcome) -> None:
         """A branch answered; its session is the bridge's now. The others are cancelled."""
 
+    def fork_picked_up(self, party: Party, outcome: Outcome) -> None:
+        """Somebody else has answered in the place of a branch; all are cancelled."""
+
     def fork_failed(self, outcome: Outcome) -> None:
         """No branch answered."""
 
@@ -190,6 +194,19 @@ class Fork:
     def is_single(self) -> bool:
         """Whether one callee is left that may answer, and is so by one early dialog."""
         return len(self._branches) == 1 and not self._branches[0].session.is_forked
+
+    def number_of(self, session: Session) -> str:
+        """The extension whose phone a branch rings; "" for none."""
+        return next((branch.destination.number for branch in self._branches if branch.session is session), "")
+
+    def picked_up(self, session: Session, party: Party) -> None:
+        """Somebody else answers what a branch rings for."""
+        branch = self._branch_of(session)
+        attempt = self._attempt(branch, 200, "picked up")
+        outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
+        self._end()
+        self._cancel((ELSEWHERE,), NOT_SELECTED, 487, ANSWERED_ELSEWHERE)
+        self._user.fork_picked_up(party, outcome)
 
     def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
         """A branch has a provisional response."""

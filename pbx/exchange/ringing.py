@@ -42,6 +42,9 @@ class RingingUser(PartyUser, Observed, Protocol):
     def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
         """Somebody answered, with this description; the others are cancelled."""
 
+    def ringing_picked_up(self, peer: Party, outcome: Outcome) -> None:
+        """Somebody has picked it up, whom we have answered ourselves; all callees are cancelled."""
+
     def ringing_failed(self, outcome: Outcome) -> None:
         """Nobody answered."""
 
@@ -163,6 +166,12 @@ class Ringing:
         self._board.observer.attempt_answered(self._user, branch)
         more = crossing(branch.session.take_fields(), PROGRESS)
         self._user.ringing_answered(peer, sdp, outcome, more)
+
+    def fork_picked_up(self, party: Party, outcome: Outcome) -> None:
+        """Somebody else has answered in the place of a callee."""
+        self._early = self._fork = None
+        party.user = self._user
+        self._user.ringing_picked_up(party, outcome)
 
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered."""

@@ -30,6 +30,7 @@ from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.phones import Phones
+from pbx.exchange.pickup import owner_of, take_over
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
 from pbx.exchange.registrar import Registrar
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget, UriTarget
@@ -49,6 +50,7 @@ from pbx.sip.reasons import STOPPING
 from pbx.sip.refer import Referral
 from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
+from pbx.sip.session import CONFIRMED
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.uac import Policy
 from pbx.sip.uri import Uri, parse_uri
@@ -142,7 +144,7 @@ class Switchboard:
         :raises Refused: 503 while draining or when there are too many, 401 without credentials, 404 for domains that
             are not ours, 486 when its trunk carries no more.
         :raises Malformed: when the INVITE cannot make a session, when a stranger dials what is not for strangers, when
-            the caller has called enough, or when it wants to replace a session: nobody may do that yet.
+            the caller has called enough, or when it wants to replace a session that is not its own to replace.
         """
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
@@ -158,8 +160,12 @@ class Switchboard:
         if caller.source is Source.ANONYMOUS and not self.dialplan.serves(caller.source, number):
             self._doors.forbidden("anonymous-refused", caller, number, transaction.flow)
             raise Malformed(403, "")  # here, where it leaves nothing behind
-        if replaced(self.agent, request) is not None:
-            raise Malformed(403, "")  # RFC 3891 section 3
+        replaces = replaced(self.agent, request)
+        if replaces is not None:
+            if not self._may_pick_up(caller, owner_of(replaces), replaces.state is CONFIRMED):
+                raise Malformed(403, "")  # RFC 3891 section 3
+            take_over(self, transaction, caller, replaces)
+            return
         if not self._occupancy.has_room(transaction.flow.remote[0]):
             self.agent.layer.counts["too many calls"] += 1
             raise no_room()
@@ -305,6 +311,14 @@ class Switchboard:
         """End all calls."""
         for bridge in list(self.calls.values()):
             bridge.end(STOPPING)
+
+    def _may_pick_up(self, caller: Caller, number: str, answered: bool) -> bool:
+        """Whether a caller may take over a call of an extension: its own, with another phone.
+
+        :param number: "" for none of ours.
+        :param answered: whether that one talks; else its phone rings.
+        """
+        return bool(number) and caller.source is Source.INTERNAL and caller.number == number
 
     def _admits(self, allowed: bool, transfer: Transfer, flow: Flow) -> bool:
         """Whether an account has not called enough; how many calls it is in now does not count, for it leaves one."""
