@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from pbx.dialplan import Busy, Call, Plan, clock_time, ext, mailbox, prompt, room, voicemail, voicemail_menu
+from pbx.dialplan import (
+    Busy,
+    Call,
+    Plan,
+    clock_time,
+    digits,
+    ext,
+    mailbox,
+    prompt,
+    room,
+    tone,
+    voicemail,
+    voicemail_menu,
+)
 
 plan = Plan()
 
@@ -50,3 +63,40 @@ async def memo(call: Call) -> None:
 async def meeting(call: Call) -> None:
     """Let all who dial this talk to each other; 1001 may lock the room, record, remove others and end it by keys."""
     await call.conference(room("meeting"), leader=call.caller.number == "1001")
+
+
+FORWARDS = {"21": "forward_always", "61": "forward_no_answer", "62": "forward_unreachable", "67": "forward_busy"}
+
+
+@plan.internal("*<code:[26][127]>*<number:any>")
+async def forward(call: Call, code: str, number: str) -> None:
+    """Forward all calls: *21*NUMBER#; when nobody answers: *61*; no phone is registered: *62*; one is busy: *67*."""
+    number = number.rstrip("#")
+    may = code in FORWARDS and call.may_dial(number)
+    if may:
+        setattr(call.settings, FORWARDS[code], number)
+    await call.play(tone("beep" if may else "congestion"))
+
+
+@plan.internal("#<code:[26][127]>")
+@plan.internal("#<code:[26][127]>#")
+async def forward_no_more(call: Call, code: str) -> None:
+    """End that: #21#, #61#, #62#, #67#."""
+    if code in FORWARDS:
+        setattr(call.settings, FORWARDS[code], "")
+    await call.play(tone("beep" if code in FORWARDS else "congestion"))
+
+
+@plan.internal("*#<code:[26][127]>")
+@plan.internal("*#<code:[26][127]>#")
+async def say_forward(call: Call, code: str) -> None:
+    """Say where to: *#21#, *#61#, *#62#, *#67#; one beep for nowhere."""
+    number = getattr(call.settings, FORWARDS[code]) if code in FORWARDS else ""
+    await call.play(digits(number) if number else tone("beep"))
+
+
+@plan.internal("*7<code:[89]>")
+async def do_not_disturb(call: Call, code: str) -> None:
+    """Keep the phones silent: *78; no more: *79."""
+    call.settings.do_not_disturb = code == "8"
+    await call.play(tone("beep"))

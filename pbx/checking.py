@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from pbx.config import Config
 from pbx.dialplan import loading
-from pbx.dialplan.ways import circles
+from pbx.dialplan.ways import FORWARDS, circles
 from pbx.faults import Fault
 from pbx.media.library import Library
 from pbx.store import opening
 from pbx.store.database import explained, file_of, open_database, reading
-from pbx.store.schema import extensions
+from pbx.store.schema import aliases, extensions
 
 _MYPY_LINE = re.compile(r"(?P<path>.*?):(?P<line>\d+): error: (?P<what>.*?)(?:  \[(?P<code>[\w-]+)\])?")
 
@@ -45,18 +45,23 @@ def check(config: Config, file: Path) -> Iterator[Fault]:
     yield from circles(_forwards(url))
 
 
-def _forwards(url: str) -> dict[str, str]:
+def _forwards(url: str) -> dict[str, dict[str, str]]:
+    """Where each extension forwards calls to, by column."""
     path = file_of(url)
     if path is not None and not path.exists():
         return {}
     database = open_database(url)
-    columns = extensions.c
+    columns = [extensions.c[name] for name in FORWARDS]
     try:
         with explained(url), reading(database) as connection:
-            rows = connection.execute(sa.select(columns.number, columns.forward_always)).all()
+            rows = connection.execute(sa.select(extensions.c.number, *columns).order_by(extensions.c.number)).all()
+            names = {row.name: row.number for row in connection.execute(sa.select(aliases.c.name, aliases.c.number))}
     finally:
         database.dispose()
-    return {row.number: row.forward_always for row in rows if row.forward_always}
+    return {
+        number: {column: names.get(to, to) for column, to in zip(FORWARDS, targets, strict=True) if to}
+        for number, *targets in rows
+    }
 
 
 def _types(file: Path) -> Iterator[Fault]:

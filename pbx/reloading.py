@@ -19,7 +19,7 @@ from pbx.config import Config
 from pbx.dialplan import loading
 from pbx.dialplan.modules import Modules, sources
 from pbx.dialplan.plan import Plan
-from pbx.dialplan.ways import circles
+from pbx.dialplan.ways import FORWARDS, circles
 from pbx.faults import Fault
 from pbx.log import Output
 from pbx.media.library import Library
@@ -149,7 +149,11 @@ class Reloading:
         return directory.find(directory.number_of(number)) is not None
 
     def _warn_of_circles(self) -> None:
-        forwards = {one.number: one.forward_always for one in self._exchange.directory if one.forward_always}
+        directory = self._exchange.directory
+        forwards = {
+            one.number: {column: directory.number_of(to) for column in FORWARDS if (to := getattr(one, column))}
+            for one in directory
+        }
         for fault in circles(forwards):
             self.log.warn("{fault}", fault=str(fault))
 

@@ -61,6 +61,7 @@ from pbx.store.database import open_database
 from pbx.store.holidays import read_holidays
 from pbx.store.message_files import MessageFiles
 from pbx.store.messages import MessageTable
+from pbx.store.settings import SettingsTable
 from pbx.store.store import Store, StoreThread
 from pbx.store.switches import read_switches, write_switch
 from pbx.store.texts import TextTable
@@ -207,6 +208,7 @@ class PBX(Service):
         self.store = Store(database, self.reactor, self._thread, self._vault)
         self._ban_table = BanTable(database, self.reactor, self._thread)
         self._text_table = TextTable(database, self.reactor, self._thread)
+        self._settings_table = SettingsTable(database, self.reactor, self._thread)
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
@@ -297,6 +299,8 @@ class PBX(Service):
             mails=voicemail.smtp is not None,
         )
         names.counts = exchange.counts
+        exchange.directory.keep = self._settings_table.keep_setting
+        self._settings_table.kept = exchange.directory.kept
         accounts, bindings = self._contents
         exchange.replace_accounts(accounts)
         exchange.restore(bindings, self._bans, *self._messages, self._texts)
@@ -446,6 +450,7 @@ class PBX(Service):
     async def _stored(self) -> None:
         await self._ban_table.close()
         await self._text_table.close()
+        await self._settings_table.close()
         await self._message_table.close()
         await self.store.close()
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
@@ -31,6 +32,7 @@ from pbx.exchange.qualification import Qualification
 from pbx.exchange.reginfo import RegistrationPackage
 from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
+from pbx.exchange.settings import Settings
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.exchange.text import KeptText
 from pbx.exchange.thresholds import Thresholds
@@ -206,7 +208,7 @@ class Exchange:
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
         self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
         self._show_voicemail(phones, f"sip:{mailbox_number}@{domain}" if mailbox_number else "")
-        self.switchboard.features = Features(self.conferences, self.voicemail)
+        self.switchboard.features = Features(self.conferences, self.voicemail, partial(Settings, self.directory))
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)
         self._limits = limits

@@ -6,27 +6,37 @@ leave the work to the bridge. Once the caller has left, every verb raises `HungU
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from pbx.dialplan.checks import check_seconds, check_status, check_timer
+from pbx.dialplan.checks import (
+    check_seconds,
+    check_status,
+    check_targets,
+    check_timer,
+    checked_caller_id,
+    checked_redirection,
+)
 from pbx.dialplan.driver import DrivenCall, Driver
+from pbx.dialplan.forwarding import Forwarded, forwarded
 from pbx.dialplan.holidays import Moment
 from pbx.dialplan.sound_verbs import SoundVerbs, Speaking
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.work_verbs import WorkVerbs
 from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
-from pbx.exchange.group import Callee, GroupTarget
+from pbx.exchange.diversion import Diversion
+from pbx.exchange.diverting import Diverting
+from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Failed, Outcome
-from pbx.exchange.target import ExtensionTarget, TrunkName, TrunkTarget, UriTarget, uri
+from pbx.exchange.settings import Settings
+from pbx.exchange.target import UriTarget
 from pbx.features.conference.attending import attend
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
@@ -51,8 +61,6 @@ RING_LIMIT = 60.0  # seconds that `dial` rings
 FOLLOW_LIMIT = 20  # numbers that a caller may dial anew within one call
 PROGRESS_LIMIT = 6.0  # seconds until `dial_first` gives up who shows no sign of progress
 
-_NUMBER = re.compile(r"[A-Za-z0-9+*#._-]{1,64}", re.ASCII)
-
 log = Logger(namespace="dialplan")
 
 
@@ -63,12 +71,15 @@ class Features(Protocol):
     def conferences(self) -> Conferences: ...
     @property
     def voicemail(self) -> Voicemail: ...
+    @property
+    def settings(self) -> Callable[[str], Settings]: ...
 
 
 class Bridge(DrivenCall, Protocol):
     """The exchange's side of a call."""
 
     user: CallUser | None
+    last_outcome: Outcome | None
 
     @property
     def features(self) -> Features: ...
@@ -82,6 +93,8 @@ class Bridge(DrivenCall, Protocol):
     def speaking(self) -> Speaking: ...
     @property
     def fields(self) -> Sequence[Field]: ...
+    @property
+    def diverting(self) -> Diverting: ...
 
     def dial(
         self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None, caller_id: str = ""
@@ -109,9 +122,12 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
     :param new_state: makes the plan's own state of a call, at its first use.
     :param surroundings: what the plan finds around it.
     :param route: what the plan does with a call and a number; None, or its giving None, is nothing.
+    :param rights: with whose rights it goes through the plan; None for the caller's.
     """
 
-    __slots__ = ("_bridge", "_driver", "_followed", "_new_state", "_random", "_route", "_state", "_surroundings")
+    __slots__ = (
+        "_bridge", "_driver", "_followed", "_new_state", "_random", "_rights", "_route", "_state", "_surroundings",
+    )  # fmt: skip
 
     _state: State
 
@@ -122,9 +138,11 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         new_state: Callable[[], State],
         surroundings: Surroundings,
         route: Route[State] | None = None,
+        rights: Caller | None = None,
     ) -> None:
         super().__init__(bridge)
         self._route = route
+        self._rights = rights
         self._followed = 0
         self._bridge = bridge
         self._driver = driver
@@ -144,20 +162,47 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
 
     @property
     def user(self) -> Caller:
-        """The extension that calls: `number`, `name`, `did`, `may("international")`.
+        """The extension that calls: `number`, `name`, `did`, `may("international")`; in a call that was forwarded, the
+        one that has forwarded it.
 
         :raises RuntimeError: when it is none of ours that calls.
         """
-        caller = self._bridge.caller
-        if caller.source is not Source.INTERNAL:
-            raise RuntimeError(
-                f"call.user: no extension of ours makes this {caller.source.value} call; see call.caller"
-            )
-        return caller
+        if self._rights is None:
+            self._require_internal("user")
+        return self.rights
+
+    @property
+    def settings(self) -> Settings:
+        """What the extension that calls has set for itself, to read and to set: `call.settings.do_not_disturb = True`,
+        `forward_always`, `forward_busy`, `forward_no_answer`, `forward_no_answer_after`, `forward_unreachable`.
+
+        It is in force at once, and outlives a restart.
+
+        :raises RuntimeError: when it is none of ours that calls.
+        """
+        self._require_internal("settings")
+        return self._bridge.features.settings(self._bridge.caller.number)
+
+    def may_dial(self, number: str) -> bool:
+        """Whether a route takes a number, and the caller may take that."""
+        coroutine = self._route(self, number) if self._route is not None else None
+        if coroutine is not None:
+            coroutine.close()
+        return coroutine is not None
+
+    @property
+    def rights(self) -> Caller:
+        """With whose rights this call goes through the plan: the caller's, or the forwarding extension's."""
+        return self._rights or self._bridge.caller
+
+    @property
+    def diversions(self) -> tuple[Diversion, ...]:
+        """Who has sent this call on before it came here, the last one first: `by`, `to`, `reason`."""
+        return self._bridge.diverting.diversions
 
     @property
     def number(self) -> str:
-        """The number that the caller dialled."""
+        """The number that the caller dialled, or to which the call was forwarded."""
         return self._bridge.number
 
     @property
@@ -237,7 +282,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
             check_timer("dial", "progress_within", progress_within)
         shown = checked_caller_id("dial", caller_id)
         await self._begin("dial")
-        return await self._bridge.dial(targets, timeout, progress_within, shown)
+        return await self._dial(targets, timeout, progress_within, shown)
 
     async def dial_first(
         self,
@@ -269,7 +314,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         for target in targets:
             await self._begin("dial_first")
             before = outcome.attempts if outcome is not None else ()
-            outcome = await self._bridge.dial((target,), ring_for, progress_within, shown)
+            outcome = await self._dial((target,), ring_for, progress_within, shown)
             outcome = replace(outcome, attempts=(*before, *outcome.attempts))
             if not (isinstance(outcome, Failed) and retry_on(outcome)):
                 break
@@ -399,41 +444,25 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
     def _voicemail(self) -> Voicemail:
         return self._bridge.features.voicemail
 
+    def _require_internal(self, name: str) -> None:
+        source = self._bridge.caller.source
+        if source is not Source.INTERNAL:
+            raise RuntimeError(f"call.{name}: no extension of ours makes this {source.value} call; see call.caller")
+
+    async def _dial(
+        self, targets: Sequence[Callee], timeout: float, progress_within: float | None, caller_id: str
+    ) -> Outcome:
+        outcome = await self._bridge.dial(targets, timeout, progress_within, caller_id)
+        return outcome if outcome.diversion is None else await forwarded(self._bridge, outcome, self._routed)
+
+    def _routed(self, bridge: Forwarded, rights: Caller) -> Coroutine[Any, Any, object] | None:
+        """What the plan does with this call under another number."""
+        if self._route is None:
+            return None
+        call = Call(cast(Bridge, bridge), self._driver, lambda: self.state, self._surroundings, self._route, rights)
+        return self._route(call, bridge.number)
+
     async def _begin(self, verb: str) -> None:
         await self._driver.take_turn()
         if self._bridge.ended:
             raise RuntimeError(f"{verb}() on a call that has ended; return after reject(), redirect() and hang_up()")
-
-
-def check_targets(verb: str, targets: Sequence[object]) -> None:
-    """Accept targets, one at least."""
-    if not targets:
-        raise ValueError(f'{verb}() needs somebody to call, for example ext("101")')
-    for target in targets:
-        if isinstance(target, TrunkName):
-            raise TypeError(f'{verb}() calls a number by a trunk: trunk("{target}").to(number)')
-        if not isinstance(target, ExtensionTarget | GroupTarget | UriTarget | TrunkTarget):
-            raise TypeError(f'{verb}() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
-
-
-def checked_caller_id(verb: str, caller_id: object) -> str:
-    """The number to show, checked; "" for none."""
-    if caller_id is not None and not isinstance(caller_id, str):
-        raise TypeError(f"{verb}(): caller_id is a number as text, not {caller_id!r}")
-    if caller_id and not _NUMBER.fullmatch(caller_id):
-        raise ValueError(f"{verb}(): caller_id is a number, not {caller_id!r}")
-    return caller_id or ""
-
-
-def checked_redirection(targets: Sequence[UriTarget | str], status: int) -> list[str]:
-    """The addresses of a redirection, checked."""
-    if not targets:
-        raise ValueError('redirect() needs an address, for example "sip:desk@example.org"')
-    check_status("redirect", status, 300, 399)
-    return [target.uri if isinstance(target, UriTarget) else _checked_uri(target) for target in targets]
-
-
-def _checked_uri(target: object) -> str:
-    if not isinstance(target, str):
-        raise TypeError(f'redirect() takes addresses such as "sip:desk@example.org", not {target!r}')
-    return uri(target).uri

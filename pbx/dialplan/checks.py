@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
+
+from pbx.exchange.group import GroupTarget
+from pbx.exchange.target import ExtensionTarget, TrunkName, TrunkTarget, UriTarget, uri
+
+_NUMBER = re.compile(r"[A-Za-z0-9+*#._-]{1,64}", re.ASCII)
 
 
 def check_seconds(verb: str, name: str, value: object) -> None:
@@ -34,3 +41,37 @@ def check_status(verb: str, status: object, lowest: int, highest: int) -> None:
         raise TypeError(f"{verb}(): status is a number, not {status!r}")
     if not lowest <= status <= highest:
         raise ValueError(f"{verb}(): status is {lowest} to {highest}, not {status}")
+
+
+def check_targets(verb: str, targets: Sequence[object]) -> None:
+    """Accept targets, one at least."""
+    if not targets:
+        raise ValueError(f'{verb}() needs somebody to call, for example ext("101")')
+    for target in targets:
+        if isinstance(target, TrunkName):
+            raise TypeError(f'{verb}() calls a number by a trunk: trunk("{target}").to(number)')
+        if not isinstance(target, ExtensionTarget | GroupTarget | UriTarget | TrunkTarget):
+            raise TypeError(f'{verb}() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
+
+
+def checked_caller_id(verb: str, caller_id: object) -> str:
+    """The number to show, checked; "" for none."""
+    if caller_id is not None and not isinstance(caller_id, str):
+        raise TypeError(f"{verb}(): caller_id is a number as text, not {caller_id!r}")
+    if caller_id and not _NUMBER.fullmatch(caller_id):
+        raise ValueError(f"{verb}(): caller_id is a number, not {caller_id!r}")
+    return caller_id or ""
+
+
+def checked_redirection(targets: Sequence[UriTarget | str], status: int) -> list[str]:
+    """The addresses of a redirection, checked."""
+    if not targets:
+        raise ValueError('redirect() needs an address, for example "sip:desk@example.org"')
+    check_status("redirect", status, 300, 399)
+    return [target.uri if isinstance(target, UriTarget) else _checked_uri(target) for target in targets]
+
+
+def _checked_uri(target: object) -> str:
+    if not isinstance(target, str):
+        raise TypeError(f'redirect() takes addresses such as "sip:desk@example.org", not {target!r}')
+    return uri(target).uri

@@ -250,8 +250,9 @@ class Plan(Generic[State]):
 
     def _follow(self, call: Call[State], number: str) -> Coroutine[Any, Any, object] | None:
         """What is done when a caller dials a number; None when it may not, or no route takes it."""
-        found = self._routes[call.caller.source].find(number)
-        if found is None or (found[0].allow and not call.caller.may(found[0].allow)):
+        rights = call.rights
+        found = self.find(rights.source, number)
+        if found is None or (found[0].allow and not rights.may(found[0].allow)):
             return None
         return found[0].function(call, **found[1])
 

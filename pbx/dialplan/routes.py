@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from pbx.dialplan.call import Call, checked_redirection
+from pbx.dialplan.call import Call
+from pbx.dialplan.checks import checked_redirection
 from pbx.exchange.target import UriTarget
 from pbx.features.voicemail.mailbox import BUSY, UNAVAILABLE, MailboxTarget, mailbox
 

@@ -17,6 +17,10 @@ from pbx.faults import Fault
 MOST = 10_000  # numbers of one pattern that are tried
 OPEN = ("anonymous", "inbound")
 TRUNK = ("trunk(", "dialplan.trunk(", "pbx.dialplan.trunk(")
+FORWARDS = ("forward_always", "forward_busy", "forward_no_answer", "forward_unreachable")
+"""The columns of an extension that say where its calls go."""
+
+LONGEST_CIRCLE = 50  # extensions
 
 
 def unreachable(plan: Plan[Any]) -> Iterator[Fault]:
@@ -119,19 +123,26 @@ def _way(name: str, functions: Mapping[str, ast.AST], trunks: Set[str], before: 
     return ()
 
 
-def circles(forwards: Mapping[str, str]) -> Iterator[Fault]:
-    """Yield each circle of extensions that forward all their calls.
+def circles(forwards: Mapping[str, Mapping[str, str]]) -> Iterator[Fault]:
+    """Yield each circle of extensions that forward calls to each other, once.
 
-    :param forwards: where all calls of an extension go.
+    :param forwards: where each of them forwards calls to, by the columns of `FORWARDS`.
     """
-    seen: set[str] = set()
+    done: set[str] = set()
+
+    def walk(way: list[tuple[str, str]], number: str) -> Iterator[list[tuple[str, str]]]:
+        numbers = [one for one, _ in way]
+        if number in numbers:
+            yield way[numbers.index(number) :]
+        elif number not in done and len(way) < LONGEST_CIRCLE:
+            for column, to in forwards.get(number, {}).items():
+                yield from walk([*way, (number, column)], to)
+            done.add(number)
+
     for start in sorted(forwards):
-        way = [start]
-        while way[-1] in forwards and forwards[way[-1]] not in way:
-            way.append(forwards[way[-1]])
-        end = forwards.get(way[-1])
-        if end is not None and not seen.intersection(way):
-            circle = [*way[way.index(end) :], end]
-            remedy = f"`pbx extension set {circle[0]} --forward-always ''`"
-            yield Fault("", 0, f"calls are forwarded in a circle: {' -> '.join(circle)}", remedy)
-        seen.update(way)
+        for circle in walk([], start):
+            first, column = circle[0]
+            way = " -> ".join([*(number for number, _ in circle), first])
+            always = all(one == "forward_always" for _, one in circle)
+            what = f"calls {'are' if always else 'may be'} forwarded in a circle: {way}"
+            yield Fault("", 0, what, f"`pbx extension set {first} --{column.replace('_', '-')} ''`")

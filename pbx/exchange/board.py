@@ -10,6 +10,8 @@ from twisted.internet.defer import Deferred
 from pbx.exchange.asker import Asker
 from pbx.exchange.caller import Caller
 from pbx.exchange.destination import Destination
+from pbx.exchange.diversion import Diversion
+from pbx.exchange.extension import Extension
 from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
@@ -81,6 +83,18 @@ class Board(Protocol):
 
     def locate(self, target: Target, secure: bool, beside: Sequence[Destination] = ()) -> list[Destination] | Outcome:
         """Where a target is rung; or the outcome when it cannot be."""
+
+    def account(self, number: str) -> Extension | None:
+        """The extension with a number, or with an alias; None when there is none."""
+
+    def forwarder(self, diversion: Diversion, flow: Flow) -> Caller | None:
+        """Who has sent a call on, with its rights; None when it may not do that.
+
+        :param flow: where the call came from.
+        """
+
+    def is_ours(self, host: str) -> bool:
+        """Whether a URI's host is one of our domains or addresses."""
 
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""

@@ -21,6 +21,7 @@ from pbx.exchange.board import Board, Transferor
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
 from pbx.exchange.conversation import Conversation
+from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.media_failure import status_of
@@ -84,6 +85,11 @@ class Bridge(Conversation):
     def features(self) -> Any:
         """What the dialplan's verbs work with."""
         return self._board.features
+
+    @property
+    def diverting(self) -> Diverting:
+        """How an extension sends the call on."""
+        return Diverting(self._board, self, self._invitation, self._flow)
 
     # The dialplan's verbs
 

@@ -1,8 +1,13 @@
-"""The directory: all extensions, in memory. Calls and registrations look here and never into the database."""
+"""The directory: all extensions, in memory. Calls and registrations look here and never into the database.
+
+What a user sets for his extension is in force at once, and stays so when the table is read before it is written there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import replace
+from typing import Any
 
 from pbx.exchange.extension import Extension
 
@@ -10,11 +15,16 @@ NO_ALIASES: Mapping[str, str] = {}
 
 
 class Directory:
-    """Extensions by number, their other names, and who may register whom."""
+    """Extensions by number, their other names, and who may register whom.
 
-    __slots__ = ("_aliases", "_extensions", "_permissions")
+    :ivar keep: is told of each setting that a user has changed: number, column and value.
+    """
+
+    __slots__ = ("_aliases", "_extensions", "_permissions", "_unwritten", "keep")
 
     def __init__(self) -> None:
+        self.keep: Callable[[str, str, object], object] = lambda number, column, value: None
+        self._unwritten: dict[tuple[str, str], object] = {}
         self._extensions: dict[str, Extension] = {}
         self._aliases: Mapping[str, str] = NO_ALIASES
         self._permissions: Set[tuple[str, str]] = frozenset()
@@ -42,6 +52,17 @@ class Directory:
         """Whether an extension may register phones for another one, or for itself (RFC 3261 10.3 step 4)."""
         return number == other or (number, other) in self._permissions
 
+    def change(self, number: str, column: str, value: object) -> None:
+        """A user has set something for his extension, which there is."""
+        self._extensions[number] = _with(self._extensions[number], column, value)
+        self._unwritten[number, column] = value
+        self.keep(number, column, value)
+
+    def kept(self, number: str, column: str, value: object) -> None:
+        """A change that `keep` was told of is in the table now."""
+        if self._unwritten.get((number, column)) == value:
+            del self._unwritten[number, column]
+
     def replace(
         self,
         extensions: Iterable[Extension],
@@ -54,6 +75,9 @@ class Directory:
         """
         before = self._extensions
         self._extensions = {extension.number: extension for extension in extensions}
+        for (number, column), value in self._unwritten.items():
+            if number in self._extensions:
+                self._extensions[number] = _with(self._extensions[number], column, value)
         self._aliases = aliases
         self._permissions = permissions
         return [number for number, old in before.items() if old.enabled and not self._enabled(number)]
@@ -61,3 +85,8 @@ class Directory:
     def _enabled(self, number: str) -> bool:
         extension = self._extensions.get(number)
         return extension is not None and extension.enabled
+
+
+def _with(extension: Extension, column: str, value: object) -> Extension:
+    changes: dict[str, Any] = {column: value}
+    return replace(extension, **changes)

@@ -14,11 +14,13 @@ from twisted.python.failure import Failure
 
 from pbx.exchange.cause import NO_ANSWER, NORMAL, NOT_SELECTED, OVERDUE, cause_in, understood, with_cause
 from pbx.exchange.destination import Destination
+from pbx.exchange.diversion import Diversion
+from pbx.exchange.forwarding import diverted
 from pbx.exchange.hunt import Hunt
 from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, best, outcome_of
 from pbx.exchange.party import Party
 from pbx.exchange.passing import decline
-from pbx.exchange.target import Target
+from pbx.exchange.target import ExtensionTarget, Target
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.headers import REASON, Field
@@ -36,6 +38,7 @@ NO_PROGRESS = "no sign of progress"
 GIVEN_UP = "given up"
 ANSWERED_ELSEWHERE = "answered elsewhere"
 DECLINED_FOR_ALL = "declined elsewhere for all"
+SENT_ON = "sent on by a phone"
 
 
 class Branch:
@@ -126,6 +129,9 @@ class ForkUser(Protocol):
 
     def fork_failed(self, outcome: Outcome) -> None:
         """No branch answered."""
+
+    def diversion(self, branch: Branch, fields: Sequence[Field]) -> Diversion | None:
+        """Where the phone of an extension sends the call, by the fields of its 3xx; None for who is no extension."""
 
     def branch_ended(self, branch: Branch, code: int, text: str) -> None:
         """A branch will not answer; its media can go.
@@ -246,7 +252,8 @@ class Fork:
             # A trunk that sends the call elsewhere has not carried it.
             status = understood(status, cause_in(session.take_fields())) if status >= 400 else 502
         elif status < 400:
-            status = 480  # a redirection is forwarding, which this exchange does not follow by itself: nobody is there
+            self._redirected(branch, status)
+            return
         attempt = self._attempt(branch, status, reason)
         self._outcomes.append(outcome_of(status, reason, by=branch.destination.target, attempts=(attempt,)))
         self._user.branch_ended(branch, status, reason)
@@ -342,6 +349,21 @@ class Fork:
     def _leave(self, branch: Branch) -> None:
         self._branches.remove(branch)
         branch.settle()
+
+    def _redirected(self, branch: Branch, status: int) -> None:
+        """A phone sends the call elsewhere: its extension's other phones need not ring any more (RFC 3261 21.3)."""
+        target = branch.destination.target
+        diversion = self._user.diversion(branch, branch.session.take_fields())
+        if diversion is not None and isinstance(target, ExtensionTarget):
+            self._outcomes.append(diverted(target, diversion, status, branch.delay))
+            self._user.branch_ended(branch, status, SENT_ON)
+            others = [other for other in self._branches if other.destination.target == target]
+            self._drop(others, (), NOT_SELECTED, 487, SENT_ON)
+        else:
+            attempt = self._attempt(branch, 480, "sent elsewhere, which is not followed")
+            self._outcomes.append(NoAnswer(by=target, attempts=(attempt,)))
+            self._user.branch_ended(branch, attempt.code, attempt.text)
+        self._check()
 
     def _refused_for_all(self, branch: Branch) -> None:
         """Nobody else is wanted either (RFC 3261 16.7 step 5): of those who have their turn with it, or of all."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import INVITES, crossing
+from pbx.exchange.diversion import Diversion, diversions_in
+from pbx.exchange.outcome import Failed
 from pbx.exchange.privacy import withheld
 from pbx.sip.headers import Field
 from pbx.sip.message import Request
+
+MOST_DIVERSIONS = 5  # of one call, those included that it comes with
 
 
 class Invitation:
@@ -15,13 +19,14 @@ class Invitation:
     :ivar caller: in whose name they are called over trunks, and with whose rights.
     :ivar shown: who calls, as phones are shown: the same, but for one who was transferred.
     :ivar fields: the header fields that go on to them.
+    :ivar diversions: who has sent the call on before it reaches them, the last one first.
     :ivar forwards: their Max-Forwards.
     :ivar secure: whether a SIPS URI was asked for: then they are called over TLS or not at all (RFC 3261 26.2.2).
     :ivar only: a number, and the only phone of it that is meant, where somebody has called its GRUU (RFC 5627); "" for
         all.
     """
 
-    __slots__ = ("caller", "fields", "forwards", "only", "secure", "shown")
+    __slots__ = ("caller", "diversions", "fields", "forwards", "only", "secure", "shown")
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class Invitation:
         forwards: int,
         secure: bool,
         only: tuple[str, str],
+        diversions: tuple[Diversion, ...] = (),
     ) -> None:
         self.caller = caller
         self.shown = shown
@@ -38,6 +44,16 @@ class Invitation:
         self.forwards = forwards
         self.secure = secure
         self.only = only
+        self.diversions = diversions
+
+    def divert(self, diversion: Diversion) -> Failed | None:
+        """Somebody has sent the call on; return why it does not go there: None when it does."""
+        if any(one.by == diversion.by for one in self.diversions):
+            return Failed(482, "the call is forwarded in a circle")
+        if sum(one.count for one in self.diversions) >= MOST_DIVERSIONS:
+            return Failed(482, "the call was forwarded too often")
+        self.diversions = (diversion, *self.diversions)
+        return None
 
     @classmethod
     def of(cls, request: Request, caller: Caller, only: tuple[str, str]) -> Invitation:
@@ -45,4 +61,5 @@ class Invitation:
         fields = crossing(request.fields, INVITES)
         if caller.is_private:
             fields = withheld(fields)
-        return cls(caller, caller, fields, request.max_forwards - 1, request.uri.scheme == "sips", only)
+        secure = request.uri.scheme == "sips"
+        return cls(caller, caller, fields, request.max_forwards - 1, secure, only, diversions_in(request.fields))

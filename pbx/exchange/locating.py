@@ -8,6 +8,8 @@ from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from pbx.exchange.destination import Destination
+from pbx.exchange.extension import Extension
+from pbx.exchange.forwarding import unwanted
 from pbx.exchange.group import Callee, GroupTarget, Strategy
 from pbx.exchange.hunt import Hunt, Round
 from pbx.exchange.outcome import Attempt, Busy, Failed, Outcome
@@ -23,6 +25,9 @@ class Board(Protocol):
 
     def locate(self, target: Target, secure: bool, beside: Sequence[Destination] = ()) -> list[Destination] | Outcome:
         """Where a target is rung, beside others; or the outcome when it cannot be."""
+
+    def account(self, number: str) -> Extension | None:
+        """The extension with a number, or with an alias; None when there is none."""
 
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
@@ -67,7 +72,7 @@ def located(
         else:
             if instance and target == ExtensionTarget(number):
                 target = ExtensionTarget(number, instance)
-            place = board.locate(target, secure, found.destinations)
+            place = _place(board, target, secure, found.destinations)
             if isinstance(place, list):
                 found.destinations.extend(place)
             else:
@@ -98,7 +103,7 @@ def _located(
         if member.number == caller or (group.skip_busy and board.is_engaged(member.number)):
             found = Busy(by=member, attempts=(Attempt(member, 486, "is in a call", None),))
         else:
-            found = board.locate(member, secure)
+            found = _place(board, member, secure)
         if isinstance(found, list):
             destinations.extend(found)
         elif found.attempts:
@@ -106,6 +111,17 @@ def _located(
         else:
             lost.append(replace(found, attempts=(Attempt(member, found.code, found.text, None),)))
     return destinations, lost
+
+
+def _place(
+    board: Board, target: Target, secure: bool, beside: Sequence[Destination] = ()
+) -> list[Destination] | Outcome:
+    """Where a target is rung; or the outcome when it cannot be, or does not want to."""
+    if isinstance(target, ExtensionTarget):
+        extension = board.account(target.number)
+        if extension is not None and (outcome := unwanted(extension, target)) is not None:
+            return outcome
+    return board.locate(target, secure, beside)
 
 
 def _preference(destination: Destination) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from pbx.exchange.diversion import Diversion
 from pbx.exchange.target import Target
 from pbx.sip.status import reason_of, recognised
 
@@ -36,12 +37,14 @@ class _Ending:
 
     :param by: the target that decided the outcome; None when nobody did.
     :param attempts: every try that led to it, in the order in which they ended.
+    :param diversion: who wants somebody else to be called instead; None when nobody does.
     """
 
     answered: ClassVar[bool] = False
 
     by: Target | None = field(default=None, kw_only=True)
     attempts: tuple[Attempt, ...] = field(default=(), kw_only=True)
+    diversion: Diversion | None = field(default=None, kw_only=True, repr=False)
 
     def __bool__(self) -> bool:
         return self.answered
@@ -160,7 +163,7 @@ def best(outcomes: Iterable[Outcome]) -> Outcome:
     """Return the best of several callees' outcomes, with the attempts of all of them.
 
     Answered, then a refusal for all (6xx), then Busy before NoAnswer before Unreachable, then the Failed of the lowest
-    class (RFC 3261 16.7); of two equal ones the first.
+    class (RFC 3261 16.7); of two equal ones the first. Of those who want somebody else to be called the first counts.
 
     :raises ValueError: when there is none.
     """
@@ -168,7 +171,8 @@ def best(outcomes: Iterable[Outcome]) -> Outcome:
     if not outcomes:
         raise ValueError("best() needs at least one outcome")
     attempts = tuple(attempt for outcome in outcomes for attempt in outcome.attempts)
-    return replace(min(outcomes, key=_rank), attempts=attempts)
+    diversion = next((outcome.diversion for outcome in outcomes if outcome.diversion is not None), None)
+    return replace(min(outcomes, key=_rank), attempts=attempts, diversion=diversion)
 
 
 def _rank(outcome: Outcome) -> int:

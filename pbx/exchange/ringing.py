@@ -18,7 +18,9 @@ from pbx.exchange.board import Board
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.crossing import PROGRESS, crossing
 from pbx.exchange.destination import Destination
+from pbx.exchange.diversion import Diversion, told_of
 from pbx.exchange.fork import Branch, Fork
+from pbx.exchange.forwarding import patience, redirected, settled
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.locating import located
@@ -27,6 +29,8 @@ from pbx.exchange.observer import Observed
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
 from pbx.exchange.presentation import presented
+from pbx.exchange.target import ExtensionTarget
+from pbx.sip.flow import hostport_of
 from pbx.sip.headers import Field
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.session import SessionUser
@@ -58,7 +62,9 @@ class Ringing:
     :ivar apart: whether we are to be the other end of the callee's sound, and not the party.
     """
 
-    __slots__ = ("_board", "_caller_id", "_early", "_fork", "_invitation", "_over", "_party", "_user", "apart")
+    __slots__ = (
+        "_board", "_caller_id", "_early", "_fork", "_invitation", "_over", "_party", "_targets", "_user", "apart",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -78,6 +84,7 @@ class Ringing:
         self._early: Party | None = None  # the callee whose early media the party hears
         self._fork: Fork | None = None
         self._over = False
+        self._targets: Sequence[Callee] = ()
 
     def ring(self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None) -> None:
         """Ring all targets.
@@ -90,6 +97,9 @@ class Ringing:
         found = located(
             *(self._board, self._party.number, targets, invitation.secure, invitation.only), hops=invitation.forwards
         )
+        self._targets = targets
+        if len(targets) == 1 and isinstance(targets[0], ExtensionTarget):
+            timeout = patience(self._board.account(targets[0].number), timeout)
         self._fork = Fork(self, self._board.agent.clock, found.lost)
         self._fork.ring(found.destinations, timeout, progress_within, found.hunts)
 
@@ -136,7 +146,7 @@ class Ringing:
         assert flow is not None
         who = invitation.shown if destination.link is None else invitation.caller
         caller, more = presented(who, self._caller_id, destination, flow)
-        fields = (*more, *invitation.fields)
+        fields = (*more, *told_of(invitation.diversions, hostport_of(flow)), *invitation.fields)
         branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, fields)
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
@@ -176,7 +186,15 @@ class Ringing:
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered."""
         self._fork = None
-        self._user.ringing_failed(outcome)
+        self._user.ringing_failed(settled(self._targets, outcome, self._board.account))
+
+    def diversion(self, branch: Branch, fields: Sequence[Field]) -> Diversion | None:
+        """Where the phone of an extension sends the call."""
+        number, flow = branch.destination.number, branch.session.flow
+        if not number or flow is None:
+            return None
+        board, known = self._board, (flow.host, flow.source)
+        return redirected(number, fields, lambda host: board.is_ours(host) or host in known)
 
     def branch_ended(self, branch: Branch, code: int, text: str) -> None:
         """A branch will not answer."""

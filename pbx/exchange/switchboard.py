@@ -19,6 +19,7 @@ from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
 from pbx.exchange.destination import Destination
 from pbx.exchange.directory import Directory
+from pbx.exchange.diversion import Diversion
 from pbx.exchange.doors import Doors
 from pbx.exchange.events import Events
 from pbx.exchange.extension import Extension
@@ -132,7 +133,7 @@ class Switchboard:
         self.trunks = trunks
         self._authenticator = authenticator
         self._registrar = registrar
-        self._is_ours = is_ours
+        self.is_ours = is_ours
         self._doors = doors
         self._media_address = media_address
         self._occupancy = Occupancy(*calls)
@@ -200,7 +201,7 @@ class Switchboard:
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
         """A REGISTER came."""
-        if not self._is_ours(request.uri.host):
+        if not self.is_ours(request.uri.host):
             self._doors.strayed(transaction.flow, request.uri.host)
         self._registrar.registering(transaction, request)
 
@@ -245,6 +246,25 @@ class Switchboard:
             return Failed(503, f"{uri.host} asked for a rest", by=target)
         policy = SECURELY if secure else ANYHOW
         return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False, policy=policy)]
+
+    def account(self, number: str) -> Extension | None:
+        """The extension with a number, or with an alias; None when there is none."""
+        return self._directory.find(self._directory.number_of(number))
+
+    def forwarder(self, diversion: Diversion, flow: Flow) -> Caller | None:
+        """Who has sent a call on, with its rights; None when it may not do that: outside, its limits count for it.
+
+        :param flow: where the call came from.
+        """
+        extension = self.account(diversion.by)
+        if extension is None or not extension.enabled:
+            return None
+        if self.account(diversion.to) is None:
+            try:
+                self._doors.admit(extension, diversion.to, flow)
+            except Malformed:
+                return None
+        return _internal(extension)
 
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
@@ -365,7 +385,7 @@ class Switchboard:
 
     def _is_here(self, host: str, flow: Flow) -> bool:
         """Whether a URI's host means us, also to those who know us by the address that they reach us at."""
-        return self._is_ours(host) or host in (flow.host, flow.source)
+        return self.is_ours(host) or host in (flow.host, flow.source)
 
 
 def _internal(extension: Extension, is_private: bool = False) -> Caller:

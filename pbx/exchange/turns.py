@@ -4,6 +4,7 @@ goes on where the one before was.
 
 from __future__ import annotations
 
+from pbx.exchange.fork import Branch
 from pbx.exchange.group import GroupTarget, Strategy
 from pbx.exchange.observer import Ending, Observed, Unobserving
 from pbx.exchange.party import Party
@@ -16,12 +17,13 @@ MOST = 1000  # groups whose turns are remembered; a plan may make them as it goe
 class Turns(Unobserving):
     """Those of all groups of one exchange."""
 
-    __slots__ = ("_begun", "_clock", "_idle_since")
+    __slots__ = ("_begun", "_clock", "_idle_since", "_talking")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._begun: dict[tuple[ExtensionTarget, ...], int] = {}
         self._idle_since: dict[str, float] = {}
+        self._talking: dict[str, list[str]] = {}  # by the calls' ids
 
     def next(self, group: GroupTarget) -> tuple[ExtensionTarget, ...]:
         """The members of a group in the order in which the next call rings them."""
@@ -36,16 +38,19 @@ class Turns(Unobserving):
             return tuple(sorted(members, key=lambda member: self._idle_since.get(member.number, 0.0)))
         return members
 
-    def party_left(self, call: Observed, party: Party, words: str) -> None:
-        """A callee is idle from now on."""
-        self._idle(party)
+    def attempt_answered(self, call: Observed, branch: Branch) -> None:
+        """A callee talks."""
+        self._talks(call, branch.destination.number)
+
+    def party_replaced(self, call: Observed, old: Party, new: Party) -> None:
+        """Somebody else talks in its place."""
+        self._talks(call, new.number)
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
-        """The caller is idle from now on, and so is who talked to it."""
-        self._idle(call.party)
-        if call.party.other is not None:
-            self._idle(call.party.other)
+        """All who have talked in it, and who has called, are idle from now on."""
+        for number in (call.party.number, *self._talking.pop(call.id, ())):
+            if number:
+                self._idle_since[number] = self._clock.seconds()
 
-    def _idle(self, party: Party) -> None:
-        if party.number:
-            self._idle_since[party.number] = self._clock.seconds()
+    def _talks(self, call: Observed, number: str) -> None:
+        self._talking.setdefault(call.id, []).append(number)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from pbx.exchange.settings import Settings
 from pbx.features.conference.conferences import Conferences
 from pbx.features.voicemail.boxes import Voicemail
 
@@ -14,7 +16,9 @@ class Features:
 
     :param conferences: the conferences that go on.
     :param voicemail: the mailboxes.
+    :param settings: what the user of an extension, by its number, can set for it.
     """
 
     conferences: Conferences
     voicemail: Voicemail
+    settings: Callable[[str], Settings]

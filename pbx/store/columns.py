@@ -9,12 +9,11 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from pbx.exchange.settings import DIALLED, LONGEST_RING
 from pbx.faults import Fault
 
 # What can stand in the user part of a URI, in a file name and on a keypad, unescaped.
 _NUMBER = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# The same, and what else people dial: +14155550100, *60.
-_NAME = re.compile("[A-Za-z0-9+*#][A-Za-z0-9*#._-]{0,63}")
 _WORD = re.compile("[a-z0-9][a-z0-9-]{0,31}")
 _HASH = {"ha1_md5": re.compile("[0-9a-f]{32}"), "ha1_sha256": re.compile("[0-9a-f]{64}")}
 _YES = frozenset(("yes", "true", "1", "on"))
@@ -41,7 +40,7 @@ def name_to_dial(what: str, text: str) -> str:
     :param what: what it is to be, for the sentence.
     :raises Fault: nobody could dial it.
     """
-    if not _NAME.fullmatch(text):
+    if not DIALLED.fullmatch(text):  # an extension's number, and what else people dial: +14155550100, *60
         remedy = "use up to 64 letters, digits, dots, hyphens, underscores, * and #, and + in front"
         raise Fault("", 0, f"{_shown(text)} cannot be {what}", remedy)
     return text
@@ -128,7 +127,7 @@ SETTINGS: dict[str, _Reader] = {
     "forward_always": dialled,
     "forward_busy": dialled,
     "forward_no_answer": dialled,
-    "forward_no_answer_after": partial(whole, 1, 600, 20),
+    "forward_no_answer_after": partial(whole, 1, LONGEST_RING, 20),
     "forward_unreachable": dialled,
 }
 

@@ -166,11 +166,14 @@ class Phone:
         call.state = "talking"
         session.answer(call.describe())
 
-    def declines(self, status: int = 603) -> None:
-        """Press the red button while it rings."""
+    def declines(self, status: int = 603, more: tuple[Field, ...] = ()) -> None:
+        """Press the red button while it rings.
+
+        :param more: further fields of the response: of a 3xx, where the call is to go.
+        """
         call = self._current()
         assert call.session is not None
-        call.session.reject(status)
+        call.session.reject(status, "", more)
         call.over("us")
 
     def sends_early_media(self, status: int = 183) -> None:
@@ -293,6 +296,7 @@ class Phone:
         """The URI of a number at the exchange; of the exchange itself for ""; a whole URI is one already."""
         if number.startswith("sip:"):
             return number
+        number = number.replace("#", "%23")  # as a phone does (RFC 3261 25.1)
         return f"sip:{number}@{self._server}" if number else f"sip:{self._server}"
 
     def correspondence(self, number: str) -> Correspondence:
@@ -354,6 +358,7 @@ class Phone:
         session = InboundSession(self.agent, transaction, call)
         call.session = session
         call.forwards = request.max_forwards
+        call.invite = request
         call.state = "ringing"
         self.call = call
         if replaces is None:

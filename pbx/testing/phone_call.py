@@ -8,6 +8,7 @@ from pbx.media.sdes import CRYPTO, Crypto, cryptos
 from pbx.sip import sdp
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
+from pbx.sip.message import Request
 from pbx.sip.refer import Referral
 from pbx.sip.session import CONFIRMED, EARLY, Session
 from pbx.testing.sound import LAWS, Sound
@@ -40,6 +41,7 @@ class PhoneCall:
     :ivar progress: the provisional statuses that came, in order.
     :ivar fields: the header fields of the last final response to our INVITE, or of what ended the call.
     :ivar forwards: Max-Forwards of the INVITE that came.
+    :ivar invite: that INVITE; None in a call that the phone makes.
     :ivar referral: the last REFER that came, for a test to accept or refuse; None before.
     :ivar held: whether the other side has put us on hold.
     :ivar profile: the RTP profile that it writes.
@@ -58,6 +60,7 @@ class PhoneCall:
         self.ended_by = ""
         self.why = ""
         self.forwards = 0
+        self.invite: Request | None = None
         self.referral: Referral | None = None
         self.held = False
         self.profile = _SEALED if phone.srtp == "required" else "RTP/AVP"

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from pbx.dialplan.call import Bridge
 from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
+from pbx.exchange.diverting import Diverting
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.target import Target
 from pbx.media.beat import Beat
@@ -48,6 +49,10 @@ class ScriptedBridge:
         self.user: CallUser | None = None
         self.done: list[tuple[Any, ...]] = []
         self.pending: Deferred[Any] = Deferred()
+
+    @property
+    def diverting(self) -> Diverting:
+        raise NotImplementedError
 
     @property
     def speaking(self) -> ScriptedBridge:

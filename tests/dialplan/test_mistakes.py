@@ -187,7 +187,12 @@ def test_emergency_numbers_need_a_route_and_forwarding_must_end() -> None:
     [fault] = without_emergency(plan, "plan.py")
     assert "nobody can dial the emergency number 911" in str(fault)
     forwards = {"101": "102", "102": "103", "103": "102", "104": "105", "106": "106", "107": "101"}
-    assert [fault.what.partition(": ")[2] for fault in circles(forwards)] == ["102 -> 103 -> 102", "106 -> 106"]
+    always = {number: {"forward_always": to} for number, to in forwards.items()}
+    assert [fault.what.partition(": ")[2] for fault in circles(always)] == ["102 -> 103 -> 102", "106 -> 106"]
+    always["105"] = {"forward_busy": "103", "forward_no_answer": "104"}
+    assert [fault.what for fault in circles(always)][1] == "calls may be forwarded in a circle: 104 -> 105 -> 104"
+    long = {str(number): {"forward_always": str(number + 1)} for number in range(5000)}
+    assert not list(circles(long))
 
 
 def test_modules_beside_the_plan_are_read_for_mistakes_too(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from pbx.exchange.directory import Directory
+from pbx.exchange.extension import Extension
+from pbx.exchange.settings import Settings
 from tests.exchange.phones import extension
 
 
@@ -38,3 +42,43 @@ def test_only_who_is_permitted_registers_another():
     directory.replace([extension("1001"), extension("1002")], permissions={("1001", "1002")})
     assert directory.may_register("1001", "1002") and directory.may_register("1001", "1001")
     assert not directory.may_register("1002", "1001")
+
+
+def test_what_a_user_sets_is_in_force_at_once_and_kept():
+    directory = Directory()
+    directory.replace([Extension("1001", "Alice", "", "")])
+    told = []
+    directory.keep = lambda *change: told.append(change)
+    settings = Settings(directory, "1001")
+    settings.do_not_disturb = True
+    settings.do_not_disturb = True
+    assert settings.do_not_disturb and told == [("1001", "do_not_disturb", True)]
+
+
+def test_what_is_not_written_yet_outlives_a_reading_of_the_table():
+    directory = Directory()
+    row = Extension("1001", "Alice", "", "")
+    directory.replace([row])
+    Settings(directory, "1001").forward_always = "1002"
+    directory.replace([row])
+    assert directory.find("1001").forward_always == "1002"
+    directory.kept("1001", "forward_always", "1003")  # an older change
+    directory.replace([row])
+    assert directory.find("1001").forward_always == "1002"
+    directory.kept("1001", "forward_always", "1002")
+    directory.replace([row])
+    assert directory.find("1001").forward_always == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("forward_always", "10 02"), ("forward_busy", "x" * 65), ("forward_no_answer_after", 0), ("do_not_disturb", 1)],
+)
+def test_what_cannot_be_set_is_said(column, value):
+    directory = Directory()
+    directory.replace([Extension("1001", "Alice", "", "")])
+    with pytest.raises((TypeError, ValueError), match=column):
+        setattr(Settings(directory, "1001"), column, value)
+    directory.replace([])
+    with pytest.raises(RuntimeError, match="removed"):
+        Settings(directory, "1001").do_not_disturb = True

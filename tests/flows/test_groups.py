@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pbx.dialplan import Answered, Busy, Call, Declined, NoAnswer, Plan, group
-from pbx.dialplan.groups import by_q, in_turn, round_robin
+from pbx.dialplan.groups import by_q, in_turn, longest_idle, round_robin
 from tests.flows.office import flow, office
 from tests.flows.test_forks import ELSEWHERE
 
@@ -26,6 +26,11 @@ async def one_by_one(call: Call) -> None:
 @plan.internal("702")
 async def fairly(call: Call) -> None:
     outcomes.append(await call.dial(group("1002", "1003", "1004", strategy=round_robin, ring_for=10)))
+
+
+@plan.internal("703")
+async def idle_first(call: Call) -> None:
+    outcomes.append(await call.dial(group("1002", "1003", strategy=longest_idle, ring_for=10)))
 
 
 @plan.internal("704")
@@ -136,6 +141,19 @@ def test_round_robin_begins_with_the_next_one_each_time_whatever_plan_there_is()
         alice.hangs_up()
         sim.until(lambda: alice.idle and not any(member.ringing for member in members))
         sim.exchange.switchboard.dialplan = plan
+    sim.assert_idle()
+
+
+def test_who_has_talked_last_rings_last():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    for first in (bob, carol, bob):
+        alice.invites("703")
+        rings_alone(sim, first, bob if first is carol else carol)
+        first.answers()
+        sim.until(lambda: alice.talking)
+        alice.hangs_up()
+        sim.until(lambda: bob.idle and carol.idle)
+        sim.advance(1)
     sim.assert_idle()
 
 

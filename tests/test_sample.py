@@ -1,0 +1,66 @@
+"""The sample dialplan, etc/dialplan.py: the codes that people dial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pbx.dialplan.loading import load
+from pbx.testing.sim import Sim
+
+SAMPLE = Path(__file__).parent.parent / "etc" / "dialplan.py"
+
+
+@pytest.fixture
+def sim():
+    return Sim(load(SAMPLE, lambda number: True))
+
+
+def dials(phone, code, sim):
+    phone.dials(code)
+    sim.until(lambda: phone.idle)
+
+
+def test_codes_forward_calls_and_end_that(sim):
+    alice, bob, carol = (sim.phone(number) for number in ("1001", "1002", "1003"))
+    dials(bob, "*21*1003#", sim)
+    alice.dials("1002")
+    assert carol.ringing and not bob.ringing
+    alice.hang_up()
+    bob.dials("*#21#")
+    assert bob.hears("digits/1") and bob.hears("digits/3")
+    sim.until(lambda: bob.idle)
+    dials(bob, "#21#", sim)
+    alice.dials("1002")
+    assert bob.ringing
+    alice.hang_up()
+    dials(bob, "*67*1003", sim)
+    bob.is_busy()
+    alice.dials("1002")
+    assert carol.ringing
+    alice.hang_up()
+    sim.assert_idle()
+
+
+def test_a_code_with_a_number_that_leads_nowhere_changes_nothing(sim):
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    dials(bob, "*21*00441234#", sim)
+    dials(bob, "*22*1003#", sim)
+    alice.dials("1002")
+    assert bob.ringing
+    alice.hang_up()
+    sim.assert_idle()
+
+
+def test_do_not_disturb_by_code(sim):
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    dials(bob, "*78", sim)
+    alice.dials("1002")
+    assert not bob.ringing
+    alice.hang_up()
+    dials(bob, "*79", sim)
+    alice.dials("1002")
+    assert bob.ringing
+    alice.hang_up()
+    sim.assert_idle()
