@@ -84,6 +84,15 @@ def test_bound_sockets_do_not_block_and_take_a_flood() -> None:
             assert bound.getsockopt(*size) >= plain.getsockopt(*size)
 
 
+def test_stall_of_30_ms_loses_no_message() -> None:
+    """What 700 calls a second bring meanwhile. The buffer that a socket has by default holds two thirds of it."""
+    with bind(Listener("UDP", "127.0.0.1", 0)) as bound, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phones:
+        sent = [number.to_bytes(4, "big") + bytes(1296) for number in range(150)]
+        for packet in sent:
+            phones.sendto(packet, bound.getsockname())
+        assert [bound.recv(65535) for _ in sent] == sent
+
+
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 def test_both_wildcards_fit_on_one_port(transport: str) -> None:
     with bind(Listener(transport, "::", 0)) as six, bind(Listener(transport, "0.0.0.0", six.getsockname()[1])):
