@@ -33,6 +33,8 @@ _CLOCKS = {
 }
 _GROWING = frozenset("append extend insert add update setdefault pop popitem remove discard clear appendleft".split())
 
+_CONTAINERS = frozenset("list dict set defaultdict Counter deque OrderedDict".split())
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -48,13 +50,7 @@ class Reading:
         self._tree = tree
         self._names = _imported(tree)
         self._coroutines = {node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)}
-        self._shared = {
-            target.id
-            for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.List | ast.Dict | ast.Set)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
+        self._shared = set(_containers(tree))
 
     def faults(self) -> Iterator[Fault]:
         """Yield what is wrong."""
@@ -164,6 +160,21 @@ class Reading:
 
     def _found(self, node: ast.expr | ast.stmt | ast.ExceptHandler, what: str, remedy: str) -> Fault:
         return Fault(self._path, node.lineno, what, remedy)
+
+
+def _containers(tree: ast.Module) -> Iterator[str]:
+    """The globals that are lists, dicts and sets."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                named = targets
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                named = [target]
+            case _:
+                continue
+        made = isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] in _CONTAINERS
+        if made or isinstance(value, ast.List | ast.Dict | ast.Set):
+            yield from (target.id for target in named if isinstance(target, ast.Name))
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:
