@@ -15,7 +15,7 @@ help:
 	@echo "make test      run the tests, JOBS=2 at a time; as root on Debian it installs the phone programs first"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format the code"
-	@echo "make docs      write docs/rfc.md and docs/dialplan/reference.md anew"
+	@echo "make docs      write docs/rfc.md, docs/dialplan/reference.md and the causes in docs/operating.md anew"
 	@echo "make prompts   make the prompts and the music anew; needs espeak-ng"
 	@echo "make native    the native relay: its sources under the sanitizers, its threads"
 	@echo "make soak      the tests with their full counts: hours"
@@ -43,6 +43,7 @@ format: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m tools.rfc
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.causes
 
 prompts: $(VENV)/installed-dev
 	$(BIN)/python -m tools.prompts

@@ -163,6 +163,13 @@ class Voicemail:
 
 
 @dataclass(frozen=True, slots=True)
+class Records:
+    """`[records]`: whether records of calls are kept."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """`[control]`: the unix socket through which the `pbx` command asks the running server."""
 
@@ -195,6 +202,7 @@ class Config:
     media: Media
     dialplan: Dialplan
     voicemail: Voicemail
+    records: Records
     control: Control
     log: Log
     _text: str = field(repr=False, compare=False)
@@ -318,6 +326,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "sender": options.text,
         },
     ),
+    "records": (Records, {"enabled": options.boolean}),
     "control": (Control, {"socket": options.file}),
     "log": (
         Log,
@@ -397,6 +406,7 @@ def parse(text: str, path: str) -> Config:
         media=replace(media, prompts=media.prompts and folder / media.prompts, recordings=folder / media.recordings),
         dialplan=replace(dialplan, file=folder / dialplan.file, tests=dialplan.tests and folder / dialplan.tests),
         voicemail=replace(sections["voicemail"], folder=folder / sections["voicemail"].folder),
+        records=sections["records"],
         control=Control(folder / sections["control"].socket),
         log=sections["log"],
         _text=text,

@@ -48,6 +48,7 @@ from pbx.options import Listener
 from pbx.outside import Outside
 from pbx.plan_tests import PlanTests
 from pbx.privileges import acting_as
+from pbx.recorded import Recorded
 from pbx.reloading import Reloading
 from pbx.rooms import Rooms
 from pbx.shutters import Shutters
@@ -61,6 +62,7 @@ from pbx.store.database import open_database
 from pbx.store.holidays import read_holidays
 from pbx.store.message_files import MessageFiles
 from pbx.store.messages import MessageTable
+from pbx.store.records import RecordTable
 from pbx.store.settings import SettingsTable
 from pbx.store.store import Store, StoreThread
 from pbx.store.switches import read_switches, write_switch
@@ -209,6 +211,7 @@ class PBX(Service):
         self._ban_table = BanTable(database, self.reactor, self._thread)
         self._text_table = TextTable(database, self.reactor, self._thread)
         self._settings_table = SettingsTable(database, self.reactor, self._thread)
+        self._records = RecordTable(database, self.reactor, self._thread)
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
@@ -242,6 +245,7 @@ class PBX(Service):
             "reload": self.reloading.reload_or_refuse,
             **Rooms(self.exchange.conferences).commands,
             **Ongoing(self.exchange.switchboard).commands,
+            **Recorded(self.exchange.records, self._records).commands,
             "remove_messages": self.remove_messages,
         }
         self._control.serve(self.reactor, Control(commands, self.reactor))
@@ -264,6 +268,7 @@ class PBX(Service):
             aside=self._aside,
             bans=self._ban_table,
             texts=self._text_table,
+            records=self._records if self.config.records.enabled else None,
             realm=sip.realm,
             secret=os.urandom(32),
             domains=self.config.domains,
@@ -375,6 +380,7 @@ class PBX(Service):
                 "database": self.store.trouble or "ok",
                 "voicemail": rows.voicemail(self.exchange, self._message_table.backlog, self._emails),
                 "texts": len(self.exchange.letterbox),
+                "records": {"backlog": self._records.backlog, "dropped": self._records.dropped},
                 "bans": len(self.exchange.doors.bans.listed()),
                 "drops": {**self.exchange.counts, **self._shutters.counts},
                 "security": dict(self.exchange.doors.log.counts),
@@ -452,6 +458,7 @@ class PBX(Service):
         await self._text_table.close()
         await self._settings_table.close()
         await self._message_table.close()
+        await self._records.close()
         await self.store.close()
 
     def stopService(self) -> Deferred[None]:

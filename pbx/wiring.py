@@ -25,10 +25,11 @@ from pbx.exchange.gruu import Gruus
 from pbx.exchange.letterbox import IN_MEMORY, Letterbox, TextStore
 from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.numbering import Numbering
-from pbx.exchange.observer import Observers
+from pbx.exchange.observer import Observer, Observers
 from pbx.exchange.phones import Phones
 from pbx.exchange.presence import PresencePackage
 from pbx.exchange.qualification import Qualification
+from pbx.exchange.records import Records, RecordStore
 from pbx.exchange.reginfo import RegistrationPackage
 from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
@@ -85,6 +86,7 @@ class Exchange:
     :param aside: does what takes too long for the reactor's thread.
     :param bans: what is told of bans.
     :param texts: what is told of texts for who is away.
+    :param records: gets the records of calls; None: there are none.
     :param realm: the realm of all accounts.
     :param secret: signs nonces; at least 16 random bytes.
     :param domains: the hosts of URIs that are ours beside the addresses we listen on.
@@ -112,6 +114,7 @@ class Exchange:
     :param mails: whether voice messages are sent by e-mail, too.
     :ivar dialogs: the lamps of phones.
     :ivar end_calls: whether the calls of an extension that is removed or disabled end with it.
+    :ivar records: those of the calls that go on; None where there are none.
     :ivar counts: what was dropped or refused, by kind.
     """
 
@@ -127,6 +130,7 @@ class Exchange:
         aside: Aside,
         bans: BanStore = FORGETFUL,
         texts: TextStore = IN_MEMORY,
+        records: RecordStore | None = None,
         realm: str,
         secret: bytes,
         domains: Sequence[str] = (),
@@ -203,7 +207,7 @@ class Exchange:
         events = self.switchboard.events
         domain = domains[0] if domains else realm
         self._show_extensions(gruus, domain)
-        self._tell_of_what_happens()
+        self._tell_of_what_happens(records)
         self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
         events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
         self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
@@ -233,9 +237,11 @@ class Exchange:
         events.offer(summary)
         self.lamps = Lamps(self.agent, self.voicemail, self.location, phones, events, summary.body)
 
-    def _tell_of_what_happens(self) -> None:
+    def _tell_of_what_happens(self, store: RecordStore | None) -> None:
         """Let everybody hear of calls and registrations who has to."""
-        self.switchboard.observer = Observers([self.switchboard.turns, self.extension_lamps])
+        self.records = None if store is None else Records(self._clock, store)
+        observers: list[Observer] = [self.switchboard.turns, self.extension_lamps]
+        self.switchboard.observer = Observers(observers if self.records is None else [*observers, self.records])
         self.location.renewals.append(self.switchboard.messages.deliveries.renewed)
 
     def listen(self, bound: Any) -> UDPTransport:

@@ -19,12 +19,14 @@ from pbx.cli.client import Refused
 from pbx.cli.conference import conference, conferences
 from pbx.cli.database import db
 from pbx.cli.dialplan import dialplan
+from pbx.cli.doctor import doctor
 from pbx.cli.explain import explain
 from pbx.cli.extension import extension
 from pbx.cli.holiday import holiday
 from pbx.cli.live import registrations, reload, status
 from pbx.cli.mailbox import mailbox
 from pbx.cli.permission import permission
+from pbx.cli.records import records
 from pbx.cli.settings import Settings
 from pbx.cli.switch import switch
 from pbx.cli.trunk import trunk, trunks
@@ -49,8 +51,8 @@ def pbx(context: click.Context, config: str | None) -> None:
 
 
 for _command in (
-    *(alias, bans, calls, check, conference, conferences, db, dialplan, explain, extension, hangup, holiday, mailbox),
-    *(permission, registrations, reload, status, switch, trunk, trunks, voicemail),
+    *(alias, bans, calls, check, conference, conferences, db, dialplan, doctor, explain, extension, hangup, holiday),
+    *(mailbox, permission, records, registrations, reload, status, switch, trunk, trunks, voicemail),
 ):
     pbx.add_command(_command)
 

@@ -42,6 +42,11 @@ def say(sentence: str, row: Row, as_json: bool) -> None:
         click.echo(sentence)
 
 
+def printable(value: object) -> str:
+    """What a phone or another program wrote must not reach the terminal as an escape sequence."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+
+
 def _dump(rows: Sequence[Row]) -> None:
     click.echo(json.dumps([dict(row) for row in rows], indent=2))
 
@@ -56,5 +61,4 @@ def _cell(value: object) -> str:
             return ", ".join(f"{_cell(key)}: {_cell(item)}" for key, item in value.items())
         case list():
             return ", ".join(map(_cell, value))
-    # What a phone or another program wrote must not reach the terminal as an escape sequence.
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
+    return printable(value)

@@ -101,8 +101,14 @@ class Bridge(DrivenCall, Protocol):
     ) -> Deferred[Outcome]:
         """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
 
-    def reject(self, status: int, reason: str | None) -> None:
-        """End the call, not yet answered, with a status."""
+    def reject(self, status: int, reason: str | None, *, words: str = "") -> None:
+        """End the call, not yet answered, with a status.
+
+        :param words: why, for our own records.
+        """
+
+    def enter(self, place: str) -> None:
+        """The caller is let into a place of ours, in words."""
 
     def redirect(self, uris: Sequence[str], status: int) -> None:
         """End the call, not yet answered, with other addresses to try."""
@@ -368,6 +374,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
             raise TypeError(f'conference() takes a room such as room("sales"), not {room!r}')
         wanted = checked_pin("conference", pin)
         await self._begin("conference")
+        self._bridge.enter(f"conference {room.name}")
         wanted = room.pin if wanted is None else wanted
         return await attend(self, self._bridge.speaking, self._bridge.features.conferences, room, wanted, leader)
 
@@ -384,6 +391,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         if greeting not in (UNAVAILABLE, BUSY):
             raise ValueError(f'voicemail(): greeting is "unavailable" or "busy", not {greeting!r}')
         await self._begin("voicemail")
+        self._bridge.enter(f"voicemail {mailbox.name}")
         await leave(self, self._voicemail, mailbox.name, greeting)
 
     async def voicemail_menu(self, mailbox: MailboxTarget | None = None) -> None:
@@ -394,6 +402,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         if mailbox is not None and not isinstance(mailbox, MailboxTarget):
             raise TypeError(f'voicemail_menu() takes a mailbox such as mailbox("sales"), not {mailbox!r}')
         await self._begin("voicemail_menu")
+        self._bridge.enter("the voicemail menu")
         found = self._voicemail.find(mailbox.name) if mailbox is not None else None
         await visit(self, self._voicemail, found)
 

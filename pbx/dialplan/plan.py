@@ -27,6 +27,7 @@ from pbx.exchange.numbering import Numbering
 from pbx.exchange.target import TrunkName
 from pbx.exchange.transfer import Transfer
 from pbx.faults import Fault
+from pbx.sip.reasons import NO_ROUTE
 
 Own = TypeVar("Own")
 Values = ParamSpec("Values")
@@ -216,7 +217,7 @@ class Plan(Generic[State]):
                 self._start(bridge, partial(turn_over, switches=self.surroundings.switches, switch=switch), {})
         elif found is None:
             if self._unknown is None or source is Source.ANONYMOUS:
-                bridge.reject(403 if source is Source.ANONYMOUS else 404, None)
+                bridge.reject(403 if source is Source.ANONYMOUS else 404, None, words=NO_ROUTE)
             else:
                 self._start(bridge, self._unknown, {})
         elif found[0].allow and not urgent and not bridge.caller.may(found[0].allow):

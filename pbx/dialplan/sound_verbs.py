@@ -63,6 +63,8 @@ class SoundingCall(Protocol):
     def clock(self) -> Clock: ...
     @property
     def speaking(self) -> Speaking: ...
+    def enter(self, place: str) -> None:
+        """The caller is let into a place of ours, in words."""
 
 
 class SoundVerbs:
@@ -83,6 +85,7 @@ class SoundVerbs:
     async def echo(self) -> None:
         """Answer, and let the caller hear what it says, until it hangs up."""
         await self._begin("echo")
+        self._sounding.enter("the echo")
         await self._sounding.speaking.echo()
 
     async def play(self, *sounds: Playable, early: bool = False) -> None:

@@ -182,6 +182,13 @@ class Bridge(Conversation):
         """
         self._end_with(partial(self._dismiss, 503, "", (AGAIN,)), By.ADMINISTRATOR, reason, 503)
 
+    def enter(self, place: str) -> None:
+        """The dialplan lets the caller into a place of ours.
+
+        :param place: in words: "voicemail 1002".
+        """
+        self._board.observer.call_entered(self, place)
+
     def is_with(self, number: str) -> bool:
         """Whether an extension takes part: it calls, or has answered."""
         peer, leaving = self.party.other, self.transferor.transferor if self.transferor is not None else None

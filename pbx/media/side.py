@@ -44,6 +44,7 @@ class StreamFacts:
     :param heard_at: when the last RTP came, in the clock's seconds; 0 when none has.
     :param garbage: datagrams that were neither RTP nor RTCP, or of a payload type that nobody offered.
     :param strange: RTP and RTCP from addresses that are not the phone's.
+    :param codec: the first that its description names of those agreed upon, in lower case; "" when not known.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class StreamFacts:
     heard_at: float
     garbage: int
     strange: int
+    codec: str = ""
 
 
 class SideUser(Protocol):
@@ -404,11 +406,18 @@ class Echo:
         pass
 
 
+def _codec(port: Port) -> str:
+    """What its phone sends, as far as the two descriptions tell."""
+    if port.speech is not None and port.sink is None and not port.names:
+        return next((name for name, law in LAWS.items() if law is port.speech.law), "")
+    return port.names[0][1] if port.names else ""
+
+
 def _facts(port: Port) -> StreamFacts:
     port.recall()
     latch, reception = port.latch, port.reception
     return StreamFacts(
         port.kind, port.number, latch.signalled, latch.source, latch.since, port.packets_in, port.octets_in,
         port.packets_out, port.octets_out, reception.lost, reception.jitter, port.heard_at if port.packets_in else 0.0,
-        port.garbage, port.strange,
+        port.garbage, port.strange, _codec(port),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from pbx.sip.headers import REQUIRE, RETRY_AFTER, SUPPORTED, Field
 from pbx.sip.message import Request, Response
 from pbx.sip.modification import Modification
 from pbx.sip.offer_answer import STABLE
-from pbx.sip.reasons import EXPIRED
+from pbx.sip.reasons import EXPIRED, UNANSWERED, UNKNOWN
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import ALLOWED, CONFIRMED, EARLY, ENDED, ENDING, Agent, Session, SessionUser
 from pbx.sip.session_timer import SessionTimer
@@ -265,7 +265,7 @@ class LastingSession(Session):
             self._update_refused(status, "")  # what becomes of the call, the INVITE will tell
         else:
             self._update_settled()
-            self._lost(reason)
+            self._lost(UNKNOWN if status == 481 else f"{UNANSWERED}: {reason}")
 
     def _update_refused(self, status: int, reason: str) -> None:
         if self._update_settled() and (self.state is CONFIRMED or self.state is EARLY):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0008"
+REVISION = "0009"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -25,6 +27,21 @@ def _text(name: str) -> sa.Column[str]:
 
 def _switch(name: str, default: sa.True_ | sa.False_) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean, nullable=False, server_default=default)
+
+
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.String, nullable=False) for name in names]
+
+
+def _sound(party: str) -> list[sa.Column[Any]]:
+    return [
+        sa.Column(f"{party}_packets", sa.BigInteger, nullable=False),
+        sa.Column(f"{party}_lost", sa.BigInteger, nullable=False),
+        sa.Column(f"{party}_jitter", sa.Double, nullable=False),
+        sa.Column(f"{party}_mos", sa.Double),
+        sa.Column(f"{party}_signalled", sa.String, nullable=False),
+        sa.Column(f"{party}_media", sa.String, nullable=False),
+    ]
 
 
 def _extension(name: str) -> sa.Column[str]:
@@ -181,6 +198,37 @@ texts = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("kept_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
+)
+
+# The server's own tables: `pbx.exchange.record.CallRecord` and its attempts. Moments are in UTC.
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("began_at", sa.DateTime, nullable=False, index=True),
+    sa.Column("rang_at", sa.DateTime),
+    sa.Column("answered_at", sa.DateTime),
+    sa.Column("ended_at", sa.DateTime, nullable=False),
+    *_texts("source", "caller", "caller_name", "address", "dialled"),
+    *_texts("reached", "trunk_in", "trunk_out", "place", "codec"),
+    sa.Column("code", sa.Integer, nullable=False),
+    *_texts("cause", "sentence", "ended_by"),
+    sa.Column("post_dial_delay", sa.Double),
+    *_sound("caller"),
+    *_sound("callee"),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("call", sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    *_texts("target", "number", "trunk", "address"),
+    sa.Column("began_at", sa.DateTime, nullable=False),
+    *[sa.Column(name, sa.DateTime) for name in ("rang_at", "answered_at", "ended_at")],
+    sa.Column("code", sa.Integer, nullable=False),
+    *_texts("text"),
+    sa.Column("post_dial_delay", sa.Double),
 )
 
 # One row for each administrators' table; triggers raise `n` at every change, and the server reads it twice a second.

@@ -19,6 +19,7 @@ from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding, Key
 from pbx.exchange.extension import Extension
 from pbx.exchange.numbering import Numbering
+from pbx.exchange.record import CallRecord
 from pbx.exchange.registrar import TERMS, Terms
 from pbx.exchange.switchboard import Dialplan
 from pbx.exchange.thresholds import Thresholds
@@ -118,6 +119,20 @@ class MemoryMessages:
 
     def change_pin(self, mailbox: str, pin: str) -> None:
         """A mailbox has another PIN."""
+
+
+class MemoryRecords:
+    """Keeps the records of calls as the database would.
+
+    :ivar rows: those of the calls that are over, in the order of their ends.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[CallRecord] = []
+
+    def keep(self, record: CallRecord) -> None:
+        """A call is over."""
+        self.rows.append(record)
 
 
 class SimulatedMailbox:
@@ -251,6 +266,7 @@ class SimulatedExchange:
         self.bans = MemoryBans()
         self.library = library or Library(recordings=Path(os.devnull), synthesiser=Reciter())
         self.messages = MemoryMessages()
+        self.records = MemoryRecords()
         self.host = host
         self.phones: list[Phone] = []
         self.proxies: list[Proxy] = []
@@ -265,6 +281,7 @@ class SimulatedExchange:
             messages=self.messages,
             aside=at_once,
             bans=self.bans,
+            records=self.records,
             realm=REALM,
             secret=source.randbytes(32),
             domains=domains,

@@ -92,7 +92,10 @@ class ScriptedBridge:
         self.pending = Deferred()
         return self.pending
 
-    def reject(self, status: int, reason: str | None) -> None:
+    def enter(self, place: str) -> None:
+        """Where the caller is let in."""
+
+    def reject(self, status: int, reason: str | None, words: str = "") -> None:
         self._end("reject", status, reason)
 
     def redirect(self, uris: Sequence[str], status: int) -> None:

@@ -74,7 +74,9 @@ def test_statistics_are_kept_when_a_side_is_closed(exchange: Exchange) -> None:
     bob.says(port(callee), bytes(20))
     exchange.relay.close(caller)
     assert result(exchange.relay.statistics(caller)) == (
-        StreamFacts("audio", number, alice.rtp, alice.rtp, began + 2, 2, 344, 1, 32, 0, 0.02 / 16, began + 2, 0, 1),
+        StreamFacts(
+            "audio", number, alice.rtp, alice.rtp, began + 2, 2, 344, 1, 32, 0, 0.02 / 16, began + 2, 0, 1, "pcmu"
+        ),
     )
 
 

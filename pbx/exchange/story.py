@@ -1,0 +1,272 @@
+"""A story: what has happened to one call so far, from which its record and its cause are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pbx.exchange.fork import NOT_ANSWERED, Branch
+from pbx.exchange.group import Callee
+from pbx.exchange.observer import By, Ending, Observed
+from pbx.exchange.outcome import Answered, Attempt, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
+from pbx.exchange.record import AttemptRecord, CallRecord
+from pbx.exchange.target import TrunkTarget
+from pbx.sip.errors import Malformed
+from pbx.sip.sdp import parse
+
+MOST_ATTEMPTS = 50  # that are kept of one call: a plan may try for as long as a call may last
+ONE_WAY = 250  # packets, five seconds of speech: who hears that, and is not heard at all, has reason to complain
+
+
+class Story:
+    """One call's.
+
+    :ivar record: what is to be kept of it.
+    :ivar ending: how it ended; None while it lasts.
+    :ivar targets: whom the dialplan has called last.
+    :ivar timeout: for how many seconds at most.
+    :ivar dialled_at: when; 0.0 before the first time.
+    :ivar outcome: what came of that; None while it lasts.
+    :ivar callee: the attempt that was answered last; None while nobody is called anew.
+    :ivar left: why that callee has left, in words; "" while it is there.
+    :ivar offered: the codecs that the caller offers, where that matters.
+    """
+
+    __slots__ = (
+        "_branches", "callee", "dialled_at", "ending", "left", "offered", "outcome", "record", "targets", "timeout",
+    )  # fmt: skip
+
+    def __init__(self, call: Observed) -> None:
+        caller = call.caller
+        number, name = ("", "") if caller.is_private else (caller.number, caller.name)
+        self.record = CallRecord(
+            *(call.id, caller.source.value, number, name, call.host, call.number, call.begun_at, caller.trunk)
+        )
+        self.ending: Ending | None = None
+        self.targets: Sequence[Callee] = ()
+        self.timeout = 0.0
+        self.dialled_at = 0.0
+        self.outcome: Outcome | None = None
+        self.callee: AttemptRecord | None = None
+        self.left = ""
+        self.offered: list[str] = []
+        self._branches: dict[Branch, AttemptRecord] = {}
+
+    # What happens
+
+    def dials(self, targets: Sequence[Callee], timeout: float, now: float) -> None:
+        """The dialplan calls somebody."""
+        self.targets, self.timeout, self.dialled_at = targets, timeout, now
+        self.outcome = self.callee = None
+        self.left = ""
+
+    def begins(self, branch: Branch, now: float) -> None:
+        """An attempt."""
+        destination, attempts = branch.destination, self.record.attempts
+        target = destination.target
+        number, trunk = (target.number, target.trunk) if isinstance(target, TrunkTarget) else (destination.number, "")
+        attempt = AttemptRecord(
+            *(self.record.id, len(attempts) + 1, str(target), number, trunk),
+            address=_hostport(*destination.flow.remote) if destination.flow is not None else "",
+            began_at=now,
+        )
+        self._branches[branch] = attempt
+        if len(attempts) < MOST_ATTEMPTS:
+            attempts.append(attempt)
+
+    def rings(self, branch: Branch, now: float) -> None:
+        """It shows a sign of progress."""
+        attempt = self._branches[branch]
+        if attempt.rang_at is None:
+            attempt.rang_at = now
+            flow = branch.session.flow
+            if not attempt.address and flow is not None:
+                attempt.address = _hostport(*flow.remote)
+        if self.record.rang_at is None:
+            self.record.rang_at = now
+
+    def answers(self, branch: Branch, now: float) -> None:
+        """It answers."""
+        self.rings(branch, now)
+        self.callee = attempt = self._branches.pop(branch)
+        attempt.answered_at = now
+        attempt.code, attempt.text = 200, "OK"
+        self.record.reached = attempt.number or attempt.target
+
+    def ends(self, branch: Branch, code: int, text: str, now: float, offer: bytes) -> None:
+        """It ends without an answer."""
+        attempt = self._branches.pop(branch)
+        attempt.ended_at, attempt.code, attempt.text = now, code, text
+        if code == 488 and not self.offered:
+            self.offered = _codecs(offer)
+
+    def enters(self, place: str) -> None:
+        """The caller comes to a place of ours."""
+        self.record.place = place
+
+    def leaves(self, words: str, now: float) -> None:
+        """The callee leaves."""
+        self.left = words
+        if self.callee is not None:
+            self.callee.ended_at = now
+
+    def is_transferred(self, number: str) -> None:
+        """Another party has the place of one."""
+        self.record.reached = number or self.record.reached
+        self.left = ""
+
+    def is_over(self, ending: Ending, now: float) -> None:
+        """The call ends."""
+        self.ending = ending
+        self._branches.clear()
+        if self.callee is not None and self.callee.ended_at is None:
+            self.callee.ended_at = now
+        record = self.record
+        record.ended_at, record.code = now, ending.status
+        record.ended_by = (By.CALLEE if self.left and ending.by is By.PLAN else ending.by).value
+        last = self.callee or next(reversed(record.attempts), None)
+        record.trunk_out = last.trunk if last is not None else next(iter(_trunks(self.targets)), "")
+
+    # What it comes to, for `pbx.exchange.causes`
+
+    @property
+    def words(self) -> str:
+        """Why it ended, as the call itself has it: of the callee that has left, or of all."""
+        ending = self.ending
+        if ending is None:
+            return ""
+        return self.left if self.left and ending.by is By.PLAN and not ending.words else ending.words
+
+    @property
+    def by(self) -> str:
+        """Who ended it."""
+        return self.record.ended_by
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it was a talk of two, at the end."""
+        return self.callee is not None and self.record.answered_at is not None and not self.record.place
+
+    @property
+    def failure(self) -> Outcome | None:
+        """What came of the last `dial`, where nobody answered it; None where somebody did, or where it goes on."""
+        return None if self.outcome is None or isinstance(self.outcome, Answered) else self.outcome
+
+    @property
+    def code(self) -> int:
+        """The status of that."""
+        failure = self.failure
+        return 0 if failure is None else failure.code
+
+    @property
+    def text(self) -> str:
+        """That in words; of a trunk, or of who decided."""
+        failure = self.failure
+        return "" if failure is None else failure.text
+
+    @property
+    def is_by_callee(self) -> bool:
+        """Whether a callee has said so, and not we ourselves."""
+        failure = self.failure
+        return failure is not None and any(attempt.code == failure.code for attempt in failure.attempts)
+
+    def failed_as(self, *kinds: type[Busy | Declined | NoAnswer | Unreachable | Failed]) -> bool:
+        """Whether the last `dial` has failed in one of these ways."""
+        return isinstance(self.outcome, kinds)
+
+    @property
+    def deciding(self) -> Attempt | None:
+        """The attempt that decided the failure."""
+        failure = self.failure
+        if failure is None:
+            return None
+        return next((attempt for attempt in failure.attempts if attempt.target == failure.by), None)
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether we have given up the last `dial` ourselves, since it was not answered in time."""
+        attempt = self.deciding
+        return self.failed_as(NoAnswer) and (attempt is None or attempt.text == NOT_ANSWERED)
+
+    @property
+    def silent(self) -> str:
+        """Who was heard by nobody, while the other one was heard: "caller" or "callee"; "" for neither."""
+        caller, callee = self.record.from_caller.packets, self.record.from_callee.packets
+        if not caller and callee >= ONE_WAY:
+            return "caller"
+        return "callee" if not callee and caller >= ONE_WAY else ""
+
+    # What its sentence tells
+
+    def facts(self) -> dict[str, object]:
+        """What the templates of sentences name."""
+        record = self.record
+        ended_at = record.ended_at or record.began_at
+        lost = self.silent or ("callee" if self.left else "caller")
+        sound = record.from_caller if lost == "caller" else record.from_callee
+        failure = self.failure
+        deciding = None if failure is None else failure.by
+        caller = record.caller or ("a withheld number" if record.source != "anonymous" else "a stranger")
+        return {
+            "caller": caller,
+            "callee": record.reached or self._called(),
+            "called": str(deciding) if deciding is not None else self._called(),
+            "all": self._called(),
+            "dialled": record.dialled or "no number",
+            "lost": caller if lost == "caller" else record.reached,
+            "address": record.address if lost == "caller" or self.callee is None else self.callee.address,
+            "signalled": sound.signalled or "nowhere",
+            "talked": lasted(ended_at - (record.answered_at or ended_at)),
+            "waited": lasted(ended_at - record.began_at),
+            "rang": lasted(ended_at - (record.rang_at or ended_at)),
+            "timeout": lasted(self.timeout),
+            "code": self.code or record.code,
+            "text": self.text or "no reason given",
+            "words": self.words,
+            "trunk": deciding.trunk if isinstance(deciding, TrunkTarget) else record.trunk_out,
+            "place": record.place,
+            "offered": ", ".join(self.offered) or "no audio",
+        }
+
+    def _called(self) -> str:
+        return listed([str(target) for target in self.targets]) or "nobody"
+
+
+def lasted(seconds: float) -> str:
+    """A duration as people say it: "20 s", "3 min 20 s", "1 h 2 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as people enumerate them: "1002, 1003 and 1004"."""
+    *first, last = names or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def codec_named(name: str) -> str:
+    """A codec as people write it, from its name in lower case."""
+    return name if name == "opus" else name.upper()
+
+
+def _trunks(targets: Sequence[Callee]) -> list[str]:
+    return [target.trunk for target in targets if isinstance(target, TrunkTarget)]
+
+
+def _codecs(offer: bytes) -> list[str]:
+    """The codecs of the audio in an offer, as it names them."""
+    try:
+        audio = [media for media in parse(offer).media if media.kind == "audio"]
+    except Malformed:
+        return []
+    found = [codec.name for media in audio for codec in media.codecs().values()]
+    return [codec_named(name) for name in dict.fromkeys(found) if name not in ("telephone-event", "cn")]
+
+
+def _hostport(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
