@@ -25,6 +25,7 @@ from tests.phones.tone import tone_seconds, write_tone
 from tests.programs import program
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TEXT = re.compile(r"\nMESSAGE sip:.*?\nCall-ID: (\S+)\n.*?\n\n(.*?)\x1b", re.DOTALL)
 _MODULES = "/usr/lib/baresip/modules"
 _CONFIG = """\
 poll_method epoll
@@ -81,6 +82,7 @@ class Baresip:
     :param outbound: "address:port" of the proxy through which it sends all that it sends, over UDP; "": there is none.
     :param srtp: "srtp-mand" where its sound is SRTP, "srtp" where it is that with those who can; "": never.
     :param has_lamp: whether it subscribes to its voice messages.
+    :param colleague: the number whose presence it watches, and to whom it writes; "": nobody's.
     :param network: where it is; None: on loopback.
     :param flows: URIs of outbound proxies, through each of which it registers one flow; (): it manages none.
     """
@@ -99,6 +101,7 @@ class Baresip:
         flows: tuple[str, ...] = (),
         srtp: str = "",
         has_lamp: bool = False,
+        colleague: str = "",
         network: Network | None = None,
     ) -> None:
         self.number = number
@@ -122,6 +125,7 @@ class Baresip:
                 control_port=control_port,
             )
             + ("module_app mwi.so\n" if has_lamp else "")
+            + ("module_app contact.so\nmodule_app presence.so\n" if colleague else "")
         )
         (folder / "accounts").write_text(
             _ACCOUNT.format(
@@ -134,9 +138,12 @@ class Baresip:
                 outbound=f";outbound=sip:{outbound}" if outbound else _flows(flows),
             )
         )
-        (folder / "contacts").touch()
+        contact = f'"{colleague}" <sip:{colleague}@{server}>;presence=p2p\n' if colleague else ""
+        (folder / "contacts").write_text(contact)
         (folder / "uuid").write_text(f"00000000-0000-4000-8000-{int(number):012d}")
-        self.process = Process([program("baresip"), "-f", folder], folder / "log", network=network)
+        # It shows texts to nobody but a user interface, of which it has none: its trace has them.
+        traces = ["-s"] if colleague else []
+        self.process = Process([program("baresip"), *traces, "-f", folder], folder / "log", network=network)
         try:
             eventually(lambda: self._connect(control_port), within=10)
         except BaseException:
@@ -171,7 +178,23 @@ class Baresip:
         for key in keys:
             self.order("sndcode", key)
 
+    def write(self, text: str) -> None:
+        """Sends text to the colleague."""
+        self.order("message", text)
+
     # What its user sees and hears.
+
+    @property
+    def presence(self) -> str:
+        """What it shows of the colleague: "Unknown", "Online" or "Offline"."""
+        found = re.search(r"> +(\w+) ", self.order("contacts"))
+        return found[1] if found else ""
+
+    @property
+    def texts(self) -> list[str]:
+        """What others have written to it, each once, in the order in which it came; with a colleague only."""
+        found = _TEXT.findall((self.folder / "log").read_bytes().decode(errors="replace").replace("\r\n", "\n"))
+        return list(dict(found).values())
 
     @property
     def registered(self) -> bool:
