@@ -162,8 +162,8 @@ def knows_a_password(sim):
     board, keyring = sim.exchange.switchboard, Keyring("exchange", PASSWORD, Identifiers().token, "proxy")
     locate = board.locate
 
-    def with_a_keyring(target, secure):
-        found = locate(target, secure)
+    def with_a_keyring(target, secure, beside=()):
+        found = locate(target, secure, beside)
         assert isinstance(found, list)
         return [replace(destination, policy=Policy(keyring)) for destination in found]
 
