@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
+from pbx.exchange import music
 from pbx.exchange.board import Board, CallUser, Transferor
 from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import ENDS, crossing
@@ -170,6 +171,19 @@ class Conversation:
             if not self.answered:  # the relay has yet to say how the two are connected
                 outcome = Failed(480, "the callee has hung up", by=outcome.by)
             self._callee_left(outcome)
+
+    def parties_agreed(self, party: Party, other: Party) -> None:
+        """Who is put on hold hears music, unless both are."""
+        held = None
+        for holder, hearer in ((party, other), (other, party)):
+            holds = holder.side.is_holding
+            if holds != holder.holds:
+                holder.holds = holds
+                self._board.observer.party_held(self, holder, holds)
+            if holds and not hearer.side.is_holding:
+                held = hearer
+        if held is not None:
+            music.play(self._board.relay, self._board.library, held)
 
     def cannot_connect(self, failure: Failure) -> None:
         """The two sides have no media in common, or none at all."""

@@ -54,6 +54,9 @@ class PartyUser(Protocol):
     def dissolve(self, by: Party) -> None:
         """Let both parties go to another call, one of whom has asked for that; this one is over."""
 
+    def parties_agreed(self, party: Party, other: Party) -> None:
+        """Two that are connected have agreed anew what they send each other."""
+
     def cannot_connect(self, failure: Failure) -> None:
         """The two parties have no media in common, or none at all."""
 
@@ -93,6 +96,7 @@ class Nobody:
     def replace(self, old: Party, new: Party) -> None: ...
     def give_away(self, party: Party) -> None: ...
     def dissolve(self, by: Party) -> None: ...
+    def parties_agreed(self, party: Party, other: Party) -> None: ...
     def cannot_connect(self, failure: Failure) -> None: ...
     def cannot_go_on(self, party: Party, failure: Failure) -> None: ...
     def disconnect(self, status: int, words: str) -> None: ...
@@ -118,12 +122,13 @@ class Party:
         before that, and the 2xx brings none (RFC 3261 13.2.1).
     :ivar handover: while it has yet to be offered what the other party says.
     :ivar link: the trunk that leads to it, once it has answered; None where none does.
+    :ivar holds: whether it has put the other one on hold.
     :ivar own_offer: whether it has yet to answer an offer that is not the other party's.
     """
 
     __slots__ = (
-        "_relay", "answered", "handover", "identity", "lingers", "link", "offer", "other", "own_offer", "session",
-        "settled", "side", "speaker", "user",
+        "_relay", "answered", "handover", "holds", "identity", "lingers", "link", "offer", "other", "own_offer",
+        "session", "settled", "side", "speaker", "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, identity: Caller) -> None:
@@ -140,6 +145,7 @@ class Party:
         self.own_offer = False
         self.settled = False
         self.lingers = False
+        self.holds = False
         self.speaker: Speaker | None = None
 
     @property
@@ -196,13 +202,14 @@ class Party:
             self.session_rejected(session, 488, "")
         elif not theirs.offered:
             self.handover = None
-            described = relay.answer(self.side, other.side, sdp)
+            described = relay.answer(self.side, other.side, sdp).addCallback(self._told, other)
             described.addCallbacks(theirs.ack if theirs.owes_ack else lambda sdp: None, self.user.cannot_connect)
         elif mine.owes_ack:
             self.offer = sdp
             relay.offer(self.side, other.side, sdp).addCallbacks(theirs.accept, self._cannot_go_on)
         else:
-            relay.answer(self.side, other.side, sdp).addCallbacks(other._accept, other._cannot_answer)
+            described = relay.answer(self.side, other.side, sdp).addCallback(self._told, other)
+            described.addCallbacks(other._accept, other._cannot_answer)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """Our offer was refused: all is as it was, and the other party is told."""
@@ -343,6 +350,10 @@ class Party:
             self._relay.withdraw(other.side)
             if mine.offered:
                 mine.refuse(491)
+
+    def _told(self, sdp: bytes, other: Party) -> bytes:
+        self.user.parties_agreed(self, other)
+        return sdp
 
     def _accept(self, sdp: bytes) -> None:
         if self.session.offered:

@@ -19,7 +19,7 @@ from pbx.media.sdes import CRYPTO
 from pbx.media.stream import Stream
 from pbx.sip import sdp
 from pbx.sip.errors import Malformed
-from pbx.sip.sdp import INACTIVE, RECVONLY, SENDONLY, Codec, Media, SessionDescription
+from pbx.sip.sdp import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Codec, Media, SessionDescription
 
 _KINDS = frozenset({"audio", "video"})
 _PROFILES = frozenset({"RTP/AVP", "RTP/AVPF", *SEALED})
@@ -35,6 +35,9 @@ _OWN_OFFER = (
     "a=ptime:20", "a=sendrecv",
 )  # fmt: skip
 _HELD = frozenset({"0.0.0.0", "::"})  # RFC 3264 section 8.4: hold as RFC 2543 spelt it
+_HOLD = {SENDRECV: SENDONLY, SENDONLY: SENDONLY, INACTIVE: SENDONLY, RECVONLY: INACTIVE}
+"""What a phone that does not want to hear anything is shown as, by the direction that it writes."""
+
 _PAYLOADS = frozenset(map(str, range(128)))
 MUX = "a=rtcp-mux"
 _MOST_STREAMS = 4  # each costs four sockets: an offer must not be able to take the whole range
@@ -62,7 +65,9 @@ def read_offer(
         if stream.active and sum(other.active for other in streams) == _MOST_STREAMS:
             stream.active = False
         streams.append(stream)
-        lines.append(_line(description, media, stream, stream.mux))
+        # However it is spelt, hold is hold: the other phone is to hear our music meanwhile (RFC 3264 8.4).
+        direction = description.direction(media)
+        lines.append(_line(media, stream, stream.mux, direction if stream.hears else _HOLD[direction]))
     _require(description, streams)
     return streams, lines
 
@@ -95,7 +100,10 @@ def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], lis
             raise Malformed(488, "Answer has another profile than the offer")
         stream.mux = stream.mux and offered.mux  # RFC 5761 section 5.1.1: an answer only accepts it
         streams.append(stream)
-        lines.append(_line(description, media, stream, offered.mux))
+        direction = description.direction(media)
+        if not (offered.sends or offered.hears):
+            direction = INACTIVE  # RFC 3264 6.1
+        lines.append(_line(media, stream, offered.mux, direction))
     for offered in asked[len(streams) :]:
         streams.append(Stream(offered.kind, offered.profile, offered.formats))
         lines.append(_refusal(offered))
@@ -167,7 +175,7 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
         media.lines = tuple([line for line in media.lines if not line.startswith(CRYPTO)])
     known, mux = _known(media.formats, media.lines), MUX in media.lines
     direction = description.direction(media)
-    sends, hears = direction not in {RECVONLY, INACTIVE}, direction not in {SENDONLY, INACTIVE}
+    sends, hears = direction not in {RECVONLY, INACTIVE}, direction not in {SENDONLY, INACTIVE} and host not in _HELD
     return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends, hears, keys)
 
 
@@ -216,18 +224,17 @@ def _own_choice(stream: Stream, media: Media) -> list[str]:
     return lines
 
 
-def _line(description: SessionDescription, media: Media, stream: Stream, mux: bool) -> Media:
+def _line(media: Media, stream: Stream, mux: bool, direction: str) -> Media:
     """The m-line that the other side may see. Its port says only whether the stream is refused.
 
     :param mux: whether that side is offered, or has offered, to share RTP's port with RTCP: each of them by itself.
+    :param direction: as that side is to see it.
     """
     if not stream.active:
         return _refusal(stream)
     own = (MUX,) if mux else ()
-    lines = (*_crossing(media.lines, stream.formats), *own, f"a={description.direction(media)}")
-    host = description.host(media)
-    connection = f"IN {'IP6' if ':' in host else 'IP4'} {host}" if host in _HELD else ""
-    return Media(media.kind, media.port, keying.plain(media.profile), stream.formats, 1, connection, lines)
+    lines = (*_crossing(media.lines, stream.formats), *own, f"a={direction}")
+    return Media(media.kind, media.port, keying.plain(media.profile), stream.formats, lines=lines)
 
 
 @lru_cache(maxsize=256)

@@ -315,6 +315,12 @@ class Side:
         return str(self._session)
 
     @property
+    def is_holding(self) -> bool:
+        """Whether its phone has agreed to sound, and does not want to hear any now."""
+        ports = [port for port in self.ports if port is not None and port.agreed and port.kind == "audio"]
+        return bool(ports) and not any(port.hears for port in ports)
+
+    @property
     def is_ipv6(self) -> bool:
         """Whether its phone is reached over IPv6."""
         return ":" in self._host

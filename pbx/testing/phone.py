@@ -199,10 +199,12 @@ class Phone:
 
     def holds(self) -> None:
         """Put the other side on hold."""
+        self._current().holding = True
         self._offers(self._current().describe("sendonly"))
 
     def resumes(self) -> None:
         """Take it back."""
+        self._current().holding = False
         self._offers(self._current().describe())
 
     def rekeys(self) -> None:

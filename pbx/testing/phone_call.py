@@ -43,6 +43,7 @@ class PhoneCall:
     :ivar forwards: Max-Forwards of the INVITE that came.
     :ivar invite: that INVITE; None in a call that the phone makes.
     :ivar referral: the last REFER that came, for a test to accept or refuse; None before.
+    :ivar holding: whether we have put the other side on hold.
     :ivar held: whether the other side has put us on hold.
     :ivar profile: the RTP profile that it writes.
     :ivar crypto: the key that it writes (RFC 4568); None for none.
@@ -62,7 +63,7 @@ class PhoneCall:
         self.forwards = 0
         self.invite: Request | None = None
         self.referral: Referral | None = None
-        self.held = False
+        self.held = self.holding = False
         self.profile = _SEALED if phone.srtp == "required" else "RTP/AVP"
         self.crypto = Crypto(1, _SUITE, sound.new_key(_SUITE)) if phone.srtp else None
         self._phone = phone
@@ -147,7 +148,8 @@ class PhoneCall:
             session.refuse(self._phone.refuses)
             return
         self.take(description)
-        session.accept(self.describe("recvonly" if self.held else "sendrecv"))
+        hears = "inactive" if self.holding else "recvonly"
+        session.accept(self.describe(hears if self.held else "sendonly" if self.holding else "sendrecv"))
 
     def session_informed(self, session: Session, information: Information) -> None:
         """They tell something."""

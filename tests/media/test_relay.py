@@ -302,7 +302,7 @@ def test_hold_and_resume_keep_ports_and_latch(exchange: Exchange, alice: Phone, 
     numbers = port(caller).number, port(callee).number
     for spelling in ("a=sendonly\r\n", "a=inactive\r\n", "c=IN IP4 0.0.0.0\r\n", ""):
         text = result(exchange.relay.offer(callee, caller, bob.describes(AUDIO + spelling)))
-        assert spelling.encode() in text
+        assert (b"a=sendonly\r\n" in text) == bool(spelling)
         result(exchange.relay.answer(caller, callee, alice.describes()))
         assert (port(caller).number, port(callee).number) == numbers
         assert port(caller).latch.source == alice.rtp
