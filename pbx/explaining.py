@@ -5,15 +5,16 @@ that it rings may react. Nothing rings, and nothing is changed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.surroundings import Surroundings
 from pbx.exchange.caller import Source
+from pbx.exchange.directory import NO_ALIASES
 from pbx.exchange.extension import Extension
 from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.numbering import Numbering
@@ -24,8 +25,11 @@ from pbx.testing.sim_phone import SimPhone
 from pbx.testing.sim_trunk import SimTrunk
 
 REACTIONS = ("answered", "busy", "declined", "not answered", "unreachable")
+ANYBODY = "+15550000000"  # who calls over a trunk, where nobody is named
 PATIENCE = 300.0  # seconds of a call that are looked at
 TALK = 5.0  # seconds that an answered call lasts
+
+_OWN = frozenset(("number", "ha1_md5", "ha1_sha256", "enabled", "max_calls", "max_contacts", "tls_only"))
 
 
 class _Observed:
@@ -77,6 +81,20 @@ class _Observer:
         self.plan.run(_Observed(bridge, self.said, self.rung))
 
 
+class _Call(NamedTuple):
+    """The call that is made.
+
+    :ivar caller: the extension, or the number, that calls; "" for one that is withheld.
+    :ivar trunk: the trunk over which it comes; "" for none.
+    :ivar number: the one that is called.
+    """
+
+    source: Source
+    caller: str
+    trunk: str
+    number: str
+
+
 def explain(
     plan: Plan[Any],
     extensions: Mapping[str, Extension],
@@ -85,29 +103,37 @@ def explain(
     at: str = "",
     trunks: Collection[str] = (),
     numbering: Numbering = NUMBERING,
+    aliases: Mapping[str, str] = NO_ALIASES,
 ) -> Iterator[str]:
     """Yield lines for people.
 
     :param extensions: by number.
-    :param caller: an extension; whoever is none is a stranger.
+    :param caller: an extension; a trunk ("acme"), or somebody who calls over it ("+15551234567@acme"); whoever is none
+        of these is a stranger.
     :param at: "2026-12-25 10:00"; "" for now.
     :param trunks: the names of all trunks.
     :param numbering: how numbers are dialled here.
+    :param aliases: the number that each other name means.
     :raises ValueError: when that is no time.
     """
     surroundings = plan.surroundings
     plan.settle(numbering)
-    source = Source.INTERNAL if caller in extensions else Source.ANONYMOUS
-    kind = "extension" if caller in extensions else "a stranger"
-    yield f"{caller} ({kind}) calls {number}{f' at {at}' if at else ''}"
-    yield from _routes(plan, source, number, extensions.get(caller))
-    if plan.find(source, number) is None:
+    call = _call(extensions, caller, number, trunks, numbering, aliases)
+    kinds = {Source.INTERNAL: "extension", Source.INBOUND: "over a trunk", Source.ANONYMOUS: "a stranger"}
+    meant = f", which is {call.number}" if call.number != number else ""
+    yield f"{caller} ({kinds[call.source]}) calls {number}{meant}{f' at {at}' if at else ''}"
+    yield from _routes(plan, call, extensions.get(caller))
+    if plan.find(call.source, call.number, call.trunk) is None:
         return
     rung: list[Target] = []
+    users: dict[str, Mapping[str, Any]] = {
+        "extensions": {one.number: _columns(one) for one in extensions.values()},
+        "trunks": {name: {} for name in trunks},
+        "aliases": aliases,
+    }
     for reaction in reversed(REACTIONS):
-        users = {"extensions": {one.number: _columns(one) for one in extensions.values()}, "trunks": _providers(trunks)}
         sim = Sim(plan, users, at or f"{datetime.now():%Y-%m-%d %H:%M:%S}", trace=False, numbering=numbering)
-        lines, more = _tried(sim, surroundings, caller, number, reaction, rung)
+        lines, more = _tried(sim, surroundings, call, reaction, rung)
         if not more and not rung:
             yield f"then    {'; '.join(lines)}"
             return
@@ -115,10 +141,27 @@ def explain(
         yield f"if {reaction}: {'; '.join(lines)}"
 
 
-def _routes(plan: Plan[Any], source: Source, number: str, extension: Extension | None) -> Iterator[str]:
-    found = plan.find(source, number)
+def _call(
+    extensions: Mapping[str, Extension],
+    caller: str,
+    number: str,
+    trunks: Collection[str],
+    numbering: Numbering,
+    aliases: Mapping[str, str],
+) -> _Call:
+    """Who calls whom, as the exchange decides it."""
+    who, _, trunk = caller.rpartition("@")
+    if caller not in extensions and trunk in trunks:
+        return _Call(Source.INBOUND, who, trunk, numbering.normal(number))
+    meant = number if number in extensions else aliases.get(number, number)
+    return _Call(Source.INTERNAL if caller in extensions else Source.ANONYMOUS, caller, "", meant)
+
+
+def _routes(plan: Plan[Any], call: _Call, extension: Extension | None) -> Iterator[str]:
+    """Which route takes the call, and why no other does."""
+    found = plan.find(call.source, call.number, call.trunk)
     if found is None:
-        yield f"no route of {source.value} callers takes it"
+        yield f"no route of {call.source.value} callers takes it"
     else:
         route, values = found
         given = "".join(f", {name}={value!r}" for name, value in values.items())
@@ -126,19 +169,25 @@ def _routes(plan: Plan[Any], source: Source, number: str, extension: Extension |
         if route.allow:
             has = extension is not None and extension.may(route.allow)
             yield f"needs   {route.allow!r} in the class of service, which the caller {'has' if has else 'has not'}"
-    for other_source, routes in plan.sources.items():
+    for source, routes in plan.sources.items():
         for route in routes:
             if found is None or route is not found[0]:
                 why = "it does not match"
-                if other_source is not source:
-                    why = f"it is for {other_source.value} callers"
-                elif route.pattern.match(number) is not None:
+                if source is not call.source:
+                    why = f"it is for {source.value} callers"
+                elif route.pattern.match(call.number) is not None:
                     why = "it matches, and is less specific"
                 yield f"not     {route.pattern.text!r} at line {route.line}: {why}"
+    for trunk, did, route in plan.inbound_routes:
+        if found is None or route.function is not found[0].function or route.line != found[0].line:
+            why = "it is for another number" if did is not None else "another one takes this number"
+            if trunk != call.trunk:
+                why = f"it is for calls over the trunk {trunk}"
+            yield f"not     {did or 'all other numbers'!r} of {trunk} at line {route.line}: {why}"
 
 
 def _tried(
-    sim: Sim, surroundings: Surroundings, caller: str, number: str, reaction: str, rung: Sequence[Target]
+    sim: Sim, surroundings: Surroundings, call: _Call, reaction: str, rung: Sequence[Target]
 ) -> tuple[list[str], list[Target]]:
     """Make the call; return what happened, and who was rung."""
     plan = sim.plan
@@ -147,15 +196,20 @@ def _tried(
     sim.exchange.exchange.switchboard.dialplan = observer
     phones: list[SimPhone] = []
     if reaction != "unreachable":
-        numbers = [one.number for one in rung if isinstance(one, ExtensionTarget)]
-        phones = [sim.phone(one) for one in numbers if one != caller and sim.has_extension(one)]
+        meant = sim.exchange.exchange.directory.number_of
+        numbers = [meant(one.number) for one in rung if isinstance(one, ExtensionTarget)]
+        phones = [sim.phone(one) for one in numbers if one != call.caller and sim.has_extension(one)]
         for phone in phones:
             _react(phone, reaction)
         for one in rung:
             if isinstance(one, TrunkTarget) and sim.has_trunk(one.trunk):
                 _provide(sim.trunk(one.trunk), reaction)
-    dialling = sim.phone(caller) if sim.has_extension(caller) else sim.stranger(caller)
-    dialling.dials(number)
+    if call.trunk:
+        dialling = sim.trunk(call.trunk).call(call.caller or ANYBODY, to=call.number, withheld=not call.caller)
+    else:
+        internal = call.source is Source.INTERNAL
+        dialling = sim.phone(call.caller) if internal else sim.stranger(call.caller)
+        dialling.dials(call.number)
     if reaction == "declined":
         for phone in phones:
             if sim.until(lambda phone=phone: phone.ringing, 1.0):  # type: ignore[misc]
@@ -186,13 +240,7 @@ def _provide(trunk: SimTrunk, reaction: str) -> None:
         trunk.fails(486 if reaction == "busy" else 603)
 
 
-def _providers(trunks: Collection[str]) -> dict[str, Any]:
-    return {name: {} for name in trunks}
-
-
 def _columns(extension: Extension) -> dict[str, Any]:
-    return {
-        "name": extension.name,
-        "class_of_service": " ".join(sorted(extension.class_of_service)),
-        "caller_id": extension.caller_id,
-    }
+    """Its row, as a `Sim` takes it; passwords are the simulation's own."""
+    row = {one.name: getattr(extension, one.name) for one in fields(Extension) if one.name not in _OWN}
+    return {**row, "class_of_service": " ".join(sorted(extension.class_of_service))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbx.dialplan import Busy, Call, Plan, ext, group, uri
+from pbx.dialplan import Busy, Call, Plan, ext, group, trunk, uri
 from pbx.dialplan.groups import in_turn
 from pbx.dialplan.hours import Hours
 from pbx.exchange.extension import Extension
@@ -48,6 +48,16 @@ async def team(call: Call) -> None:
 @plan.outbound("9<number:any>", allow="international")
 async def outbound(call: Call, number: str) -> None:
     await call.reject(503)
+
+
+@plan.inbound(trunk("acme"), did="+14155550100")
+async def sales(call: Call) -> None:
+    await call.dial(ext("101" if call.caller.number == "+15551234567" else "102"), timeout=25)
+
+
+@plan.inbound(trunk("backup"))
+async def anything(call: Call) -> None:
+    await call.dial(ext("team"), timeout=10)
 
 
 def said(caller: str, number: str, at: str = "2026-03-10 10:00 Europe/Paris") -> list[str]:
@@ -113,3 +123,27 @@ def test_a_call_to_the_outside_by_two_trunks() -> None:
 def test_what_is_no_time() -> None:
     with pytest.raises(ValueError, match="tomorrow"):
         said("101", "102", "tomorrow")
+
+
+def inbound(caller: str, number: str) -> list[str]:
+    aliases = {"team": "103", "sales": "101"}
+    return list(explain(plan, EXTENSIONS, caller, number, AT, ("acme", "backup"), aliases=aliases))
+
+
+AT = "2026-03-10 10:00 Europe/Paris"
+
+
+def test_a_call_over_a_trunk() -> None:
+    lines = inbound("acme", "14155550100")
+    assert lines[0] == f"acme (over a trunk) calls 14155550100, which is +14155550100 at {AT}"
+    assert "sales" in lines[1]
+    assert any(line.endswith("it is for calls over the trunk backup") for line in lines)
+    assert "if answered: rings 102 for 25 s; the caller is answered" in lines
+    assert "if answered: rings 101 for 25 s; the caller is answered" in inbound("+15551234567@acme", "+14155550100")
+    assert inbound("acme", "+14155550199")[1] == "no route of inbound callers takes it"
+    assert any("of acme" in line and "another number" in line for line in inbound("acme", "+14155550199"))
+
+
+def test_aliases_are_what_they_are_for_the_exchange() -> None:
+    assert inbound("102", "sales")[0] == f"102 (extension) calls sales, which is 101 at {AT}"
+    assert "if busy: rings team for 10 s; the caller gets 486" in inbound("backup", "+14155550199")

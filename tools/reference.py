@@ -26,7 +26,7 @@ is explained in [the dialplan](../dialplan.md). All times are in seconds.
 LEFT_OUT = {
     "call.library",
     "call.caller.shown_at",
-    *(f"plan.{name}" for name in ("find", "routes", "run", "serves", "settle", "sources", "words")),
+    *(f"plan.{name}" for name in ("find", "inbound_routes", "routes", "run", "serves", "settle", "sources", "words")),
     *(f"phone.{name}" for name in ("invited", "registering", "requested")),
 }
 OUTCOMES = ("Answered", "Busy", "NoAnswer", "Declined", "Unreachable", "Failed")

@@ -15,6 +15,7 @@ from pbx.cli.settings import Settings, pass_settings
 def explain(settings: Settings, caller: str, number: str, at: str) -> None:
     """Say what would happen if FROM called TO.
 
+    FROM is an extension, a trunk ("acme"), or somebody who calls over it ("+15551234567@acme"); others are strangers.
     Which route takes the call and why no other, whom it rings and for how long, and what follows for each outcome.
     The real dialplan is run in a simulation, with the extensions, switches and holidays of the database. Nothing rings.
     """
@@ -38,8 +39,8 @@ def explain(settings: Settings, caller: str, number: str, at: str) -> None:
     plan.surroundings = Surroundings(Switches(switches), HolidayTable(holidays))
     extensions = {extension.number: extension for extension in accounts.extensions}
     try:
-        meant = accounts.aliases.get(number, number)
-        for line in explained(plan, extensions, caller, meant, at, names.trunks, dialplan.numbering):
+        told = (names.trunks, dialplan.numbering, accounts.aliases)
+        for line in explained(plan, extensions, caller, number, at, *told):
             click.echo(line)
     except ValueError as error:
         raise Fault("", 0, str(error), 'write the time as "2026-12-25 10:00"') from None

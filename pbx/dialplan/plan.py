@@ -187,6 +187,11 @@ class Plan(Generic[State]):
         return [*(route for routes in self._routes.values() for route in routes), *declared]
 
     @property
+    def inbound_routes(self) -> list[tuple[str, str | None, Route]]:
+        """The routes of calls over trunks: the trunk; the number as the plan has it, None for all others; the route."""
+        return list(self._declared)
+
+    @property
     def words(self) -> frozenset[str]:
         """The words of classes of service that its routes ask for."""
         return frozenset(route.allow for route in self.routes if route.allow)

@@ -47,14 +47,15 @@ Users = Mapping[str, Mapping[str, Any]]
 UNLIMITED = Thresholds(calls_at_once=0, calls_per_hour=0, destinations_per_hour=0, account_requests_per_second=10**5)
 NUMBERING = Numbering()
 SETTLE = 0.5  # seconds that pass after each thing that somebody does
-TABLES = ("extensions", "trunks", "mailboxes", "switches", "holidays")
+TABLES = ("aliases", "extensions", "trunks", "mailboxes", "switches", "holidays")
 
 
 class Sim:
     """One exchange with one plan.
 
     :param plan: the dialplan.
-    :param users: a TOML file, or a dict, with the tables `extensions`, `trunks`, `mailboxes`, `switches`, `holidays`.
+    :param users: a TOML file, or a dict, with the tables `extensions`, `aliases`, `trunks`, `mailboxes`, `switches`,
+        `holidays`.
         Without it every extension, trunk and mailbox that the plan or the test names exists, and may do all that the
         plan asks for.
     :param at: the time at which it begins: "2026-03-10 10:00 Europe/Paris".
@@ -87,6 +88,7 @@ class Sim:
         rows = tables.get("mailboxes", named_ones)
         named_trunks: Mapping[str, Any] = {} if self._known else {name: {} for name in sorted(_named_by(plan, "trunk"))}
         table = tables.get("trunks", named_trunks)
+        self._aliases: Mapping[str, str] = tables.get("aliases", {})
         self._trunks = [_trunk(name, row, place) for place, (name, row) in enumerate(table.items(), 1)]
         mailboxes = [Mailbox(name, **row) for name, row in rows.items()]
         self.switches = Switches(_switch(name, row) for name, row in tables.get("switches", {}).items())
@@ -212,7 +214,9 @@ class Sim:
         return Extension(number, f"Phone {number}", *_hashes(number), class_of_service=self.plan.words)
 
     def _fill(self) -> None:
-        self.exchange.exchange.replace_accounts(Accounts(list(self._extensions.values()), trunks=self._trunks))
+        self.exchange.exchange.replace_accounts(
+            Accounts(list(self._extensions.values()), self._aliases, trunks=self._trunks)
+        )
 
     def _print(self) -> None:
         if self._trace:

@@ -208,7 +208,7 @@ def test_without_users_all_exist_and_may_everything() -> None:
 def test_time_goes_on_only_and_users_are_checked(sim: Sim) -> None:
     with pytest.raises(ValueError, match="it is later than"):
         sim.at("2026-03-09 10:00 Europe/Paris")
-    with pytest.raises(ValueError, match="'extension'; there are extensions"):
+    with pytest.raises(ValueError, match="'extension'; there are aliases, extensions"):
         Sim(plan, users={"extension": {}})
     with pytest.raises(ValueError, match="extension 101"):
         Sim(plan, users={"extensions": {"101": {"nmae": "Alice"}}})
