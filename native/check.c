@@ -122,6 +122,20 @@ int main(void) {
         REQUIRE(port->reception.lost == 0 && port->garbage == 0 && port->strange == 0);
         REQUIRE(port->packets_out == paths[i / 2].ports[1 - i % 2].packets_in);
     }
+    /* A path that cannot be watched is told of, once a second until it is taken back. */
+    struct path deaf = {.ports = {{.id = 77, .rtp = phones[0], .rtcp = -1}, {.rtp = phones[1], .rtcp = phones[2]}}};
+    struct report report;
+    REQUIRE(relay_send(worker, TAKE, &deaf) == 0);
+    for (int second = 0; second < 2; second++) {
+        relay_turn(worker, 1e9 + 1 + second);
+        REQUIRE(read(reports[0], &report, sizeof report) == sizeof report);
+        REQUIRE(report.id == 77 && report.kind == DEAF);
+        REQUIRE(read(reports[0], &report, sizeof report) < 0);
+    }
+    REQUIRE(relay_send(worker, RECALL, &deaf) == 0);
+    relay_turn(worker, 1e9 + 9);
+    relay_wait(worker);
+    REQUIRE(read(reports[0], &report, sizeof report) < 0);
     REQUIRE(passed == sent);
     REQUIRE(keys == sent / 2);
     for (int i = 0; i < 2 * PATHS; i++) {

@@ -77,10 +77,11 @@ struct port {
 struct path {
     struct port ports[2];
     struct path *next, *previous; /* the thread's list */
+    uint8_t deaf;                 /* a socket cannot be watched: Python is asked to take the path back */
 };
 
 /* What a port tells. */
-enum { KEY = 1, SILENT, HEARD_AGAIN };
+enum { KEY = 1, SILENT, HEARD_AGAIN, DEAF };
 
 /* worker.c: what Python calls */
 struct worker;

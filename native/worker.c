@@ -105,11 +105,11 @@ static bool report(struct worker *worker, const struct port *port, uint32_t kind
     return write(worker->reports, &report, sizeof report) == sizeof report;
 }
 
-static void watch(struct worker *worker, int operation, struct port *port) {
+static bool watch(struct worker *worker, int operation, struct port *port) {
     struct epoll_event rtp = {.events = EPOLLIN, .data.u64 = (uintptr_t)port};
     struct epoll_event rtcp = {.events = EPOLLIN, .data.u64 = (uintptr_t)port | IS_RTCP};
-    epoll_ctl(worker->epoll, operation, port->rtp, &rtp);
-    epoll_ctl(worker->epoll, operation, port->rtcp, &rtcp);
+    return epoll_ctl(worker->epoll, operation, port->rtp, &rtp) == 0 &&
+           epoll_ctl(worker->epoll, operation, port->rtcp, &rtcp) == 0;
 }
 
 static void take(struct worker *worker, struct path *path) {
@@ -120,15 +120,20 @@ static void take(struct worker *worker, struct path *path) {
     if (path->next)
         path->next->previous = path;
     worker->paths = path;
+    path->deaf = false;
     for (int i = 0; i < 2; i++) {
         path->ports[i].peer = &path->ports[1 - i];
-        watch(worker, EPOLL_CTL_ADD, &path->ports[i]);
+        if (!watch(worker, EPOLL_CTL_ADD, &path->ports[i])) {
+            /* ENOMEM, or ENOSPC beyond /proc/sys/fs/epoll/max_user_watches */
+            path->deaf = true;
+            worker->look = worker->now;
+        }
     }
 }
 
 static void give_back(struct worker *worker, struct path *path) {
     for (int i = 0; i < 2; i++)
-        watch(worker, EPOLL_CTL_DEL, &path->ports[i]);
+        watch(worker, EPOLL_CTL_DEL, &path->ports[i]); /* fails for what was not watched, and for nothing else */
     if (path->previous)
         path->previous->next = path->next;
     else
@@ -209,6 +214,8 @@ static int drain(struct worker *worker, struct port *port, bool rtcp) {
 
 static void look_for_silence(struct worker *worker) {
     for (struct path *path = worker->paths; path; path = path->next) {
+        if (path->deaf)
+            report(worker, &path->ports[0], DEAF, 0);
         for (int i = 0; i < 2; i++) {
             struct port *port = &path->ports[i];
             bool silent = port->sends && port->heard_at < worker->now - worker->silence;

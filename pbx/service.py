@@ -160,7 +160,9 @@ class PBX(Service):
                 names = opening.names(config.database.url)
                 mailboxes = opening.mailbox_names(config.database.url)
             media = config.media
-            self.library = Library(media.prompts, config.dialplan.country, media.recordings, espeak.found(reactor))
+            self.library = Library(
+                media.prompts, config.dialplan.country, media.recordings, espeak.found(reactor), self._aside
+            )
             self._plan = loading.load(
                 config.dialplan.file,
                 names.extensions.__contains__,

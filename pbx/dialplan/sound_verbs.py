@@ -97,7 +97,7 @@ class SoundVerbs:
         :raises NoSound: when there is no such prompt.
         """
         await self._begin("play")
-        sequel = Sequel(clips(self._sounding.speaking.library, sounds))
+        sequel = Sequel(await clips(self._sounding.speaking.library, sounds))
         voice = await self._sounding.speaking.voice(early)
         if voice is not None:
             try:
@@ -137,7 +137,7 @@ class SoundVerbs:
         check_count("ask", "tries", tries, 100)
         check_seconds("ask", "timeout", timeout)
         await self._begin("ask")
-        question = clips(self._sounding.speaking.library, sounds)
+        question = await clips(self._sounding.speaking.library, sounds)
         voice = await self._voice()
         for _ in range(tries):
             collector = Collector(voice, self._sounding.clock, question, digits, timeout)

@@ -1,18 +1,19 @@
 """The library of sounds: prompts and music from WAV files, the country's tones; each read or computed once.
 
-Several folders may have a prompt: the first one counts, so that an administrator's voice takes the place of ours.
+Several folders may have a prompt: the first one counts, so that an administrator's voice takes the place of ours. What
+is played to a caller is read aside: a large file that has to be converted keeps nobody waiting but that caller.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 
 from pbx.media import tones, wav
 from pbx.media.clip import Clip
@@ -45,6 +46,18 @@ class Synthesiser(Protocol):
         """Fires with mu-law, or fails with NoSound."""
 
 
+class Aside(Protocol):
+    """Where something is done that takes too long for the reactor's thread."""
+
+    def __call__(self, work: Callable[[Path], Clip], path: Path, /) -> Deferred[Clip]:
+        """Do it there and give its result here."""
+
+
+def at_once(work: Callable[[Path], Clip], path: Path) -> Deferred[Clip]:
+    """Do it here: for tests, which have virtual time."""
+    return maybeDeferred(work, path)
+
+
 class Library:
     """All sounds of an exchange.
 
@@ -52,6 +65,7 @@ class Library:
     :param country: the calling code of the country whose tones are heard.
     :param recordings: the folder of what is recorded; made when it is needed.
     :param synthesiser: what can say any text; None for nobody.
+    :param aside: where files are read that somebody waits for.
     :ivar country: may change while calls go on.
     """
 
@@ -61,12 +75,14 @@ class Library:
         country: str = "",
         recordings: Path = RECORDINGS,
         synthesiser: Synthesiser | None = None,
+        aside: Aside = at_once,
     ) -> None:
         self._folders: Sequence[Path] = [OURS] if folder is None else [folder, OURS]
         self.country = country
         self._clips: dict[str, Clip] = {}
         self._recordings = recordings
         self._synthesiser = synthesiser
+        self._aside = aside
         self._said: OrderedDict[str, Clip] = OrderedDict()
 
     def prompt(self, name: str) -> Clip:
@@ -79,6 +95,23 @@ class Library:
         if clip is None:
             clip = self._clips[name] = loaded(self._path_of(name))
         return clip
+
+    async def read(self, name: str) -> Clip:
+        """The same, while others go on.
+
+        :raises NoSound: as `prompt` does.
+        """
+        clip = self._clips.get(name)
+        if clip is None:
+            clip = self._clips[name] = await self._aside(loaded, self._path_of(name))
+        return clip
+
+    async def read_file(self, path: Path) -> Clip:
+        """What a WAV file sounds like that is nobody's prompt.
+
+        :raises NoSound: when it cannot be read, or is none that we understand.
+        """
+        return await self._aside(loaded, path)
 
     def tone(self, name: str) -> Clip:
         """One round of a tone of the country.

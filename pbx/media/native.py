@@ -234,9 +234,14 @@ class NativeThreads:
     def _tell(self) -> None:
         told, self._told = self._told, []
         for port, kind, value in told:
+            if kind == _native.lib.DEAF:
+                port.keep()
+                self.log.warn(
+                    "RTP port {port} is served by Python: the kernel watches no more for us", port=port.number
+                )
             user = port.user
-            if user is None:
-                continue  # it was closed meanwhile
+            if user is None or kind == _native.lib.DEAF:
+                continue  # closed meanwhile, or nothing of its user's
             try:
                 if kind == _native.lib.KEY:
                     user.key_received(port, NAMES[value])

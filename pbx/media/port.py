@@ -284,6 +284,11 @@ class Port:
         if self._path is not None:
             self._path.recall()
 
+    def keep(self) -> None:
+        """Take care of the packets here until it is joined anew."""
+        self.recall()
+        self._peer = None
+
     def lent(self, path: Path | None) -> None:
         """A native thread has it now; None: no longer."""
         self._path = path

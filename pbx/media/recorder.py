@@ -2,6 +2,8 @@
 
 Sound stands where its RTP timestamp says: what was lost or never sent is silence, what comes late still finds its
 place while that is not written. The file on disk is never more than two seconds behind, and readable at any time.
+
+Time is the exchange's, which is the machine's: when that is set, forward or back, a recording goes on where it was.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pbx.sip.timers import Clock, Timer
 WRITE = 1.0  # seconds between two writes
 LATE = 0.5  # seconds by which sound may be late
 LONGEST = 0.1  # seconds of sound in one packet, as a rule
+LEAP = 10.0  # seconds after which the last look cannot be that long ago: the clock was set, or we were stopped
 SPEECH = 250.0  # mean amplitude of what is not silence (-42 dBm0)
 
 
@@ -35,7 +38,7 @@ class Recorder:
     :ivar spoke_at: when the phone last said something that is not silence, in seconds since the beginning.
     """
 
-    __slots__ = ("_clock", "_started_at", "_timer", "_tracks", "_writer", "fault", "spoke_at")
+    __slots__ = ("_clock", "_elapsed", "_looked_at", "_timer", "_tracks", "_writer", "fault", "spoke_at")
 
     log = Logger()
 
@@ -43,7 +46,8 @@ class Recorder:
         self._writer = Writer(path, channels=2 if both else 1)
         self._tracks = [Track(LATE - LONGEST) for _ in range(2 if both else 1)]
         self._clock = clock
-        self._started_at = clock.seconds()
+        self._looked_at = clock.seconds()
+        self._elapsed = 0.0
         self._timer: Timer | None = clock.callLater(WRITE, self._write_regularly)
         self.fault = ""
         self.spoke_at = 0.0
@@ -64,7 +68,11 @@ class Recorder:
     @property
     def elapsed(self) -> float:
         """Seconds since it began."""
-        return self._clock.seconds() - self._started_at
+        now = self._clock.seconds()
+        if 0 <= now - self._looked_at < LEAP:
+            self._elapsed += now - self._looked_at
+        self._looked_at = now
+        return self._elapsed
 
     @property
     def recording(self) -> bool:

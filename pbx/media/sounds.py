@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pbx.media.clip import Clip
-from pbx.media.library import Library, loaded
+from pbx.media.library import Library
 from pbx.media.recorder import Recorder
 from pbx.media.tones import TONES
 
@@ -194,8 +194,8 @@ def date(when: datetime, now: datetime) -> Phrase:
     return Phrase((f"times/{_WEEKDAYS[when.weekday()]}", f"times/{_MONTHS[when.month - 1]}", day))
 
 
-def clips(library: Library, sounds: Iterable[Playable]) -> list[Clip]:
-    """What they sound like.
+async def clips(library: Library, sounds: Iterable[Playable]) -> list[Clip]:
+    """What they sound like. Files are read aside, and prompts once.
 
     :raises NoSound: when one is not there.
     :raises TypeError: when one is nothing that can be played.
@@ -204,13 +204,13 @@ def clips(library: Library, sounds: Iterable[Playable]) -> list[Clip]:
     for sound in sounds:
         match sound:
             case Prompt(name):
-                found.append(library.prompt(name))
+                found.append(await library.read(name))
             case Tone(name):
                 found.append(library.tone(name))
             case Phrase(names):
-                found.extend(map(library.prompt, names))
+                found.extend([await library.read(name) for name in names])
             case Recording() | File():
-                found.append(loaded(sound.path))
+                found.append(await library.read_file(sound.path))
             case _:
                 raise TypeError(f'only prompt("..."), tone("...") and the like can be played, not {sound!r}')
     return found

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pbx.media.g711 import ALAW, RATE, ULAW, Law
 
 LARGEST = 64 * 2**20  # bytes of a file that are read
-LONGEST_RESAMPLED = 60.0  # seconds: resampling takes 1/30 of the sound's length, and everybody waits for it
+LONGEST_RESAMPLED = 60.0  # seconds: resampling takes 1/30 of the sound's length, and a plan that is loaded waits for it
 _RATES = range(4000, 192_001)
 _MOST_CHUNKS = 100  # that are looked through: a file of nothing but empty chunks has millions
 _STEPS = 1000  # of resampling: the fractions of a sample that are distinguished

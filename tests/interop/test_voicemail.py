@@ -19,7 +19,7 @@ import pytest
 
 from pbx.media.g711 import RATE, ULAW
 from pbx.media.wav import load
-from tests.counts import count
+from tests.counts import FULL, count
 from tests.eventually import eventually
 from tests.interop.exchange import Exchange, password
 from tests.media.test_wav import amplitude
@@ -103,8 +103,8 @@ reactor.run()
 class VoicemailExchange(Exchange):
     """An exchange whose `[voicemail]` is as a test wants it."""
 
-    def __init__(self, options: str = "") -> None:
-        super().__init__(DIALPLAN, ["1001", "1002"])
+    def __init__(self, options: str = "", database: str = "sqlite:///pbx.db") -> None:
+        super().__init__(DIALPLAN, ["1001", "1002"], database=database)
         self.config.write_text(self.config.read_text() + f"\n[voicemail]\nsilence = 10\n{options}\n")
 
     @property
@@ -211,9 +211,10 @@ def test_message_comes_by_email_once_the_relay_takes_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(7200)
-def test_kills_lose_no_message_and_leave_no_orphan(exchange: VoicemailExchange, tmp_path: Path) -> None:
+@pytest.mark.parametrize("empty_url", ["sqlite", "postgresql"] if FULL else ["sqlite"], indirect=True)
+def test_kills_lose_no_message_and_leave_no_orphan(empty_url: str, tmp_path: Path) -> None:
     moments = random.Random(1)
-    with phone(exchange, "1001", tmp_path) as alice:
+    with VoicemailExchange(database=empty_url) as exchange, phone(exchange, "1001", tmp_path) as alice:
         kept: set[str] = set()
         for _ in range(KILLS):
             leave(exchange, alice)
@@ -237,8 +238,8 @@ def test_kills_lose_no_message_and_leave_no_orphan(exchange: VoicemailExchange, 
             assert len(now - known) == 1  # what was just being recorded is kept
             assert exchange.files() == sorted(f"1002/{id}.wav" for id in now)  # nothing is orphaned
             kept = now
-    for name in exchange.files():
-        assert amplitude(ULAW.decode(load(exchange.voicemail / name)[2000:6000]), TONE) > 3000
+        for name in exchange.files():
+            assert amplitude(ULAW.decode(load(exchange.voicemail / name)[2000:6000]), TONE) > 3000
 
 
 @pytest.mark.timeout(180)

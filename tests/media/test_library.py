@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
+from pbx.media.clip import Clip
 from pbx.media.g711 import ULAW
 from pbx.media.library import LONGEST_TEXT, MOST_TEXTS, OURS, Library, NoSound
+from pbx.media.sounds import Prompt, Tone, clips
 from tests.media.network import result
 from tests.media.test_wav import written
 from tools.prompts import texts
@@ -44,6 +47,24 @@ def test_an_administrators_prompt_takes_the_place_of_ours(tmp_path: Path) -> Non
     (tmp_path / "welcome.wav").write_bytes(written(8000, seconds=1))
     library.forget()
     assert library.prompt("welcome").seconds == 1.0
+
+
+def test_callers_do_not_wait_for_the_file_of_another(tmp_path: Path) -> None:
+    waiting: list[Callable[[], None]] = []
+
+    def aside(work: Callable[[Path], Clip], path: Path) -> Deferred[Clip]:
+        done: Deferred[Clip] = Deferred()
+        waiting.append(lambda: done.callback(work(path)))
+        return done
+
+    (tmp_path / "large.wav").write_bytes(written(44100, seconds=1))
+    library = Library(tmp_path, aside=aside)
+    heard = [Deferred.fromCoroutine(clips(library, sounds)) for sounds in ([Prompt("large")], [Tone("beep")])]
+    assert [each.called for each in heard] == [False, True]
+    waiting.pop()()
+    assert result(heard[0])[0].seconds == 1.0
+    result(Deferred.fromCoroutine(clips(library, [Prompt("large"), Prompt("large")])))
+    assert not waiting  # it is known by now
 
 
 @pytest.mark.parametrize("name", ["../pbx", "/etc/passwd", "", "a//b", ".hidden", "a\0b", "a/../b"])

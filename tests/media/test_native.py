@@ -159,6 +159,21 @@ def test_a_thread_whose_queue_is_full_leaves_the_call_to_python() -> None:
 
 
 @needs_native
+def test_a_path_that_a_thread_cannot_watch_stays_with_python(relay: Threaded) -> None:
+    """How a thread finds that out is in `check.c`: here it is said in its place."""
+    alice, bob, (caller, _) = lent(relay)
+    (number,) = [number for number, known in relay.threads._ports.items() if known is port(caller)]
+    os.write(relay.threads._written, native._REPORT.pack(number, native._native.lib.DEAF, 0))
+    relay.turns.turn()
+    assert not relay.is_lent()
+    for sequence in range(2, 5):
+        alice.rtp.sendto(rtp.build(bytes(160), 0, sequence, 160 * sequence, 1234), (HOST, port(caller).number))
+        relay.turns.turn()
+    assert len(received(bob, 3)) == 3
+    assert not relay.is_lent()
+
+
+@needs_native
 @pytest.mark.parametrize("spare", range(7))
 def test_without_descriptors_there_are_no_threads_and_nothing_is_left_open(spare: int) -> None:
     before, limits = sorted(os.listdir("/proc/self/fd")), resource.getrlimit(resource.RLIMIT_NOFILE)

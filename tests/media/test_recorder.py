@@ -11,6 +11,7 @@ from pbx.media.g711 import ALAW, ULAW
 from pbx.media.recorder import Recorder
 from pbx.media.sources import Sequel
 from pbx.media.wav import Writer
+from pbx.testing.clock import VirtualClock
 from tests.media.network import port, result, shown
 from tests.media.speaking import Speaking
 
@@ -49,6 +50,34 @@ def test_what_a_phone_says_is_in_the_file(one: Speaking, tmp_path: Path) -> None
     assert sound(recorder.path) == said
     assert recorder.seconds == 2.0 and not recorder.recording
     assert wav.load(recorder.path) == said
+
+
+class Settable:
+    """A machine's clock, which somebody sets."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.by = 0.0
+        self.callLater = clock.callLater
+        self._clock = clock
+
+    def seconds(self) -> float:
+        return self._clock.seconds() + self.by
+
+
+@pytest.mark.parametrize("by", [1e9, 3600.0, -0.25, -3600.0, -1e9])
+def test_a_clock_that_is_set_does_not_stretch_a_recording(one: Speaking, tmp_path: Path, by: float) -> None:
+    clock = Settable(one.clock)
+    recorder = Recorder(clock, tmp_path / "a.wav")
+    one.voice.listen(recorder)
+    said = b"".join(bytes([number]) * FRAME for number in range(1, 201))
+    one.talks(said[: 75 * FRAME])
+    clock.by = by
+    one.talks(said[75 * FRAME :], 75)
+    recorder.stop()
+    # The moment between two looks at the clock may be missing.
+    assert recorder.elapsed == pytest.approx(4.0, abs=0.05)
+    assert said.startswith(sound(recorder.path)[: 74 * FRAME])
+    assert sound(recorder.path)[-FRAME:] in said[-3 * FRAME :]
 
 
 def test_the_file_is_readable_and_nearly_whole_at_any_time(one: Speaking, tmp_path: Path) -> None:

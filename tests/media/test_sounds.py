@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from pbx.media.library import Library
 from pbx.media.sounds import clips, clock_time, date, digits, number, prompt, tone
+from tests.media.network import result
 
 NOW = datetime(2026, 3, 10, 10, 0)
 
@@ -86,7 +88,7 @@ def test_every_word_that_can_be_said_has_its_prompt() -> None:
 
 def test_what_cannot_be_played_says_so() -> None:
     with pytest.raises(TypeError, match="can be played, not 'welcome'"):
-        clips(Library(), ["welcome"])  # type: ignore[list-item]
+        result(Deferred.fromCoroutine(clips(Library(), ["welcome"])))  # type: ignore[list-item]
     with pytest.raises(ValueError, match="tone\\(\\) knows ringback"):
         tone("bang")
     with pytest.raises(TypeError, match="name of a sound as text"):
