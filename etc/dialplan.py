@@ -29,7 +29,7 @@ async def extension(call: Call, number: str) -> None:
 
 
 # Leave a message without ringing, and hear one's own.
-plan.internal("*8<number:1XXX>")(voicemail())
+plan.internal("*95<number:1XXX>")(voicemail())
 plan.internal("*97")(voicemail_menu())
 
 
@@ -100,3 +100,24 @@ async def do_not_disturb(call: Call, code: str) -> None:
     """Keep the phones silent: *78; no more: *79."""
     call.settings.do_not_disturb = code == "8"
     await call.play(tone("beep"))
+
+
+@plan.internal("<mark:[*#]>43#")
+async def call_waiting(call: Call, mark: str) -> None:
+    """Let calls come in while I talk: *43#; let them find me busy: #43#."""
+    call.settings.call_waiting = mark == "*"
+    await call.play(tone("beep"))
+
+
+@plan.internal("*8")
+async def pick_up(call: Call) -> None:
+    """Answer what rings at a colleague's phone: of those with the same `pickup_group`."""
+    if not await call.pick_up():
+        await call.reject(404)
+
+
+@plan.internal("*8<number:1XXX>")
+async def pick_up_from(call: Call, number: str) -> None:
+    """Answer what rings at this colleague's phone."""
+    if not await call.pick_up(ext(number)):
+        await call.reject(404)

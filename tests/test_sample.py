@@ -64,3 +64,18 @@ def test_do_not_disturb_by_code(sim):
     assert bob.ringing
     alice.hang_up()
     sim.assert_idle()
+
+
+def test_a_colleague_picks_up_by_code():
+    users = {"extensions": {number: {"pickup_group": "sales"} for number in ("1001", "1002", "1003")}}
+    sim = Sim(load(SAMPLE, lambda number: True), users)
+    alice, bob, carol = (sim.phone(number) for number in ("1001", "1002", "1003"))
+    alice.dials("1002")
+    carol.dials("*81002")
+    assert alice.talks_to(carol) and bob.idle
+    alice.hang_up()
+    alice.dials("1002")
+    carol.dials("*8")
+    assert alice.talks_to(carol) and bob.idle
+    carol.hang_up()
+    sim.assert_idle()

@@ -33,6 +33,7 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "tls-only": "Its phones must register and call over TLS.",
         "do-not-disturb": "Its phones stay silent.",
         "voicemail": "It has a mailbox.",
+        "call-waiting": "A call reaches it while it is in another one.",
     }
     texts = {
         "name": ("TEXT", "The name shown to those it calls."),
@@ -45,6 +46,7 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "forward-no-answer": ("NUMBER", "Where they go when nobody answers."),
         "forward-no-answer-after": ("SECONDS", "After how long; 20 by default."),
         "forward-unreachable": ("NUMBER", "Where they go while no phone is registered."),
+        "pickup-group": ("WORD", "Who has the same one may pick up the calls that ring at its phones."),
     }
     for name, words in reversed(switches.items()):
         command = click.option(f"--{name}/--no-{name}", default=None, help=words)(command)

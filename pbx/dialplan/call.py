@@ -36,7 +36,7 @@ from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.settings import Settings
-from pbx.exchange.target import UriTarget
+from pbx.exchange.target import ExtensionTarget, UriTarget
 from pbx.features.conference.attending import attend
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
@@ -112,6 +112,12 @@ class Bridge(DrivenCall, Protocol):
 
     def redirect(self, uris: Sequence[str], status: int) -> None:
         """End the call, not yet answered, with other addresses to try."""
+
+    def may_pick_up(self, number: str) -> bool:
+        """Whether a phone rings for which the caller may answer; "" for any."""
+
+    def pick_up(self, number: str) -> bool:
+        """Let the caller, who is answered, answer for it and leave this call; False where it rings no more."""
 
     def forbid(self, event: str) -> None:
         """End the call, not yet answered, with 403, and with a line in the security log."""
@@ -405,6 +411,27 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         self._bridge.enter("the voicemail menu")
         found = self._voicemail.find(mailbox.name) if mailbox is not None else None
         await visit(self, self._voicemail, found)
+
+    async def pick_up(self, target: ExtensionTarget | None = None) -> bool:
+        """Answer what rings at a colleague's phone, or at another one of the caller's own; this call is over then.
+
+        Colleagues are the extensions with the same `pickup_group`. Of several calls it is the one that has come first.
+
+        :param target: at whose phone it rings; None for any colleague's.
+        :returns: False where none rings; the caller is not answered then.
+        """
+        if target is not None and not isinstance(target, ExtensionTarget):
+            raise TypeError(f'pick_up() takes an extension such as ext("101"), not {target!r}')
+        await self._begin("pick_up")
+        number = target.number if target is not None else ""
+        if not self._bridge.may_pick_up(number):
+            return False
+        if not self._bridge.answered:
+            await self._bridge.speaking.answer()
+        if not self._bridge.pick_up(number):
+            return False
+        await self._driver.take_turn()  # the caller is in the other call now
+        return True
 
     async def follow(self, number: str) -> bool:
         """Do what the plan does when this caller dials a number. Returns False when it does nothing.

@@ -23,6 +23,7 @@ from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.flow import Flow
 from pbx.sip.headers import Field
+from pbx.sip.session import Session
 from pbx.sip.uri import Uri
 from pbx.sip.user_agent import UserAgent
 
@@ -98,6 +99,15 @@ class Board(Protocol):
 
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
+
+    def calls_of(self, number: str) -> int:
+        """In how many calls an extension is, those included that ring at its phones."""
+
+    def ringing_for(self, caller: Caller, number: str) -> Session | None:
+        """A session with a phone that rings, which a caller may answer in its place; None when there is none.
+
+        :param number: of the extension at which it rings; "" for any.
+        """
 
     def extension(self, number: str) -> Caller | None:
         """An extension with its rights, as if it called now; None where there is none that may."""

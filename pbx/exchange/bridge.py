@@ -8,7 +8,7 @@ session description.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -28,6 +28,7 @@ from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import By
 from pbx.exchange.outcome import Answered, Failed, Outcome
 from pbx.exchange.party import Party
+from pbx.exchange.pickup import pick_up
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
@@ -37,6 +38,7 @@ from pbx.sip.flow import Flow
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.occupancy import AGAIN
 from pbx.sip.reasons import PLAN_FAILED, TRANSFERRED
+from pbx.sip.session import Session
 
 RECALL = 30.0  # seconds for which a transferor who has left is rung, when its transfer has failed
 
@@ -129,6 +131,24 @@ class Bridge(Conversation):
         self.speaking.answer().addCallback(lambda _: self._join(leg))
         return dialled
 
+    def may_pick_up(self, number: str) -> bool:
+        """Whether a phone rings for which the caller may answer.
+
+        :param number: of the extension at which it rings; "" for any.
+        """
+        return self._board.ringing_for(self.caller, number) is not None
+
+    def pick_up(self, number: str) -> bool:
+        """Let the caller, whom we have answered, answer for a phone that rings. It leaves this call, which is over.
+
+        :returns: False where there is none any more.
+        """
+        session, party = self._board.ringing_for(self.caller, number), self.party
+        if session is None:
+            return False
+        self.dissolve(party)
+        return pick_up(session, party)
+
     def separate(self) -> Party | None:
         """Connect the caller to nobody: whom it was connected to is a leg from now on. None where nobody is."""
         peer = self.party.part()
@@ -188,6 +208,11 @@ class Bridge(Conversation):
         :param place: in words: "voicemail 1002".
         """
         self._board.observer.call_entered(self, place)
+
+    @property
+    def rung(self) -> Mapping[str, Session]:
+        """A session with a phone of each extension that is rung, by number."""
+        return self._ringing.rung if self._ringing is not None else {}
 
     def is_with(self, number: str) -> bool:
         """Whether an extension takes part: it calls, or has answered."""

@@ -26,6 +26,8 @@ class Extension:
     :param forward_no_answer: where they go when nobody answers.
     :param forward_no_answer_after: how long it rings before that, in seconds.
     :param forward_unreachable: where they go while no phone is registered.
+    :param call_waiting: whether a call reaches it while it is in another one.
+    :param pickup_group: whoever has the same word here may pick up the calls that ring at its phones; "" for nobody.
     """
 
     number: str
@@ -45,6 +47,22 @@ class Extension:
     forward_no_answer: str = ""
     forward_no_answer_after: int = 20
     forward_unreachable: str = ""
+    call_waiting: bool = True
+    pickup_group: str = ""
+
+    @property
+    def most_calls(self) -> int | None:
+        """How many calls reach it at once; None for any number."""
+        return self.max_calls if self.call_waiting else 1
+
+    def may_pick_up(self, other: Extension, answered: bool) -> bool:
+        """Whether it may take over a call of another one: its own with another phone; a colleague's while it rings.
+
+        :param answered: whether that one has answered it already.
+        """
+        if self.number == other.number:
+            return True
+        return not answered and bool(self.pickup_group) and self.pickup_group == other.pickup_group
 
     def may(self, word: str) -> bool:
         """Whether its class of service has this word: `may("international")`."""

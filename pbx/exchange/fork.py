@@ -201,6 +201,11 @@ class Fork:
         """Whether one callee is left that may answer, and is so by one early dialog."""
         return len(self._branches) == 1 and not self._branches[0].session.is_forked
 
+    @property
+    def rung(self) -> dict[str, Session]:
+        """A session with a phone of each extension that is rung, by number."""
+        return {branch.destination.number: branch.session for branch in self._branches if branch.destination.number}
+
     def number_of(self, session: Session) -> str:
         """The extension whose phone a branch rings; "" for none."""
         return next((branch.destination.number for branch in self._branches if branch.session is session), "")

@@ -21,13 +21,19 @@ from pbx.sip.headers import CONTACT, Address, Field, parse_address
 from pbx.sip.uri import Uri
 
 
-def unwanted(extension: Extension, target: ExtensionTarget) -> Outcome | None:
-    """The outcome of a call that is not to ring at an extension's phones; None when it may."""
+def unwanted(extension: Extension, target: ExtensionTarget, calls_of: Callable[[str], int]) -> Outcome | None:
+    """The outcome of a call that is not to ring at an extension's phones; None when it may.
+
+    :param calls_of: in how many calls an extension is, those included that ring at its phones.
+    """
     if extension.forward_always:
         diversion = Diversion(extension.number, extension.forward_always, why.ALWAYS)
         return diverted(target, diversion, 302)
     if extension.do_not_disturb:
         return busy(extension, target, "is not to be disturbed", why.DO_NOT_DISTURB)
+    most = extension.most_calls
+    if most is not None and calls_of(extension.number) >= most:
+        return busy(extension, target, "is in as many calls as it may be")
     return None
 
 

@@ -32,6 +32,9 @@ class Board(Protocol):
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
 
+    def calls_of(self, number: str) -> int:
+        """In how many calls an extension is, those included that ring at its phones."""
+
 
 class Located(NamedTuple):
     """What is rung.
@@ -119,7 +122,7 @@ def _place(
     """Where a target is rung; or the outcome when it cannot be, or does not want to."""
     if isinstance(target, ExtensionTarget):
         extension = board.account(target.number)
-        if extension is not None and (outcome := unwanted(extension, target)) is not None:
+        if extension is not None and (outcome := unwanted(extension, target, board.calls_of)) is not None:
             return outcome
     return board.locate(target, secure, beside)
 

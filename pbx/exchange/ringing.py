@@ -7,7 +7,7 @@ an outcome.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -33,7 +33,7 @@ from pbx.exchange.target import ExtensionTarget
 from pbx.sip.flow import hostport_of
 from pbx.sip.headers import Field
 from pbx.sip.outbound_session import OutboundSession
-from pbx.sip.session import SessionUser
+from pbx.sip.session import Session, SessionUser
 from pbx.sip.uac import Delivery
 
 
@@ -102,6 +102,11 @@ class Ringing:
             timeout = patience(self._board.account(targets[0].number), timeout)
         self._fork = Fork(self, self._board.agent.clock, found.lost)
         self._fork.ring(found.destinations, timeout, progress_within, found.hunts)
+
+    @property
+    def rung(self) -> Mapping[str, Session]:
+        """A session with a phone of each extension that is rung, by number."""
+        return self._fork.rung if self._fork is not None else {}
 
     def give_up(self, more: tuple[Field, ...] = ()) -> None:
         """Ring no longer: the party has left. The user hears no more of it.

@@ -64,6 +64,7 @@ class Settings:
 
     __slots__ = ("_directory", "_number")
 
+    call_waiting = Setting(bool)
     do_not_disturb = Setting(bool)
     forward_always = Setting(str)
     forward_busy = Setting(str)

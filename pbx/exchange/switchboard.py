@@ -51,7 +51,7 @@ from pbx.sip.reasons import STOPPING
 from pbx.sip.refer import Referral
 from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
-from pbx.sip.session import CONFIRMED
+from pbx.sip.session import CONFIRMED, Session
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.uac import Policy
 from pbx.sip.uri import Uri, parse_uri
@@ -270,6 +270,21 @@ class Switchboard:
         """Whether an extension is in a call."""
         return any(bridge.is_with(number) for bridge in self.calls.values())
 
+    def calls_of(self, number: str) -> int:
+        """In how many calls an extension is, those included that ring at its phones."""
+        return sum(bridge.is_with(number) or number in bridge.rung for bridge in self.calls.values())
+
+    def ringing_for(self, caller: Caller, number: str) -> Session | None:
+        """A session with a phone that rings, which a caller may answer in its place: the one that rings longest.
+
+        :param number: of the extension at which it rings; "" for any.
+        """
+        for bridge in self.calls.values():
+            for rung, session in bridge.rung.items():
+                if number in ("", rung) and self._may_pick_up(caller, rung, False):
+                    return session
+        return None
+
     def extension(self, number: str) -> Caller | None:
         """An extension with its rights, as if it called now; None where there is none that may."""
         found = self._directory.find(number)
@@ -333,12 +348,14 @@ class Switchboard:
             bridge.end(STOPPING)
 
     def _may_pick_up(self, caller: Caller, number: str, answered: bool) -> bool:
-        """Whether a caller may take over a call of an extension: its own, with another phone.
+        """Whether a caller may take over a call of an extension (`Extension.may_pick_up`).
 
         :param number: "" for none of ours.
         :param answered: whether that one talks; else its phone rings.
         """
-        return bool(number) and caller.source is Source.INTERNAL and caller.number == number
+        own = self._directory.find(caller.number) if caller.source is Source.INTERNAL else None
+        other = self._directory.find(number)
+        return own is not None and other is not None and own.may_pick_up(other, answered)
 
     def _admits(self, allowed: bool, transfer: Transfer, flow: Flow) -> bool:
         """Whether an account has not called enough; how many calls it is in now does not count, for it leaves one."""

@@ -71,6 +71,13 @@ def _words(column: str, text: str) -> str:
     return " ".join(dict.fromkeys(words))
 
 
+def _word(column: str, text: str) -> str:
+    words = text[:_LONGEST].split()
+    if len(words) > 1 or (words and not _WORD.fullmatch(words[0])):
+        raise Fault("", 0, f"{_shown(text)} is no name of a group", "write one word, such as: sales")
+    return words[0] if words else ""
+
+
 def dialled(column: str, text: str) -> str:
     """Return a number that somebody may dial, or "".
 
@@ -129,6 +136,8 @@ SETTINGS: dict[str, _Reader] = {
     "forward_no_answer": dialled,
     "forward_no_answer_after": partial(whole, 1, LONGEST_RING, 20),
     "forward_unreachable": dialled,
+    "call_waiting": partial(switch, True),
+    "pickup_group": _word,
 }
 
 # What a file may hold beside them instead of a password.

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0009"
+REVISION = "0010"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -70,6 +70,8 @@ extensions = sa.Table(
     _text("forward_no_answer"),
     sa.Column("forward_no_answer_after", sa.Integer, nullable=False, server_default="20"),
     _text("forward_unreachable"),
+    _switch("call_waiting", sa.true()),
+    _text("pickup_group"),
 )
 
 aliases = sa.Table(

@@ -45,6 +45,8 @@ ANN = {
     "forward_no_answer": "",
     "forward_no_answer_after": 20,
     "forward_unreachable": "",
+    "call_waiting": True,
+    "pickup_group": "",
 }
 
 

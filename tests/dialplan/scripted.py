@@ -79,6 +79,12 @@ class ScriptedBridge:
         self.pending = Deferred()
         return self.pending
 
+    def may_pick_up(self, number: str) -> bool:
+        return False
+
+    def pick_up(self, number: str) -> bool:
+        return False
+
     def answer(self) -> Deferred[None]:
         self.done.append(("answer",))
         self.answered = True

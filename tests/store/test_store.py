@@ -140,7 +140,7 @@ def test_accounts_have_every_column_and_what_is_beside_extensions(house: House) 
         """UPDATE extensions SET class_of_service = ' international  transfer-out ', caller_id = '+14155550100',
         max_contacts = 3, max_calls = 4, tls_only = true, do_not_disturb = true, voicemail = false,
         forward_always = '1', forward_busy = '2', forward_no_answer = '3', forward_no_answer_after = 30,
-        forward_unreachable = '4' WHERE number = '1001'"""
+        forward_unreachable = '4', call_waiting = false, pickup_group = 'sales' WHERE number = '1001'"""
     )
     house.sql("INSERT INTO aliases VALUES ('sales', '1001')")
     house.sql("INSERT INTO permissions VALUES ('1002', '1001')")
@@ -162,6 +162,8 @@ def test_accounts_have_every_column_and_what_is_beside_extensions(house: House) 
         forward_no_answer="3",
         forward_no_answer_after=30,
         forward_unreachable="4",
+        call_waiting=False,
+        pickup_group="sales",
     )
     assert (accounts.aliases, accounts.permissions) == ({"sales": "1001"}, {("1002", "1001")})
 
