@@ -279,6 +279,7 @@ class Bridge(Conversation):
     def ringing_picked_up(self, peer: Party, outcome: Outcome) -> None:
         """Connect whoever has picked it up; the caller is answered for that."""
         self._ringing = None
+        self._board.observer.party_joined(self, peer)
         self.speaking.hush()
         self._outcome = outcome
         self._sides.append(peer.side)

@@ -122,6 +122,11 @@ class ExtensionLamps(Unobserving):
         for line in [line for line in self._calls.get(call.id, ()) if line.is_incoming]:
             self._leave(call.id, line.session)
 
+    def party_joined(self, call: Observed, party: Party) -> None:
+        """A phone has picked up what rang at others."""
+        if party.number:
+            self._enter(call, party.number, party.session, True, CONFIRMED, call.caller)
+
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         """A phone has put the other end on hold, or resumes."""
         line = self._find(call.id, party.session)

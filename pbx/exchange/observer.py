@@ -119,6 +119,9 @@ class Observer(Protocol):
         :param place: in words: "voicemail 1002", "conference 800", "the echo".
         """
 
+    def party_joined(self, call: Observed, party: Party) -> None:
+        """Somebody has picked up what rang elsewhere, and is the callee now."""
+
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         """A party put the other one on hold, or resumes."""
 
@@ -149,6 +152,7 @@ class Unobserving:
     def call_dialled(self, call: Observed, outcome: Outcome) -> None: ...
     def call_answered(self, call: Observed) -> None: ...
     def call_entered(self, call: Observed, place: str) -> None: ...
+    def party_joined(self, call: Observed, party: Party) -> None: ...
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None: ...
     def party_replaced(self, call: Observed, old: Party, new: Party) -> None: ...
     def party_left(self, call: Observed, party: Party, words: str) -> None: ...
@@ -198,6 +202,10 @@ class Observers:
     def call_entered(self, call: Observed, place: str) -> None:
         for observer in self._all:
             observer.call_entered(call, place)
+
+    def party_joined(self, call: Observed, party: Party) -> None:
+        for observer in self._all:
+            observer.party_joined(call, party)
 
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         for observer in self._all:

@@ -9,7 +9,7 @@ import pytest
 from pbx.dialplan.switches import Switches
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.switch import Switch
-from pbx.sip.headers import EVENT
+from pbx.sip.headers import EVENT, REPLACES
 from pbx.testing.lamp_key import LampKey
 from tests.flows.office import ACCOUNTS, flow, office
 from tests.flows.test_renegotiation import connect
@@ -71,6 +71,27 @@ def test_lamp_of_a_caller_who_gives_up(sim, alice, bob, carol):
     alice.hangs_up()
     sim.until(lambda: key.state == "idle")
     over(sim, key)
+
+
+@flow("1001", "1002", "1002", "1003")
+def test_lamp_of_who_has_picked_up_the_call_stays_on(sim, alice, bob, desk, carol):
+    """With what the lamp itself tells: the dialog that rings (RFC 3891)."""
+    key, own = LampKey(carol, "1002"), LampKey(desk, "1002")
+    sim.until(lambda: key.state == own.state == "idle")
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing and desk.ringing and key.state == own.state == "ringing")
+    sim.advance(2)
+    desk.call = None
+    dialogs = ElementTree.fromstring(own.watch.states[-1])
+    theirs = next(one for one in dialogs if one.get("local-tag") == bob.call.session.dialog.local_tag)
+    replaces = f"{theirs.get('call-id')};to-tag={theirs.get('remote-tag')};from-tag={theirs.get('local-tag')}"
+    desk.invites("1002", more=(REPLACES.field(replaces),))
+    sim.until(lambda: desk.talking and alice.talking and bob.idle)
+    sim.advance(2)
+    sim.until(lambda: key.state == "busy")
+    desk.hangs_up()
+    sim.until(lambda: alice.idle and key.state == own.state == "idle")
+    over(sim, key, own)
 
 
 @flow("1001", "1002", "1003")
