@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from pbx.dialplan import Call, Plan, ext
+from pbx.testing.watch import Transfer
 from tests.conformance.repeated import flow, names_of
+from tests.flows.test_pickup import picks_up
 from tests.flows.test_transfers import refer
 
 SECTIONS = {f"2.{number}" for number in range(1, 19)}
 
-_TRANSFER = "Nobody is called for somebody else yet: a REFER without Replaces is answered 403."
-_CONFERENCE = "There is nothing yet that mixes sound."
-_REPLACES = "No call is taken over yet: an INVITE with Replaces that matches is answered 403."
-
 LEFT_OUT = {
-    "2.3": "There is no music yet; it comes with the media applications.",
-    "2.4": _TRANSFER,
-    "2.6": _TRANSFER,
-    "2.10": _CONFERENCE,
-    "2.11": _CONFERENCE,
-    "2.15": _REPLACES,
-    "2.16": _REPLACES,
-    "2.17": "The event package dialog (RFC 4235) is not there yet.",
-    "2.18": "It is a REFER outside of calls, which only an application would send.",
+    "2.6": "What is transferred is a conversation by MESSAGE: a REFER that asks for another method is answered 403.",
+    "2.10": "The phones mix by themselves; where we do it, all dial a room (tests/flows/test_conferences).",
+    "2.11": "The same, joined by Join (RFC 3911), which is not ours.",
+    "2.15": "Parking is a number that the dialplan has for it, and no REFER to a server of its own (docs/dialplan).",
+    "2.17": "The phone's affair: it watches a lamp (tests/flows/test_lamps), and dials when that is out.",
+    "2.18": "It is a REFER outside of calls, which only an application would send: 403.",
 }
 
 plan = Plan()
@@ -106,6 +101,31 @@ def test_2_2_consultation_hold(sim, alice, bob, carol):
     talk_ends(sim, alice, bob)
 
 
+@flow("1001", "1002", plan=plan)
+def test_2_3_music_on_hold(sim, alice, bob):
+    talk_begins(sim, alice, bob, "1002")
+    bob.holds()
+    sim.until(lambda: alice.call.held and bob.may_offer)
+    assert alice.hears(sim.library.prompt("music/hold"), within=60)
+    bob.resumes()
+    sim.until(lambda: not alice.call.held and bob.may_offer)
+    assert sim.talk(alice, bob)
+    talk_ends(sim, bob, alice)
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_4_transfer_unattended(sim, alice, bob, carol):
+    talk_begins(sim, alice, bob, "1002")
+    sim.until(lambda: bob.may_offer)
+    transfer = Transfer(bob, "sip:1003@10.0.0.1")
+    sim.until(lambda: carol.ringing)
+    carol.answers()
+    sim.until(lambda: transfer.over and bob.idle)
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    talk_ends(sim, carol, alice)
+
+
 @flow("1001", "1002", "1003", plan=plan)
 def test_2_5_transfer_attended(sim, alice, bob, carol):
     talk_begins(sim, alice, bob, "1002")
@@ -175,3 +195,16 @@ def test_2_14_outgoing_call_screening(sim, alice):
     alice.invites("90900123456")
     sim.until(lambda: alice.idle)
     assert alice.call.status == 403
+
+
+@flow("1001", "1002", "1002", plan=plan)
+def test_2_16_call_pickup(sim, alice, bob, bill):
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing and bill.ringing)
+    sim.advance(2)
+    bill.call = None
+    picks_up(bill, bob.call)
+    sim.until(lambda: bill.talking and alice.talking and bob.idle)
+    sim.advance(8)
+    assert sim.talk(alice, bill)
+    talk_ends(sim, alice, bill)
