@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import wave
 from array import array
 from collections.abc import Iterator
 from operator import mul
@@ -12,7 +13,7 @@ from typing import Protocol
 import pytest
 
 from pbx.media import dtmf, wav
-from pbx.media.g711 import ULAW
+from pbx.media.g711 import RATE, ULAW
 from pbx.media.library import Library
 from tests.eventually import eventually
 from tests.interop.exchange import REALM, Exchange, password
@@ -140,6 +141,21 @@ def test_keys_as_tones_of_a_caller_without_telephone_event(exchange: Exchange, t
     with Sipp("speaker", tmp_path / "sipp", server=exchange.address, service="700", talk=4, sound=pressed) as sipp:
         eventually(lambda: "pressed keys=271828" in exchange.log()[before:], within=15)
         sipp.finish(within=20)
+
+
+@pytest.mark.timeout(120)
+def test_keys_as_tones_that_the_microphone_of_a_linphone_hears(exchange: Exchange, tmp_path: Path) -> None:
+    keys = b"".join(dtmf.tone(key, 0.1) + bytes(1600) for key in "161803")
+    with wave.open(str(tmp_path / "keys.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * RATE) + keys + bytes(20 * RATE))
+    before = len(exchange.log())
+    with Linphone("1002", password("1002"), exchange.address, REALM, tmp_path / "l", has_events=False) as phone:
+        eventually(lambda: phone.registered, within=10)
+        phone.speak(tmp_path / "keys.wav")
+        phone.dial("700")
+        phone.sees("connected")
+        eventually(lambda: "pressed keys=161803" in exchange.log()[before:], within=15)
 
 
 @pytest.mark.timeout(120)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.eventually import eventually
-from tests.interop.exchange import Exchange, password
+from tests.interop.exchange import REALM, Exchange, password
 from tests.interop.office import FIRST_TONE, SAMPLE, SECOND_TONE, hears, talk, two_phones
 from tests.phones.baresip import Baresip
+from tests.phones.linphone import Linphone
 
 
 @pytest.mark.timeout(90)
@@ -48,3 +49,24 @@ def test_srtp_of_one_phone_ends_with_the_exchange(srtp: str) -> None:
             hears(sealed, SECOND_TONE, 1)
             plain.hang_up()
             sealed.sees("CALL_CLOSED")
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("sealed", [True, False], ids=["both on TLS", "one on UDP"])
+def test_a_linphone_that_takes_nothing_but_srtp_talks_to_a_baresip(sealed: bool) -> None:
+    with Exchange(SAMPLE, ["1001", "1002"], streams=["tls"]) as exchange:
+        folder, transport = exchange.folder, "tls" if sealed else "udp"
+        with (
+            Linphone("1001", password("1001"), exchange.addresses["tls"], REALM, folder / "1001", tone=FIRST_TONE,
+                     transport="tls", authority=folder / "certificate.pem", srtp=True, plain=True) as linphone,
+            Baresip("1002", password("1002"), exchange.addresses[transport], folder / "1002", tone=SECOND_TONE,
+                    transport=transport, srtp="srtp-mand" if sealed else "") as baresip,
+        ):  # fmt: skip
+            eventually(lambda: linphone.registered and baresip.registered, within=15)
+            linphone.dial("1002")
+            baresip.sees("CALL_INCOMING")
+            baresip.accept()
+            linphone.sees("Media streams established")
+            eventually(lambda: sum(baresip.heard(FIRST_TONE)) >= 1 and linphone.heard(SECOND_TONE) >= 1, within=10)
+            linphone.hang_up()
+            baresip.sees("CALL_CLOSED")

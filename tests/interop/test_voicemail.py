@@ -27,12 +27,19 @@ from tests.phones.baresip import Baresip
 from tests.phones.process import Process, free_port
 
 DIALPLAN = """
-from pbx.dialplan import Plan, mailbox, voicemail, voicemail_menu
+from pbx.dialplan import Call, Plan, ext, mailbox, voicemail, voicemail_menu
 
 plan = Plan()
 plan.internal("2<number:1XXX>")(voicemail())
 plan.internal("sales")(voicemail(mailbox("1002")))
 plan.internal("*97")(voicemail_menu())
+
+
+@plan.internal("3<number:1XXX>")
+async def to_and_fro(call: Call, number: str) -> None:
+    await call.dial(ext(number))
+    await call.voicemail(mailbox(number))
+    await call.dial(ext(number))
 """
 TONE, OTHER_TONE = 440, 600
 KILLS = count(2, 50)
@@ -178,6 +185,30 @@ def test_message_is_left_shown_heard_and_deleted(exchange: VoicemailExchange, tm
         bob.hang_up()
         eventually(lambda: exchange.messages() == [], within=5)
         eventually(lambda: exchange.files() == [], within=5)
+
+
+@pytest.mark.timeout(180)
+def test_a_call_goes_from_a_phone_to_voicemail_and_back(exchange: VoicemailExchange, tmp_path: Path) -> None:
+    with phone(exchange, "1001", tmp_path) as alice, phone(exchange, "1002", tmp_path, OTHER_TONE) as bob:
+        alice.dial("31002")
+        for conversation in (1, 2):
+            bob.sees("CALL_INCOMING", within=15)
+            bob.accept()
+            eventually(lambda: len(bob.heard(TONE)) == conversation and bob.heard(TONE)[-1] >= 1, within=10)  # noqa: B023
+            # One call of hers, one recording: what she hears of him grows with each conversation.
+            eventually(lambda: alice.heard(OTHER_TONE)[0] >= conversation, within=10)  # noqa: B023
+            bob.hang_up()
+            bob.sees("CALL_CLOSED")
+            bob.forget()
+            if conversation == 1:
+                eventually(lambda: recording(exchange, SPEAKING), within=30)
+                heard = alice.heard(OTHER_TONE)[0]
+                alice.press("#1")
+        [message] = exchange.messages()
+        path = exchange.voicemail / "1002" / f"{message['id']}.wav"
+        assert amplitude(ULAW.decode(load(path)[2000:6000]), TONE) > 3000
+        assert alice.heard(OTHER_TONE)[0] >= heard + 1
+        alice.hang_up()
 
 
 @pytest.mark.timeout(180)

@@ -35,6 +35,8 @@ use_info={info}
 use_rfc2833={events}
 register_only_when_network_is_up=0
 default_proxy=0
+media_encryption={encryption}
+media_encryption_mandatory={mandatory}
 [rtp]
 audio_rtp_port={rtp}
 [sound]
@@ -74,6 +76,8 @@ class Linphone:
     :param tone: what it sends in every call, Hz.
     :param transport: "udp", "tcp" or "tls".
     :param info: whether it tells of keys by INFO, and not as telephone-event.
+    :param has_events: whether it knows telephone-event.
+    :param srtp: whether its sound is SRTP, and no other is taken.
     :param network: where it is; None: on loopback.
     :param plain: whether it has no codec but PCMU: then its recording can be read while the call goes on.
     :param authority: the certificates that it believes over TLS.
@@ -91,6 +95,8 @@ class Linphone:
         transport: str = "udp",
         authority: Path = Path("/dev/null"),
         info: bool = False,
+        has_events: bool = True,
+        srtp: bool = False,
         plain: bool = False,
         network: Network | None = None,
     ) -> None:
@@ -112,7 +118,9 @@ class Linphone:
                 password=password,
                 realm=realm,
                 info=int(info),
-                events=int(not info),
+                events=int(has_events and not info),
+                encryption="srtp" if srtp else "none",
+                mandatory=int(srtp),
                 rtp=free_port() & ~1,
             )
             + (_PLAIN if plain else "")
@@ -150,6 +158,10 @@ class Linphone:
         """Presses keys, as telephone-event or by INFO."""
         for key in keys:
             self.process.tell(key)
+
+    def speak(self, sound: Path) -> None:
+        """From the next call on its microphone hears this WAV file, once."""
+        self.process.tell(f"play {sound}")
 
     def pause(self) -> None:
         """Puts the present call on hold."""
