@@ -268,7 +268,8 @@ class Conversation:
 
     def _dial_over(self, outcome: Outcome) -> None:
         self.last_outcome = outcome
-        self._board.observer.call_dialled(self, outcome)
+        if not self.ended:
+            self._board.observer.call_dialled(self, outcome)
         dialled, self._dialled = self._dialled, None
         if dialled is not None:
             dialled.callback(outcome)

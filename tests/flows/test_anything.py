@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pbx.testing.watch import Transfer
 from tests.counts import count
 from tests.flows.lawful import assert_lawful
 from tests.flows.office import KINDS, office
@@ -64,4 +65,5 @@ def possible(phone, source) -> list[Callable[[], object]]:
             ways.append(phone.sends_early_media)
     elif phone.may_offer:
         ways += [phone.holds, phone.resumes, phone.asks_for_an_offer] * 2
+        ways.append(lambda: Transfer(phone, f"sip:{source.choice(NUMBERS)}@10.0.0.1"))
     return ways
