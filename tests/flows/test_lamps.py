@@ -73,6 +73,24 @@ def test_lamp_of_a_caller_who_gives_up(sim, alice, bob, carol):
     over(sim, key)
 
 
+@flow("1001", "1002", "1003")
+def test_lamp_tells_who_has_put_the_other_on_hold(sim, alice, bob, carol):
+    """RFC 4235 5.2."""
+    keys = [LampKey(carol, number) for number in ("1001", "1002")]
+    sim.until(lambda: all(key.state == "idle" for key in keys))
+    connect(sim, alice, bob)
+    sim.until(lambda: alice.may_offer and all(key.state == "busy" for key in keys))
+    alice.holds()
+    sim.until(lambda: [key.state for key in keys] == ["on hold", "busy"])
+    sim.until(lambda: alice.may_offer)
+    alice.resumes()
+    sim.until(lambda: all(key.state == "busy" for key in keys))
+    sim.advance(16)
+    bob.hangs_up()
+    sim.until(lambda: all(key.state == "idle" for key in keys))
+    over(sim, *keys)
+
+
 @flow("1001", "1002", "1002", "1003")
 def test_lamp_of_who_has_picked_up_the_call_stays_on(sim, alice, bob, desk, carol):
     """With what the lamp itself tells: the dialog that rings (RFC 3891)."""
