@@ -34,13 +34,20 @@ class Line:
     """One session of an extension's phone, in one call.
 
     :param number: the extension's.
-    :param peer: who is at the other end.
+    :param peer: who is at the other end; None for who calls, or what was dialled.
     """
 
     __slots__ = ("call", "id", "is_held", "is_incoming", "number", "peer", "session", "stage")
 
     def __init__(
-        self, id: int, call: str, number: str, session: Session, is_incoming: bool, stage: Stage, peer: Caller
+        self,
+        id: int,
+        call: Observed,
+        number: str,
+        session: Session,
+        is_incoming: bool,
+        stage: Stage,
+        peer: Caller | None,
     ) -> None:
         self.id = id
         self.call = call
@@ -53,9 +60,10 @@ class Line:
 
     def dialog(self) -> LampDialog:
         """It as it is now."""
-        dialog = self.session.dialog
+        dialog, call = self.session.dialog, self.call
         ids = (dialog.call_id, dialog.remote_tag, dialog.local_tag) if dialog is not None else ("", "", "")
-        return LampDialog(str(self.id), self.stage, self.is_incoming, *ids, self.peer, self.is_held)
+        peer = self.peer or (call.caller if self.is_incoming else Caller(call.number, "", Source.INTERNAL))
+        return LampDialog(str(self.id), self.stage, self.is_incoming, *ids, peer, self.is_held)
 
 
 class ExtensionLamps(Unobserving):
@@ -94,14 +102,13 @@ class ExtensionLamps(Unobserving):
         """A phone dials. Its lamp is that of a call from now on: one that blinked would ask colleagues to pick up."""
         caller = call.caller
         if caller.source is Source.INTERNAL:
-            dialled = Caller(call.number, "", Source.INTERNAL)
-            self._enter(call, caller.number, call.party.session, False, CONFIRMED, dialled)
+            self._enter(call, caller.number, call.party.session, False, CONFIRMED)
 
     def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None:
         """A phone rings: not for the first time, perhaps, or with another dialog, which counts no less."""
         number = branch.destination.number
         if number and status > 100 and self._find(call.id, branch.session) is None:
-            self._enter(call, number, branch.session, True, EARLY, call.caller)
+            self._enter(call, number, branch.session, True, EARLY)
 
     def attempt_answered(self, call: Observed, branch: Branch) -> None:
         """A phone has answered, which perhaps has not even rung."""
@@ -111,7 +118,7 @@ class ExtensionLamps(Unobserving):
             line.stage = CONFIRMED
             self._changed(line.number)
         elif number:
-            self._enter(call, number, branch.session, True, CONFIRMED, call.caller)
+            self._enter(call, number, branch.session, True, CONFIRMED)
 
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
         """A phone rings no more."""
@@ -125,7 +132,7 @@ class ExtensionLamps(Unobserving):
     def party_joined(self, call: Observed, party: Party) -> None:
         """A phone has picked up what rang at others."""
         if party.number:
-            self._enter(call, party.number, party.session, True, CONFIRMED, call.caller)
+            self._enter(call, party.number, party.session, True, CONFIRMED)
 
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         """A phone has put the other end on hold, or resumes."""
@@ -141,7 +148,7 @@ class ExtensionLamps(Unobserving):
         if new.number:
             is_incoming = former.is_incoming if former is not None else True
             other = new.other
-            peer = other.identity if other is not None else call.caller
+            peer = other.identity if other is not None else None
             self._enter(call, new.number, new.session, is_incoming, CONFIRMED, peer)
 
     def party_left(self, call: Observed, party: Party, words: str) -> None:
@@ -156,15 +163,18 @@ class ExtensionLamps(Unobserving):
     # Inside
 
     def _enter(
-        self, call: Observed, number: str, session: Session, is_incoming: bool, stage: Stage, peer: Caller
+        self, call: Observed, number: str, session: Session, is_incoming: bool, stage: Stage, peer: Caller | None = None
     ) -> None:
-        line = Line(next(self._ids), call.id, number, session, is_incoming, stage, peer)
+        line = Line(next(self._ids), call, number, session, is_incoming, stage, peer)
         self._calls.setdefault(call.id, []).append(line)
         self._lines.setdefault(number, []).append(line)
         self._changed(number)
 
     def _find(self, call: str, session: Session) -> Line | None:
-        return next((line for line in self._calls.get(call, ()) if line.session is session), None)
+        for line in self._calls.get(call, ()):
+            if line.session is session:
+                return line
+        return None
 
     def _leave(self, call: str, session: Session) -> None:
         line = self._find(call, session)
@@ -182,11 +192,12 @@ class ExtensionLamps(Unobserving):
             line.stage = TERMINATED
             self._ended[number] = line.dialog()
             self._watched.changed(number)
-        else:
+        elif self._ended:
             self._ended.pop(number, None)
 
     def _changed(self, number: str) -> None:
-        self._ended.pop(number, None)
+        if self._ended:
+            self._ended.pop(number, None)
         self._watched.changed(number)
 
     def _moved(self, number: str, changes: list[Change]) -> None:
