@@ -79,16 +79,12 @@ class DialogPackage:
             raise Malformed(404, "")
 
     def state(self, resource: str, version: int, watcher: str) -> Content:
-        """The whole state, as that extension may know it.
-
-        Who is at the other end of a colleague's call, and by which names the call could be taken over (RFC 3891), is
-        known to who may register for the colleague, and to nobody else. What rings, all may pick up.
-        """
+        """The whole state, as that extension may know it."""
         root = Element("dialog-info", {"xmlns": _NAMESPACE, "version": str(version), "state": "full"})
         root.set("entity", self._address(resource))
         lamp = self._lamp(resource)
         if lamp is not None:
-            self._describe(root, resource, lamp, self._directory.may_register(watcher, resource))
+            self._describe(root, resource, lamp, watcher)
         return KIND, written(root)
 
     def changed(self, resource: str) -> None:
@@ -107,7 +103,18 @@ class DialogPackage:
     def _lamp(self, resource: str) -> Lamp | None:
         return next(filter(None, [lit.lamp(resource) for lit in self.lit]), None)
 
-    def _describe(self, root: Element, resource: str, lamp: Lamp, is_trusted: bool) -> None:
+    def _may_know(self, watcher: str, resource: str, answered: bool) -> bool:
+        """Whether an extension may know who is at the other end, and by which names the call can be taken over (RFC
+        3891): who may take it over, and who may register for the other.
+
+        :param answered: whether it talks; else it rings.
+        """
+        if self._directory.may_register(watcher, resource):
+            return True
+        own, other = self._directory.find(watcher), self._directory.find(resource)
+        return own is not None and other is not None and own.may_pick_up(other, answered)
+
+    def _describe(self, root: Element, resource: str, lamp: Lamp, watcher: str) -> None:
         """All dialogs.
 
         Where there is none, an idle extension has one that is terminated, and one without a phone has one that is
@@ -115,14 +122,17 @@ class DialogPackage:
         a call has belongs to the latter, and `basic` tells it apart from a call (RFC 3863).
         """
         for dialog in lamp.dialogs or (_IDLE if lamp.is_reachable else _UNREGISTERED,):
-            self._add(root, resource, dialog, is_trusted)
+            self._add(root, resource, dialog, self._may_know(watcher, resource, dialog.stage is not EARLY))
         if not lamp.is_reachable:
             SubElement(root, "basic", {"xmlns": _PIDF}).text = "closed"
 
-    def _add(self, root: Element, resource: str, dialog: LampDialog, is_trusted: bool) -> None:
-        """One dialog (RFC 4235 4.1.1)."""
+    def _add(self, root: Element, resource: str, dialog: LampDialog, known: bool) -> None:
+        """One dialog (RFC 4235 4.1.1).
+
+        :param known: whether the watcher may know more than how far it is.
+        """
         element = SubElement(root, "dialog", {"id": dialog.id})
-        if dialog.call_id and (is_trusted or dialog.stage is EARLY):
+        if dialog.call_id and known:
             ids = {"call-id": dialog.call_id, "local-tag": dialog.local_tag, "remote-tag": dialog.remote_tag}
             element.attrib.update({name: printable(value) for name, value in ids.items() if value})
         if dialog.is_incoming is not None:
@@ -138,13 +148,13 @@ class DialogPackage:
             SubElement(target, "param", {"pname": "+sip.rendering", "pval": "no"})  # RFC 4235 5.2
         remote = SubElement(element, "remote")
         peer = dialog.peer
-        if is_trusted and peer is not None:
+        if known and peer is not None:
             uri = self._peer(peer)
             named = {} if peer.is_private or not peer.name else {"display": printable(peer.name)}
             SubElement(remote, "identity", named).text = uri
             SubElement(remote, "target", {"uri": uri})
         else:
-            # Who picks up sends its INVITE here, and names the call in Replaces.
+            # Phones want one to call.
             SubElement(remote, "target", {"uri": own})
 
     def _peer(self, peer: Caller) -> str:

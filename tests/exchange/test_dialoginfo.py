@@ -31,8 +31,10 @@ class Board:
         self.told: list[tuple[str, ...]] = []
         self.watched = True
         directory = Directory()
-        # 1002 is who may register for 1001.
-        directory.replace([Extension(number, "", "", "") for number in ("1001", "1002")], {}, {("1002", "1001")})
+        # 1002 is who may register for 1001, and 1004 may pick up for it.
+        groups = {"1001": "sales", "1002": "", "1003": "", "1004": "sales"}
+        extensions = [Extension(number, "", "", "", pickup_group=group) for number, group in groups.items()]
+        directory.replace(extensions, {}, {("1002", "1001")})
         self.package = DialogPackage(self, directory, "example.com")
         self.package.lit.append(self)
 
@@ -77,23 +79,22 @@ def test_a_document_is_full_and_numbered_and_names_its_number():
     )
 
 
-def test_whoever_watches_may_pick_up_what_rings_and_sees_not_who_calls():
-    dialog = Board().shows(Lamp((RINGS,)))[0]
-    assert dialog.attrib == {
-        "id": "7",
-        "call-id": "call",
-        "local-tag": "phone",
-        "remote-tag": "ours",
-        "direction": "recipient",
-    }
+@pytest.mark.parametrize("lamp", [RINGS, TALKS])
+def test_a_colleague_sees_neither_who_it_is_nor_how_to_take_the_call_over(lamp):
+    dialog = Board().shows(Lamp((lamp,)))[0]
+    assert dialog.attrib == {"id": "7", "direction": "recipient"}
     assert dialog.findtext(f"{INFO}local/{INFO}identity") == "sip:1001@example.com"
     assert dialog.find(f"{INFO}remote/{INFO}identity") is None
     target = dialog.find(f"{INFO}remote/{INFO}target")
     assert target is not None and target.attrib == {"uri": "sip:1001@example.com"}
 
 
-def test_a_call_that_is_answered_is_nobody_elses_to_take_over():
-    dialog = Board().shows(Lamp((TALKS,)))[0]
+def test_who_may_pick_up_sees_who_calls_as_long_as_it_rings():
+    dialog = Board().shows(Lamp((RINGS,)), "1004")[0]
+    ids = {"call-id": "call", "local-tag": "phone", "remote-tag": "ours"}
+    assert dialog.attrib == {"id": "7", **ids, "direction": "recipient"}
+    assert dialog.findtext(f"{INFO}remote/{INFO}identity") == "sip:1003@example.com"
+    dialog = Board().shows(Lamp((TALKS,)), "1004")[0]
     assert dialog.attrib == {"id": "7", "direction": "recipient"}
 
 

@@ -127,19 +127,15 @@ def test_who_has_transferred_a_call_is_idle_and_who_talks_is_not(sim, alice, bob
     over(sim, *keys)
 
 
-def test_lamp_names_the_dialog_that_the_phone_has_with_us():
-    """So that a colleague can pick up with Replaces (RFC 3891): its tags are ours and the phone's."""
+def test_lamp_is_for_all_and_who_calls_is_not():
     sim, (alice, bob, carol) = office("1001", "1002", "1003")
     key = LampKey(carol, "1002")
     sim.until(lambda: key.state)
     alice.invites("1002")
     sim.until(lambda: key.state == "ringing", within=2)
-    (element,) = ElementTree.fromstring(key.watch.states[-1])
     dialog = bob.call.session.dialog
-    assert (element.get("call-id"), element.get("local-tag"), element.get("remote-tag")) == (
-        *(dialog.call_id, dialog.local_tag, dialog.remote_tag),
-    )
-    assert b"1001" not in key.watch.states[-1], "who calls is not for all to see"
+    for secret in ("1001", *dialog.key):
+        assert secret.encode() not in key.watch.states[-1]
     alice.hangs_up()
     sim.until(lambda: bob.idle)
     over(sim, key)
@@ -154,7 +150,9 @@ def test_secretary_sees_who_calls_the_manager():
     sim.until(lambda: key.state)
     alice.invites("1002")
     sim.until(lambda: key.state == "ringing", within=2)
+    (element,) = ElementTree.fromstring(key.watch.states[-1])
     assert b'<identity display="Phone 1001">sip:1001@pbx</identity>' in key.watch.states[-1]
+    assert tuple(element.get(name) for name in ("call-id", "local-tag", "remote-tag")) == bob.call.session.dialog.key
     bob.answers()
     sim.until(lambda: key.state == "busy", within=2)
     assert b"sip:1001@pbx" in key.watch.states[-1]
@@ -193,6 +191,9 @@ def test_change_costs_as_many_notifies_as_there_are_who_watch():
         bob.hangs_up()
         sim.advance(2)
     assert [len(key.watch.states) - seen for key, seen in zip(keys, before, strict=True)] == [6, 6, 0]
+    for key in keys:
+        versions = [ElementTree.fromstring(state).get("version") for state in key.watch.states]
+        assert versions == [str(number) for number in range(len(versions))]
     over(sim, *keys)
     sim.assert_idle()
 
