@@ -5,6 +5,7 @@ from __future__ import annotations
 from pbx.dialplan import (
     Busy,
     Call,
+    NoAnswer,
     Plan,
     clock_time,
     digits,
@@ -121,3 +122,32 @@ async def pick_up_from(call: Call, number: str) -> None:
     """Answer what rings at this colleague's phone."""
     if not await call.pick_up(ext(number)):
         await call.reject(404)
+
+
+SLOTS = tuple(f"70{number}" for number in range(1, 10))
+
+
+@plan.internal("70<number:Z>")
+async def slot(call: Call, number: str) -> None:
+    """Transfer a call to 701 to park it there; dial 701 to have it again. After two minutes its parker is rung."""
+    if call.transferred:
+        await park(call, f"70{number}")
+    elif not await call.retrieve(f"70{number}"):
+        await call.reject(404)
+
+
+@plan.internal("*70")
+async def any_slot(call: Call) -> None:
+    """Transfer a call here to park it in the first slot that is free."""
+    await (park(call, *SLOTS) if call.transferred else call.reject(404))
+
+
+async def park(call: Call, *slots: str) -> None:
+    """Park who was transferred; ring the parker when nobody has retrieved it, three times; then take a message."""
+    for _ in range(3):
+        outcome = await call.park(*slots, timeout=120)
+        if isinstance(outcome, NoAnswer):
+            outcome = await call.dial(ext(call.caller.number), timeout=20)
+        if outcome or not call.answered:
+            return
+    await call.voicemail(mailbox(call.caller.number))

@@ -17,6 +17,7 @@ from pbx.exchange.authentication import Authenticator
 from pbx.exchange.ban import Ban
 from pbx.exchange.bans import FORGETFUL, BanStore
 from pbx.exchange.binding import Binding
+from pbx.exchange.caller import Source
 from pbx.exchange.dialoginfo import DialogPackage
 from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
@@ -41,6 +42,7 @@ from pbx.exchange.trunks import Trunks
 from pbx.features.conference.conference_state import ConferencePackage
 from pbx.features.conference.conferences import Conferences
 from pbx.features.features import Features
+from pbx.features.parking import Parking, SlotLamps
 from pbx.features.voicemail.boxes import Aside, MessageStore, Voicemail
 from pbx.features.voicemail.lamps import Lamps
 from pbx.features.voicemail.mailbox import LIMITS as MAILBOX_LIMITS
@@ -204,15 +206,15 @@ class Exchange:
             media_address,
             calls,
         )
-        events = self.switchboard.events
         domain = domains[0] if domains else realm
         self._show_extensions(gruus, domain)
         self._tell_of_what_happens(records)
-        self.conferences = Conferences(self.relay.beat, self.switchboard.library, clock)
-        events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
+        self._show_conferences(domain)
         self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
         self._show_voicemail(phones, f"sip:{mailbox_number}@{domain}" if mailbox_number else "")
-        self.switchboard.features = Features(self.conferences, self.voicemail, partial(Settings, self.directory))
+        self._show_parking()
+        settings = partial(Settings, self.directory)
+        self.switchboard.features = Features(self.conferences, self.voicemail, self.parking, settings)
         self._addresses = Addresses(local_networks, advertise)
         self._occupancy = Occupancy(*connections)
         self._limits = limits
@@ -230,12 +232,23 @@ class Exchange:
         events.offer(self.presence)
         events.accept(self.presence)
 
+    def _show_conferences(self, domain: str) -> None:
+        """Let phones watch who is in a conference."""
+        events = self.switchboard.events
+        self.conferences = Conferences(self.relay.beat, self.switchboard.library, self._clock)
+        events.offer(ConferencePackage(events, self.directory, self.conferences, domain))
+
     def _show_voicemail(self, phones: Phones, account: str) -> None:
         """Let phones have lamps for voice messages, whether they ask for them or not."""
         events = self.switchboard.events
         summary = MessageSummary(events, self.voicemail, account)
         events.offer(summary)
         self.lamps = Lamps(self.agent, self.voicemail, self.location, phones, events, summary.body)
+
+    def _show_parking(self) -> None:
+        """Let phones have lamps for the slots in which calls are parked."""
+        self.parking = Parking(self._clock)
+        self.dialogs.lit.append(SlotLamps(self.parking, self._is_dialled, self.dialogs.changed))
 
     def _tell_of_what_happens(self, store: RecordStore | None) -> None:
         """Let everybody hear of calls and registrations who has to."""
@@ -298,7 +311,11 @@ class Exchange:
 
     def show_switches(self, switches: Switches) -> None:
         """Let phones have lamps for switches from now on."""
-        self.dialogs.lit.append(SwitchLamps(switches, self.dialogs.changed))
+        # Before slots, which may have any number that is dialled: what comes first counts.
+        self.dialogs.lit.insert(-1, SwitchLamps(switches, self.dialogs.changed))
+
+    def _is_dialled(self, number: str) -> bool:
+        return self.switchboard.dialplan.serves(Source.INTERNAL, number)
 
     def replace_accounts(self, accounts: Accounts) -> None:
         """The accounts changed: extensions that went lose their bindings and subscriptions, and perhaps their calls."""

@@ -23,6 +23,8 @@ from pbx.dialplan.checks import (
     checked_caller_id,
     checked_redirection,
 )
+from pbx.dialplan.colleague_verbs import ColleaguesCall, ColleagueVerbs
+from pbx.dialplan.colleague_verbs import Features as ColleagueFeatures
 from pbx.dialplan.driver import DrivenCall, Driver
 from pbx.dialplan.forwarding import Forwarded, forwarded
 from pbx.dialplan.holidays import Moment
@@ -30,13 +32,12 @@ from pbx.dialplan.sound_verbs import SoundVerbs, Speaking
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.work_verbs import WorkVerbs
 from pbx.exchange.board import CallUser
-from pbx.exchange.caller import Caller, Source
+from pbx.exchange.caller import Caller
 from pbx.exchange.diversion import Diversion
 from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Failed, Outcome
-from pbx.exchange.settings import Settings
-from pbx.exchange.target import ExtensionTarget, UriTarget
+from pbx.exchange.target import UriTarget
 from pbx.features.conference.attending import attend
 from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
@@ -64,18 +65,16 @@ PROGRESS_LIMIT = 6.0  # seconds until `dial_first` gives up who shows no sign of
 log = Logger(namespace="dialplan")
 
 
-class Features(Protocol):
+class Features(ColleagueFeatures, Protocol):
     """What the features keep for all calls of an exchange."""
 
     @property
     def conferences(self) -> Conferences: ...
     @property
     def voicemail(self) -> Voicemail: ...
-    @property
-    def settings(self) -> Callable[[str], Settings]: ...
 
 
-class Bridge(DrivenCall, Protocol):
+class Bridge(ColleaguesCall, DrivenCall, Protocol):
     """The exchange's side of a call."""
 
     user: CallUser | None
@@ -113,12 +112,6 @@ class Bridge(DrivenCall, Protocol):
     def redirect(self, uris: Sequence[str], status: int) -> None:
         """End the call, not yet answered, with other addresses to try."""
 
-    def may_pick_up(self, number: str) -> bool:
-        """Whether a phone rings for which the caller may answer; "" for any."""
-
-    def pick_up(self, number: str) -> bool:
-        """Let the caller, who is answered, answer for it and leave this call; False where it rings no more."""
-
     def forbid(self, event: str) -> None:
         """End the call, not yet answered, with 403, and with a line in the security log."""
 
@@ -126,7 +119,7 @@ class Bridge(DrivenCall, Protocol):
 Route = Callable[["Call[State]", str], Coroutine[Any, Any, object] | None]
 
 
-class Call(SoundVerbs, WorkVerbs, Generic[State]):
+class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
     """One call.
 
     :param bridge: the exchange's side of it.
@@ -141,6 +134,7 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         "_bridge", "_driver", "_followed", "_new_state", "_random", "_rights", "_route", "_state", "_surroundings",
     )  # fmt: skip
 
+    _bridge: Bridge
     _state: State
 
     def __init__(
@@ -182,18 +176,6 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         if self._rights is None:
             self._require_internal("user")
         return self.rights
-
-    @property
-    def settings(self) -> Settings:
-        """What the extension that calls has set for itself, to read and to set: `call.settings.do_not_disturb = True`,
-        `forward_always`, `forward_busy`, `forward_no_answer`, `forward_no_answer_after`, `forward_unreachable`.
-
-        It is in force at once, and outlives a restart.
-
-        :raises RuntimeError: when it is none of ours that calls.
-        """
-        self._require_internal("settings")
-        return self._bridge.features.settings(self._bridge.caller.number)
 
     def may_dial(self, number: str) -> bool:
         """Whether a route takes a number, and the caller may take that."""
@@ -412,27 +394,6 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
         found = self._voicemail.find(mailbox.name) if mailbox is not None else None
         await visit(self, self._voicemail, found)
 
-    async def pick_up(self, target: ExtensionTarget | None = None) -> bool:
-        """Answer what rings at a colleague's phone, or at another one of the caller's own; this call is over then.
-
-        Colleagues are the extensions with the same `pickup_group`. Of several calls it is the one that has come first.
-
-        :param target: at whose phone it rings; None for any colleague's.
-        :returns: False where none rings; the caller is not answered then.
-        """
-        if target is not None and not isinstance(target, ExtensionTarget):
-            raise TypeError(f'pick_up() takes an extension such as ext("101"), not {target!r}')
-        await self._begin("pick_up")
-        number = target.number if target is not None else ""
-        if not self._bridge.may_pick_up(number):
-            return False
-        if not self._bridge.answered:
-            await self._bridge.speaking.answer()
-        if not self._bridge.pick_up(number):
-            return False
-        await self._driver.take_turn()  # the caller is in the other call now
-        return True
-
     async def follow(self, number: str) -> bool:
         """Do what the plan does when this caller dials a number. Returns False when it does nothing.
 
@@ -479,11 +440,6 @@ class Call(SoundVerbs, WorkVerbs, Generic[State]):
     @property
     def _voicemail(self) -> Voicemail:
         return self._bridge.features.voicemail
-
-    def _require_internal(self, name: str) -> None:
-        source = self._bridge.caller.source
-        if source is not Source.INTERNAL:
-            raise RuntimeError(f"call.{name}: no extension of ours makes this {source.value} call; see call.caller")
 
     async def _dial(
         self, targets: Sequence[Callee], timeout: float, progress_within: float | None, caller_id: str

@@ -69,7 +69,7 @@ class Forwarded:
         dialled: Deferred[Outcome] = self._bridge.dial(targets, *terms)
         return dialled.addCallback(self._dialled)
 
-    def reject(self, status: int, reason: str | None) -> None:
+    def reject(self, status: int, reason: str | None, *, words: str = "") -> None:
         """Nobody is to take the call here."""
         self._over, self.last_outcome = True, outcome_of(status, reason or "")
 

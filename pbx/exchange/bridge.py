@@ -143,11 +143,20 @@ class Bridge(Conversation):
 
         :returns: False where there is none any more.
         """
-        session, party = self._board.ringing_for(self.caller, number), self.party
-        if session is None:
-            return False
+        session = self._board.ringing_for(self.caller, number)
+        return session is not None and pick_up(session, self.leave())
+
+    def leave(self) -> Party:
+        """Let the caller, whom we have answered, go to another call; this one is over."""
+        party = self.party
         self.dissolve(party)
-        return pick_up(session, party)
+        return party
+
+    def adopt(self, party: Party) -> None:
+        """A party that has left its own call is a leg of this one."""
+        party.user = self
+        self._sides.append(party.side)
+        self.legs.keep(party)
 
     def separate(self) -> Party | None:
         """Connect the caller to nobody: whom it was connected to is a leg from now on. None where nobody is."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pbx.exchange.settings import Settings
 from pbx.features.conference.conferences import Conferences
+from pbx.features.parking import Parking
 from pbx.features.voicemail.boxes import Voicemail
 
 
@@ -16,9 +17,11 @@ class Features:
 
     :param conferences: the conferences that go on.
     :param voicemail: the mailboxes.
+    :param parking: the calls that are parked.
     :param settings: what the user of an extension, by its number, can set for it.
     """
 
     conferences: Conferences
     voicemail: Voicemail
+    parking: Parking
     settings: Callable[[str], Settings]

@@ -13,6 +13,7 @@ from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.diverting import Diverting
 from pbx.exchange.outcome import Outcome
+from pbx.exchange.party import Party
 from pbx.exchange.target import Target
 from pbx.media.beat import Beat
 from pbx.media.library import Library
@@ -78,6 +79,19 @@ class ScriptedBridge:
         self.done.append(("dial", *map(str, targets), timeout))
         self.pending = Deferred()
         return self.pending
+
+    @property
+    def party(self) -> Party:
+        raise NotImplementedError
+
+    def leave(self) -> Party:
+        raise NotImplementedError
+
+    def adopt(self, party: Party) -> None:
+        raise NotImplementedError
+
+    def join(self, leg: Party) -> Deferred[Outcome]:
+        raise NotImplementedError
 
     def may_pick_up(self, number: str) -> bool:
         return False

@@ -1,0 +1,191 @@
+"""Parking: who is transferred to a slot waits there with music, until somebody dials it or nobody has for too long."""
+
+from __future__ import annotations
+
+import pytest
+
+from pbx.dialplan import Answered, Busy, Call, NoAnswer, Plan, ext
+from pbx.testing.lamp_key import LampKey
+from pbx.testing.watch import Transfer
+from tests.dialplan.scripted import ScriptedBridge
+from tests.flows.office import flow, office
+from tests.flows.test_renegotiation import connect
+
+plan = Plan()
+outcomes = []
+
+
+@plan.internal("<number:1XXX>")
+async def extension(call: Call, number: str) -> None:
+    await call.dial(ext(number), timeout=20)
+
+
+@plan.internal("70<slot:Z>")
+async def parking(call: Call, slot: str) -> None:
+    slot = f"70{slot}"
+    if not call.transferred:
+        if not await call.retrieve(slot):
+            await call.reject(404)
+        return
+    outcomes.append(await call.park(slot, timeout=60))
+    if isinstance(outcomes[-1], NoAnswer):
+        outcomes.append(await call.dial(ext(call.caller.number), timeout=20))
+
+
+@plan.internal("*70")
+async def anywhere(call: Call) -> None:
+    outcomes.append(await call.park("701", "702", timeout=60))
+
+
+@pytest.fixture(autouse=True)
+def _no_outcomes():
+    outcomes.clear()
+
+
+def parks(sim, phone, other, slot="701"):
+    transfer = Transfer(phone, f"sip:{slot}@10.0.0.1")
+    sim.until(lambda: transfer.over and phone.idle)
+    return transfer.status
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_a_colleague_retrieves_who_was_parked(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    assert parks(sim, bob, alice) == 200
+    sim.advance(4)
+    assert alice.talking
+    carol.invites("701")
+    sim.until(lambda: carol.talking)
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+def test_who_waits_hears_music_and_the_outcome_names_who_has_retrieved():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    parks(sim, bob, alice)
+    sim.until(lambda: alice.hears("music/hold"), within=10)
+    assert len(sim.exchange.parking) == 1
+    carol.invites("701")
+    sim.until(lambda: carol.talking)
+    assert len(sim.exchange.parking) == 0
+    sim.advance(8)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+    assert isinstance(outcomes[-1], Answered) and str(outcomes[-1].by) == "1003"
+    sim.assert_idle()
+
+
+def test_nobody_retrieves_and_the_parker_is_rung():
+    sim, (alice, bob) = office("1001", "1002", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    parks(sim, bob, alice)
+    sim.until(lambda: bob.ringing)
+    assert bob.call.invite.sender().uri.user == "1001"
+    bob.answers()
+    sim.until(lambda: bob.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.assert_idle()
+
+
+def test_nobody_retrieves_and_the_parker_is_gone():
+    sim, (alice, bob) = office("1001", "1002", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    parks(sim, bob, alice)
+    bob.registers(0)
+    sim.until(lambda: alice.idle, within=90)
+    assert [type(outcome).__name__ for outcome in outcomes] == ["NoAnswer", "Unreachable"]
+    sim.assert_idle()
+
+
+def test_who_waits_hangs_up_and_the_slot_is_free():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    parks(sim, bob, alice)
+    alice.hangs_up()
+    sim.advance(1)
+    assert len(sim.exchange.parking) == 0
+    carol.invites("701")
+    sim.until(lambda: carol.idle)
+    assert carol.call.status == 404
+    sim.assert_idle()
+
+
+def test_a_slot_that_is_taken_gives_the_call_back():
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    parks(sim, bob, alice)
+    connect(sim, carol, dave)
+    sim.until(lambda: dave.may_offer)
+    transfer = Transfer(dave, "sip:701@10.0.0.1")
+    sim.until(lambda: transfer.over)
+    assert transfer.status >= 400 and isinstance(outcomes[-1], Busy)
+    sim.advance(8)
+    assert sim.talk(carol, dave)
+    assert len(sim.exchange.parking) == 1
+    for phone in (alice, carol):
+        phone.hangs_up()
+    sim.assert_idle()
+
+
+def test_the_first_slot_that_is_free():
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004", plan=plan)
+    for one, other in ((alice, bob), (carol, dave)):
+        connect(sim, one, other)
+        sim.until(lambda other=other: other.may_offer)
+        parks(sim, other, one, "*70")
+    bob.invites("702")
+    sim.until(lambda: bob.talking)
+    sim.advance(8)
+    assert sim.talk(carol, bob)
+    for phone in (alice, bob):
+        phone.hangs_up()
+    sim.assert_idle()
+
+
+def test_two_want_the_same_one():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    parks(sim, bob, alice)
+    bob.invites("701")
+    carol.invites("701")
+    sim.until(lambda: bob.talking or carol.talking)
+    sim.advance(8)
+    winner, loser = (bob, carol) if bob.talking else (carol, bob)
+    assert loser.idle
+    assert sim.talk(alice, winner)
+    alice.hangs_up()
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize(("slots", "error"), [((), ValueError), ((701,), TypeError), (("7 1",), ValueError)])
+def test_what_can_be_no_slot_is_said(slots, error):
+    call = Call(ScriptedBridge(), None, lambda: None, None)
+    with pytest.raises(error, match="slot"):
+        call.park(*slots).send(None)
+
+
+def test_a_slot_has_a_lamp():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    key = LampKey(carol, "701")
+    sim.until(lambda: key.state == "idle")
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    parks(sim, bob, alice)
+    sim.until(lambda: key.state == "busy")
+    alice.hangs_up()
+    sim.until(lambda: key.state == "idle")
+    key.watch.ends()
+    sim.assert_idle()
