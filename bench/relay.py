@@ -69,11 +69,15 @@ class Question:
         self._socket.connect((host, int(port)))
         self._server = server
         self._count = 0
+        self._due = 0.0
         self._asked = 0.0
         self.waits: list[float] = []
 
     def look(self, now: float) -> None:
-        """Asks when it is time, and takes the answer when there is one."""
+        """Asks when it is time, and takes the answer when there is one.
+
+        :param now: seconds, from whenever.
+        """
         if self._asked:
             try:
                 self._socket.recv(4096)
@@ -81,8 +85,9 @@ class Question:
                 return
             self.waits.append(time.perf_counter() - self._asked)
             self._asked = 0.0
-        elif now >= self._count * _ASK:
-            self._count = int(now / _ASK) + 1
+        elif now >= self._due:
+            self._due = now + _ASK
+            self._count += 1
             us = "{}:{}".format(*self._socket.getsockname())
             ids = f"{id(self)}.{self._count}"
             self._asked = time.perf_counter()
@@ -122,7 +127,7 @@ class Load:
                 if not turn:
                     progress.show(now - start)
             self._receive()
-            self._question.look(now - start)
+            self._question.look(now)
 
     def _receive(self) -> None:
         for number, _ in self._poll.poll(0):
