@@ -134,12 +134,13 @@ class Speaking:
         self._side.listen_in(tap)
 
     def act_as_focus(self, conference: str) -> None:
-        """Tell the caller's phone from the next message on that we are the focus of a conference (RFC 4579 3.1).
+        """Tell the caller's phone that we are the focus of a conference, at once where it can be told (RFC 4579 3.1).
 
         :param conference: the user part of its address; "" for none any more.
         """
         if self._session.dialog is not None:
             self._session.dialog.conference = conference
+            self._session.renew_contact()
 
     def agreed(self) -> None:
         """The caller has agreed upon something with us."""

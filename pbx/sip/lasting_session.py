@@ -84,6 +84,11 @@ class LastingSession(Session):
         self._negotiation.offer_sent()
         self._send_update(sdp, more)
 
+    def renew_contact(self) -> None:
+        """Tell the peer our Contact, which has changed (RFC 3311 5.1); one that knows no UPDATE hears of it later."""
+        if self.may_offer and self._peer.update:
+            self._send_update()
+
     def accept(self, sdp: bytes) -> None:
         """Answer the peer's offer that waits, in a re-INVITE, UPDATE or PRACK.
 

@@ -10,14 +10,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pbx.dialplan import Call, Plan, ext, room
+from pbx.dialplan import Call, Plan, ext, room, tone
 from pbx.exchange.accounts import Accounts
 from pbx.features.conference.conference import Conference
 from pbx.media import wav
 from pbx.media.clip import FRAME, Clip
 from pbx.media.g711 import ULAW
 from pbx.media.library import Library
-from pbx.testing.exchange import SimulatedExchange
+from pbx.sip.message import Request, Response
+from pbx.sip.parser import parse
+from pbx.testing.exchange import SimulatedExchange, is_sip
 from pbx.testing.phone import Phone
 from pbx.testing.sound import share
 from pbx.testing.watch import Watch
@@ -45,6 +47,13 @@ async def closed_room(call: Call) -> None:
 @plan.internal("802")
 async def recorded_room(call: Call) -> None:
     await call.conference(room("court", recording=True))
+
+
+@plan.internal("803")
+async def reception(call: Call) -> None:
+    await call.play(tone("beep"))
+    await call.conference(room("sales"))
+    await call.play(tone("beep"))
 
 
 @plan.internal("804")
@@ -90,6 +99,18 @@ def enter(sim: SimulatedExchange, *numbers: str, dialled: str = "800") -> list[P
     phones = [enters(sim, number, dialled) for number in numbers]
     sim.advance(1)
     return phones
+
+
+def told(sim: SimulatedExchange, phone: Phone) -> list[Request | Response]:
+    """All that a phone was sent by SIP."""
+    packets = [each.packet for each in sim.network.sent if each.target[0] == phone.host and is_sip(each.packet)]
+    return [message for message in map(parse, packets) if message is not None]
+
+
+def told_contacts(sim: SimulatedExchange, phone: Phone) -> list[str | None]:
+    """The Contacts of the UPDATEs that it was sent."""
+    updates = [message for message in told(sim, phone) if isinstance(message, Request) and message.method == "UPDATE"]
+    return [update.first("contact") for update in updates]
 
 
 def parties(sim: SimulatedExchange) -> int:
@@ -495,6 +516,25 @@ def test_contact_says_that_we_are_the_focus(sim: SimulatedExchange) -> None:
     alice.invites("1002")
     sim.advance(1)
     assert not any("isfocus" in value for _, _, value in alice.call.fields)
+
+
+def test_who_was_answered_before_is_told_at_once_that_we_are_the_focus_and_that_we_are_no_longer(
+    sim: SimulatedExchange,
+) -> None:
+    """RFC 4579 3.1: by UPDATE, where the phone knows it, and in every later message."""
+    alice = enters(sim, "1001", "803")
+    sim.until(lambda: len(told_contacts(sim, alice)) == 1)
+    sim.advance(1)
+    alice.holds()
+    sim.advance(1)
+    conference(sim).end()
+    sim.until(lambda: len(told_contacts(sim, alice)) == 2)
+    focus = "<sip:sales@10.0.0.1:5060>;isfocus"
+    assert told_contacts(sim, alice) == [focus, "<sip:10.0.0.1:5060>"]
+    held = [
+        message for message in told(sim, alice) if isinstance(message, Response) and message.cseq_method == "INVITE"
+    ]
+    assert held[-1].first("contact") == focus
 
 
 @pytest.mark.parametrize("address", ["sales", "800"])
