@@ -151,3 +151,17 @@ async def park(call: Call, *slots: str) -> None:
         if outcome or not call.answered:
             return
     await call.voicemail(mailbox(call.caller.number))
+
+
+@plan.outbound("*80<number:1XXX>", allow="intercom")
+async def intercom(call: Call, number: str) -> None:
+    """Be heard at once: the phone answers by itself. For those who may, for it lets them listen, too."""
+    await call.dial(ext(number), timeout=5, intercom=True)
+
+
+@plan.internal("#31#<number:any>")
+async def anonymous(call: Call, number: str) -> None:
+    """Call without being named."""
+    call.withhold()
+    if not await call.follow(number):
+        await call.reject(404)

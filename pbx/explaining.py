@@ -45,14 +45,20 @@ class _Observed:
         setattr(self.bridge, name, value)
 
     def dial(
-        self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None, caller_id: str = ""
+        self,
+        targets: Sequence[Callee],
+        timeout: float,
+        progress_within: float | None = None,
+        caller_id: str = "",
+        *,
+        intercom: bool = False,
     ) -> Any:
         """The plan rings somebody."""
-        shown = f" as {caller_id}" if caller_id else ""
+        shown = (f" as {caller_id}" if caller_id else "") + (" by intercom" if intercom else "")
         self.said.append(f"rings {', '.join(map(str, targets))}{shown} for {timeout:g} s")
         for target in targets:
             self.rung.extend(target.members if isinstance(target, GroupTarget) else (target,))
-        return self.bridge.dial(targets, timeout, progress_within, caller_id)
+        return self.bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:
         """The plan sends the caller elsewhere."""

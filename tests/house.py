@@ -88,6 +88,7 @@ TABLE = {
     "pbx.exchange.forwarding": VALUES,
     "pbx.exchange.group": VALUES,
     "pbx.exchange.lamp": VALUES,
+    "pbx.exchange.intercom": VALUES,
     "pbx.exchange.numbering": VALUES,
     "pbx.exchange.outcome": VALUES,
     "pbx.exchange.privacy": VALUES,

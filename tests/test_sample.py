@@ -8,6 +8,7 @@ import pytest
 
 from pbx.dialplan.loading import load
 from pbx.testing.sim import Sim
+from pbx.testing.watch import Transfer
 
 SAMPLE = Path(__file__).parent.parent / "etc" / "dialplan.py"
 
@@ -77,5 +78,41 @@ def test_a_colleague_picks_up_by_code():
     alice.dials("1002")
     carol.dials("*8")
     assert alice.talks_to(carol) and bob.idle
+    carol.hang_up()
+    sim.assert_idle()
+
+
+def test_a_call_without_a_name(sim):
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.dials("#31#1002")
+    assert bob.ringing and bob.display == "Anonymous"
+    alice.hang_up()
+    alice.dials("1002")
+    assert bob.display == "Phone 1001"
+    alice.hang_up()
+    sim.assert_idle()
+
+
+def test_the_phone_of_a_colleague_is_asked_to_answer_by_itself(sim):
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.dials("*801002")
+    assert bob.ringing and "answer-after=0" in bob.call.invite.first("call-info")
+    bob.answer()
+    assert alice.talks_to(bob)
+    alice.hang_up()
+    sim.assert_idle()
+
+
+def test_a_call_is_parked_and_retrieved():
+    sim = Sim(load(SAMPLE, lambda number: True))
+    alice, bob, carol = (sim.phone(number) for number in ("1001", "1002", "1003"))
+    alice.dials("1002")
+    bob.answer()
+    sim.until(lambda: bob.phone.may_offer)
+    Transfer(bob.phone, "sip:*70@10.0.0.1")
+    sim.until(lambda: bob.idle)
+    assert alice.connected
+    carol.dials("701")
+    assert alice.talks_to(carol)
     carol.hang_up()
     sim.assert_idle()

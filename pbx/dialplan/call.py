@@ -96,7 +96,13 @@ class Bridge(ColleaguesCall, DrivenCall, Protocol):
     def diverting(self) -> Diverting: ...
 
     def dial(
-        self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None, caller_id: str = ""
+        self,
+        targets: Sequence[Callee],
+        timeout: float,
+        progress_within: float | None = None,
+        caller_id: str = "",
+        *,
+        intercom: bool = False,
     ) -> Deferred[Outcome]:
         """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
 
@@ -258,6 +264,7 @@ class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         timeout: float = RING_LIMIT,
         progress_within: float | None = None,
         caller_id: str | None = None,
+        intercom: bool = False,
     ) -> Outcome:
         """Ring the targets, all at once; connect the first that answers; return when the conversation has ended.
 
@@ -269,6 +276,7 @@ class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         :param progress_within: seconds within which each has to show a sign of progress, or is given up; None for as
             long as it rings.
         :param caller_id: the number that they are shown; None for the caller's own.
+        :param intercom: whether phones of ours are asked to answer by themselves, so that their users hear it at once.
         """
         check_targets("dial", targets)
         check_timer("dial", "timeout", timeout)
@@ -276,7 +284,7 @@ class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
             check_timer("dial", "progress_within", progress_within)
         shown = checked_caller_id("dial", caller_id)
         await self._begin("dial")
-        return await self._dial(targets, timeout, progress_within, shown)
+        return await self._dial(targets, timeout, progress_within, shown, intercom)
 
     async def dial_first(
         self,
@@ -442,9 +450,14 @@ class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         return self._bridge.features.voicemail
 
     async def _dial(
-        self, targets: Sequence[Callee], timeout: float, progress_within: float | None, caller_id: str
+        self,
+        targets: Sequence[Callee],
+        timeout: float,
+        progress_within: float | None,
+        caller_id: str,
+        intercom: bool = False,
     ) -> Outcome:
-        outcome = await self._bridge.dial(targets, timeout, progress_within, caller_id)
+        outcome = await self._bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
         return outcome if outcome.diversion is None else await forwarded(self._bridge, outcome, self._routed)
 
     def _routed(self, bridge: Forwarded, rights: Caller) -> Coroutine[Any, Any, object] | None:

@@ -45,6 +45,9 @@ class ColleaguesCall(Protocol):
     @property
     def speaking(self) -> Speaking: ...
 
+    def withhold(self) -> None:
+        """Name the caller to nobody from now on."""
+
     def may_pick_up(self, number: str) -> bool:
         """Whether a phone rings for which the caller may answer; "" for any."""
 
@@ -86,6 +89,10 @@ class ColleagueVerbs:
     def transferred(self) -> bool:
         """Whether the call is somebody's who was transferred here, in the name of `caller`."""
         return self._bridge.party.identity is not self._bridge.caller
+
+    def withhold(self) -> None:
+        """Let this call name its caller to nobody: what is dialled from now on is anonymous (RFC 3323)."""
+        self._bridge.withhold()
 
     async def pick_up(self, target: ExtensionTarget | None = None) -> bool:
         """Answer what rings at a colleague's phone, or at another one of the caller's own; this call is over then.

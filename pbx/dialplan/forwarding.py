@@ -64,9 +64,9 @@ class Forwarded:
         self.spoke = True
         return self._bridge.speaking
 
-    def dial(self, targets: Sequence[Callee], *terms: Any) -> Deferred[Outcome]:
+    def dial(self, targets: Sequence[Callee], *terms: Any, **more: Any) -> Deferred[Outcome]:
         """Ring them."""
-        dialled: Deferred[Outcome] = self._bridge.dial(targets, *terms)
+        dialled: Deferred[Outcome] = self._bridge.dial(targets, *terms, **more)
         return dialled.addCallback(self._dialled)
 
     def reject(self, status: int, reason: str | None, *, words: str = "") -> None:

@@ -102,6 +102,7 @@ class Bridge(Conversation):
         progress_within: float | None = None,
         caller_id: str = "",
         apart: bool = False,
+        intercom: bool = False,
     ) -> Deferred[Outcome]:
         """Ring all targets, connect the first that answers.
 
@@ -109,11 +110,12 @@ class Bridge(Conversation):
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         :param caller_id: the number that callees are shown; "" for the caller's own.
         :param apart: whether the first that answers is not connected but kept as a leg: the `leg` of `Answered`.
+        :param intercom: whether phones are asked to answer by themselves.
         :returns: fires when the attempt failed, or when the callee has hung up; apart, when it has answered.
         :raises InvalidState: while another `dial` goes on.
         """
         dialled = self._dial()
-        self._ringing = ringing = Ringing(self._board, self, self.party, self._invitation, caller_id, apart)
+        self._ringing = ringing = Ringing(self._board, self, self.party, self._invitation, caller_id, apart, intercom)
         ringing.ring(targets, timeout, progress_within)
         return dialled
 
@@ -130,6 +132,10 @@ class Bridge(Conversation):
             return dialled
         self.speaking.answer().addCallback(lambda _: self._join(leg))
         return dialled
+
+    def withhold(self) -> None:
+        """Name the caller to nobody from now on."""
+        self._invitation.withhold()
 
     def may_pick_up(self, number: str) -> bool:
         """Whether a phone rings for which the caller may answer.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pbx.exchange.caller import Caller
 from pbx.exchange.crossing import INVITES, crossing
 from pbx.exchange.diversion import Diversion, diversions_in
+from pbx.exchange.intercom import not_asking
 from pbx.exchange.outcome import Failed
 from pbx.exchange.privacy import withheld
 from pbx.sip.headers import Field
@@ -55,10 +58,16 @@ class Invitation:
         self.diversions = (diversion, *self.diversions)
         return None
 
+    def withhold(self) -> None:
+        """Let the caller be named to nobody (RFC 3323)."""
+        self.caller = replace(self.caller, is_private=True)
+        self.shown = replace(self.shown, is_private=True)
+        self.fields = withheld(self.fields)
+
     @classmethod
     def of(cls, request: Request, caller: Caller, only: tuple[str, str]) -> Invitation:
         """What a caller's INVITE asks for."""
-        fields = crossing(request.fields, INVITES)
+        fields = not_asking(crossing(request.fields, INVITES))
         if caller.is_private:
             fields = withheld(fields)
         secure = request.uri.scheme == "sips"

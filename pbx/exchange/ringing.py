@@ -8,6 +8,7 @@ an outcome.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -22,6 +23,7 @@ from pbx.exchange.diversion import Diversion, told_of
 from pbx.exchange.fork import Branch, Fork
 from pbx.exchange.forwarding import patience, redirected, settled
 from pbx.exchange.group import Callee
+from pbx.exchange.intercom import asking
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.locating import located
 from pbx.exchange.media_failure import status_of
@@ -59,11 +61,13 @@ class Ringing:
     :param party: for whom.
     :param invitation: what the callees are told.
     :param caller_id: the number that they are shown; "" for the caller's own.
+    :param intercom: whether phones are asked to answer by themselves.
     :ivar apart: whether we are to be the other end of the callee's sound, and not the party.
     """
 
     __slots__ = (
-        "_board", "_caller_id", "_early", "_fork", "_invitation", "_over", "_party", "_targets", "_user", "apart",
+        "_board", "_caller_id", "_early", "_fork", "_intercom", "_invitation", "_over", "_party", "_targets", "_user",
+        "apart",
     )  # fmt: skip
 
     def __init__(
@@ -74,8 +78,10 @@ class Ringing:
         invitation: Invitation,
         caller_id: str = "",
         apart: bool = False,
+        intercom: bool = False,
     ) -> None:
         self.apart = apart
+        self._intercom = intercom
         self._board = board
         self._user = user
         self._party = party
@@ -151,7 +157,9 @@ class Ringing:
         assert flow is not None
         who = invitation.shown if destination.link is None else invitation.caller
         caller, more = presented(who, self._caller_id, destination, flow)
-        fields = (*more, *told_of(invitation.diversions, hostport_of(flow)), *invitation.fields)
+        host = hostport_of(flow)
+        asked = asking(host) if self._intercom and destination.number else ()
+        fields = (*more, *told_of(invitation.diversions, host), *asked, *invitation.fields)
         branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, fields)
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
@@ -191,7 +199,11 @@ class Ringing:
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered."""
         self._fork = None
-        self._user.ringing_failed(settled(self._targets, outcome, self._board.account))
+        if self._intercom:  # whoever is to hear this at once is not somewhere else
+            outcome = replace(outcome, diversion=None)
+        else:
+            outcome = settled(self._targets, outcome, self._board.account)
+        self._user.ringing_failed(outcome)
 
     def diversion(self, branch: Branch, fields: Sequence[Field]) -> Diversion | None:
         """Where the phone of an extension sends the call."""

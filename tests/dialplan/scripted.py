@@ -12,9 +12,9 @@ from pbx.dialplan.call import Bridge
 from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.diverting import Diverting
+from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
-from pbx.exchange.target import Target
 from pbx.media.beat import Beat
 from pbx.media.library import Library
 from pbx.media.port import Tap
@@ -74,7 +74,13 @@ class ScriptedBridge:
         raise NotImplementedError
 
     def dial(
-        self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+        self,
+        targets: Sequence[Callee],
+        timeout: float,
+        progress_within: float | None = None,
+        caller_id: str = "",
+        *,
+        intercom: bool = False,
     ) -> Deferred[Outcome]:
         self.done.append(("dial", *map(str, targets), timeout))
         self.pending = Deferred()
@@ -91,6 +97,9 @@ class ScriptedBridge:
         raise NotImplementedError
 
     def join(self, leg: Party) -> Deferred[Outcome]:
+        raise NotImplementedError
+
+    def withhold(self) -> None:
         raise NotImplementedError
 
     def may_pick_up(self, number: str) -> bool:
