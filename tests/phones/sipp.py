@@ -114,11 +114,16 @@ class Sipp:
         path = self.folder / "errors.log"
         return path.read_text(errors="replace")[:4000] if path.exists() else self.process.tail()
 
-    def media(self) -> list[tuple[int, str, int]]:
-        """Of each call whose audio port is its own: that port, and where the other side wants audio sent."""
+    @property
+    def said(self) -> list[str]:
+        """The lines that its scenario has logged so far."""
         path = self.folder / "calls.log"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        rows = [line.split() for line in lines if line.endswith("\n")]
+        return [line.strip() for line in lines if line.endswith("\n")]
+
+    def media(self) -> list[tuple[int, str, int]]:
+        """Of each call whose audio port is its own: that port, and where the other side wants audio sent."""
+        rows = [line.split() for line in self.said]
         streams = [(self._media_port + 4 * (int(number) - 1), ip, int(port)) for number, ip, port in rows]
         return [stream for stream in streams if stream[0] != self._media_port]
 
