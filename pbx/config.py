@@ -170,6 +170,15 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """`[trace]`: whether the messages of the last calls are kept, of how many calls, and in how many bytes."""
+
+    enabled: bool = True
+    calls: int = 1000
+    bytes: int = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """`[control]`: the unix socket through which the `pbx` command asks the running server."""
 
@@ -203,6 +212,7 @@ class Config:
     dialplan: Dialplan
     voicemail: Voicemail
     records: Records
+    trace: Trace
     control: Control
     log: Log
     _text: str = field(repr=False, compare=False)
@@ -227,6 +237,7 @@ class Config:
 
 _Reader = Callable[[str, object], object]
 
+_SWITCH: dict[str, _Reader] = {"enabled": options.boolean}
 _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
     "sip": (
         Sip,
@@ -326,7 +337,8 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "sender": options.text,
         },
     ),
-    "records": (Records, {"enabled": options.boolean}),
+    "records": (Records, _SWITCH),
+    "trace": (Trace, {**_SWITCH, "calls": options.whole(1, 10**6), "bytes": options.whole(2**16, 2**32)}),
     "control": (Control, {"socket": options.file}),
     "log": (
         Log,
@@ -407,6 +419,7 @@ def parse(text: str, path: str) -> Config:
         dialplan=replace(dialplan, file=folder / dialplan.file, tests=dialplan.tests and folder / dialplan.tests),
         voicemail=replace(sections["voicemail"], folder=folder / sections["voicemail"].folder),
         records=sections["records"],
+        trace=sections["trace"],
         control=Control(folder / sections["control"].socket),
         log=sections["log"],
         _text=text,

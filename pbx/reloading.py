@@ -28,7 +28,7 @@ from pbx.sip.timers import Clock, Timer
 from pbx.wiring import Exchange
 
 LOOK = 1.0  # seconds between two looks at the files
-PARTS = ("domains", "sip", "security", "registrar", "database", "media", "voicemail", "records", "control")
+PARTS = ("domains", "sip", "security", "registrar", "database", "media", "voicemail", "records", "trace", "control")
 
 _Stamps = dict[str, tuple[int, int, int]]
 

@@ -68,6 +68,7 @@ from pbx.store.store import Store, StoreThread
 from pbx.store.switches import read_switches, write_switch
 from pbx.store.texts import TextTable
 from pbx.store.vault import Vault
+from pbx.traced import Traced
 from pbx.watchdog import Watchdog
 from pbx.wiring import Exchange
 
@@ -248,6 +249,7 @@ class PBX(Service):
             **Rooms(self.exchange.conferences).commands,
             **Ongoing(self.exchange.switchboard).commands,
             **Recorded(self.exchange.records, self._records).commands,
+            **Traced(self.exchange.tracing).commands,
             "remove_messages": self.remove_messages,
         }
         self._control.serve(self.reactor, Control(commands, self.reactor))
@@ -271,6 +273,7 @@ class PBX(Service):
             bans=self._ban_table,
             texts=self._text_table,
             records=self._records if self.config.records.enabled else None,
+            traced=(self.config.trace.calls, self.config.trace.bytes) if self.config.trace.enabled else None,
             realm=sip.realm,
             secret=os.urandom(32),
             domains=self.config.domains,

@@ -38,6 +38,7 @@ from pbx.exchange.settings import Settings
 from pbx.exchange.switchboard import Dialplan, Switchboard
 from pbx.exchange.text import KeptText
 from pbx.exchange.thresholds import Thresholds
+from pbx.exchange.tracing import Tracing
 from pbx.exchange.trunks import Trunks
 from pbx.features.conference.conference_state import ConferencePackage
 from pbx.features.conference.conferences import Conferences
@@ -65,6 +66,7 @@ from pbx.sip.parser import LIMITS, Limits
 from pbx.sip.reasons import REMOVED
 from pbx.sip.stream_transport import Dialer, StreamTransport
 from pbx.sip.timers import Clock
+from pbx.sip.trace import Trace
 from pbx.sip.transaction_layer import TransactionLayer
 from pbx.sip.transport import UDPTransport
 from pbx.sip.transports import Transports
@@ -89,6 +91,7 @@ class Exchange:
     :param bans: what is told of bans.
     :param texts: what is told of texts for who is away.
     :param records: gets the records of calls; None: there are none.
+    :param traced: of how many calls the messages are remembered, and in how many bytes; None: of none.
     :param realm: the realm of all accounts.
     :param secret: signs nonces; at least 16 random bytes.
     :param domains: the hosts of URIs that are ours beside the addresses we listen on.
@@ -117,6 +120,7 @@ class Exchange:
     :ivar dialogs: the lamps of phones.
     :ivar end_calls: whether the calls of an extension that is removed or disabled end with it.
     :ivar records: those of the calls that go on; None where there are none.
+    :ivar tracing: the last calls' messages; None where they are not kept.
     :ivar counts: what was dropped or refused, by kind.
     """
 
@@ -133,6 +137,7 @@ class Exchange:
         bans: BanStore = FORGETFUL,
         texts: TextStore = IN_MEMORY,
         records: RecordStore | None = None,
+        traced: tuple[int, int] | None = None,
         realm: str,
         secret: bytes,
         domains: Sequence[str] = (),
@@ -208,7 +213,7 @@ class Exchange:
         )
         domain = domains[0] if domains else realm
         self._show_extensions(gruus, domain)
-        self._tell_of_what_happens(records)
+        self._tell_of_what_happens(records, traced)
         self._show_conferences(domain)
         self.voicemail = Voicemail(self.directory, messages, clock, identifiers, mailbox_limits, aside, mails)
         self._show_voicemail(phones, f"sip:{mailbox_number}@{domain}" if mailbox_number else "")
@@ -250,16 +255,20 @@ class Exchange:
         self.parking = Parking(self._clock)
         self.dialogs.lit.append(SlotLamps(self.parking, self._is_dialled, self.dialogs.changed))
 
-    def _tell_of_what_happens(self, store: RecordStore | None) -> None:
+    def _tell_of_what_happens(self, store: RecordStore | None, traced: tuple[int, int] | None) -> None:
         """Let everybody hear of calls and registrations who has to."""
         self.records = None if store is None else Records(self._clock, store)
+        self._trace = None if traced is None else Trace(self._clock.seconds, traced[1])
+        self.tracing = None if traced is None or self._trace is None else Tracing(self._trace, traced[0])
         observers: list[Observer] = [self.switchboard.turns, self.extension_lamps]
-        self.switchboard.observer = Observers(observers if self.records is None else [*observers, self.records])
+        observers += [observer for observer in (self.records, self.tracing) if observer is not None]
+        self.switchboard.observer = Observers(observers)
         self.location.renewals.append(self.switchboard.messages.deliveries.renewed)
 
     def listen(self, bound: Any) -> UDPTransport:
         """Take a bound UDP socket as one of our listeners."""
         transport = UDPTransport(bound, self.layer, self._addresses, self.counts, self._limits, self.doors.bans)
+        transport.trace = self._trace
         self.transports.all.append(transport)
         return transport
 
@@ -286,6 +295,7 @@ class Exchange:
             self._limits,
             self.doors.bans,
         )
+        transport.trace = self._trace
         self.transports.streams.append(transport)
         return transport
 

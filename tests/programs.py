@@ -18,6 +18,7 @@ import pytest
 
 PACKAGES = {
     "baresip": "baresip-core",
+    "chromium": "chromium",
     "espeak-ng": "espeak-ng",
     "initdb": "postgresql",
     "ip": "iproute2",

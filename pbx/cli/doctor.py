@@ -31,7 +31,7 @@ def doctor(settings: Settings, call: str, as_json: bool) -> None:
     """
     from pbx.exchange.causes import BY_NAME, UNKNOWN_CAUSE
 
-    row, attempts = _found(settings, call)
+    row, attempts = found(settings, call)
     goes_on = not row["cause"]
     cause = BY_NAME.get(row["cause"], UNKNOWN_CAUSE)
     evidence = [] if goes_on else [cause.evidence]
@@ -54,7 +54,7 @@ def doctor(settings: Settings, call: str, as_json: bool) -> None:
         click.echo(f"{'remedy':<9}  {output.printable(remedy)}")
 
 
-def _found(settings: Settings, call: str) -> tuple[Row, list[Row]]:
+def found(settings: Settings, call: str) -> tuple[Row, list[Row]]:
     """The record of a call and those of its attempts: from the running server's memory, else from the database.
 
     :raises Fault: there is none, or there are several.

@@ -29,6 +29,7 @@ from pbx.cli.permission import permission
 from pbx.cli.records import records
 from pbx.cli.settings import Settings
 from pbx.cli.switch import switch
+from pbx.cli.trace import trace
 from pbx.cli.trunk import trunk, trunks
 from pbx.cli.voicemail import voicemail
 from pbx.faults import Fault
@@ -52,7 +53,7 @@ def pbx(context: click.Context, config: str | None) -> None:
 
 for _command in (
     *(alias, bans, calls, check, conference, conferences, db, dialplan, doctor, explain, extension, hangup, holiday),
-    *(mailbox, permission, records, registrations, reload, status, switch, trunk, trunks, voicemail),
+    *(mailbox, permission, records, registrations, reload, status, switch, trace, trunk, trunks, voicemail),
 ):
     pbx.add_command(_command)
 

@@ -91,6 +91,7 @@ class Story:
         attempt.answered_at = now
         attempt.code, attempt.text = 200, "OK"
         self.record.reached = attempt.number or attempt.target
+        self.record.trunk_out = attempt.trunk
 
     def ends(self, branch: Branch, code: int, text: str, now: float, offer: bytes) -> None:
         """It ends without an answer."""

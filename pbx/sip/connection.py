@@ -21,6 +21,7 @@ from pbx.sip.headers import Via
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import BadRequest, Limits
 from pbx.sip.timers import Clock, Timer
+from pbx.sip.trace import Trace
 from pbx.sip.transport import Receiver, stamp
 
 CONNECTING = 5.0  # seconds for a connection of ours, TLS and all
@@ -72,6 +73,7 @@ class Transport(Protocol):
     limits: Limits
     receiver: Receiver
     security: Security | None
+    trace: Trace | None
 
     def connect(self, flow: StreamFlow) -> Connection | None:
         """Make a connection for a flow without one; None when nothing leads there."""
@@ -161,6 +163,8 @@ class StreamFlow:
                 return
         if not self.asked and not packet.startswith(b"SIP/2.0 "):
             self.asked = True
+        if self._transport.trace is not None:
+            self._transport.trace.sent(self, packet)
         connection.send(packet)
 
     def wider(self) -> None:
@@ -310,6 +314,8 @@ class Connection:
         """Pass on what came, and survive whatever comes of it."""
         transport, flow = self._transport, self.flow
         try:
+            if transport.trace is not None and isinstance(item, Request | Response):
+                transport.trace.received(flow, item.cseq_method, bytes(item))
             if isinstance(item, Request):
                 self._stamp(item)
                 transport.receiver.message_received(flow, item)

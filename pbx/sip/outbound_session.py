@@ -104,6 +104,11 @@ class OutboundSession(LastingSession):
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
 
     @property
+    def call_id(self) -> str:
+        """Its Call-ID; "" before its INVITE."""
+        return self._call_id
+
+    @property
     def is_forked(self) -> bool:
         """Whether it has several early dialogs."""
         return bool(self._early)

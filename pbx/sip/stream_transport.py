@@ -17,6 +17,7 @@ from pbx.sip.headers import Via
 from pbx.sip.occupancy import Occupancy
 from pbx.sip.parser import LIMITS, Limits
 from pbx.sip.timers import Clock
+from pbx.sip.trace import Trace
 from pbx.sip.transport import Receiver
 
 UNREACHABLE = 600.0  # seconds for which a peer that took no connection is taken to have no such transport
@@ -49,6 +50,7 @@ class StreamTransport:
     :param limits: how long a message may be.
     :param gate: who is shut out.
     :ivar connections: the connections there are.
+    :ivar trace: keeps what comes and goes; None: nobody does.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class StreamTransport:
         self.limits = limits
         self.gate = gate
         self.connections: set[Connection] = set()
+        self.trace: Trace | None = None
         self._dialer = dialer
         self._occupancy = occupancy
         self._default_port = SIPS_PORT if name == "TLS" else SIP_PORT

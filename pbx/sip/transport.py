@@ -24,6 +24,7 @@ from pbx.sip.gate import OPEN, Gate
 from pbx.sip.grammar import elements
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import LIMITS, BadRequest, Limits, parse
+from pbx.sip.trace import Trace
 
 _IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
 _DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
@@ -76,7 +77,10 @@ class UDPFlow:
 
     def send(self, packet: bytes) -> None:
         """Send one datagram; what the kernel refuses is counted and lost."""
-        self._transport.send(packet, self._address, self._ancillary)
+        transport = self._transport
+        if transport.trace is not None:
+            transport.trace.sent(self, packet)
+        transport.send(packet, self._address, self._ancillary)
 
     def wider(self) -> Flow | None:
         """None: where this peer was met, it may be met by UDP only."""
@@ -127,6 +131,7 @@ class UDPTransport:
     :param counts: what happened, by name.
     :param limits: how long a message may be.
     :param gate: who is shut out.
+    :ivar trace: keeps what comes and goes; None: nobody does.
     """
 
     def __init__(
@@ -144,6 +149,7 @@ class UDPTransport:
         self._counts = counts
         self._limits = limits
         self._gate = gate
+        self.trace: Trace | None = None
         self._flows: dict[tuple[SocketAddress, str], UDPFlow] = {}
         self._came: dict[str, int] = {}  # datagrams by address, since the socket was empty last
         name = bound.getsockname()
@@ -225,6 +231,8 @@ class UDPTransport:
             self._unreadable(packet, address, source)
             return
         flow = self._stamp(message, address, source) if isinstance(message, Request) else self.flow(address, source)
+        if self.trace is not None:
+            self.trace.received(flow, message.cseq_method, packet)
         self._receiver.message_received(flow, message)
 
     def flow(self, address: SocketAddress, source: str = "") -> UDPFlow:

@@ -282,6 +282,7 @@ class SimulatedExchange:
             aside=at_once,
             bans=self.bans,
             records=self.records,
+            traced=(1000, 16 * 2**20),
             realm=REALM,
             secret=source.randbytes(32),
             domains=domains,

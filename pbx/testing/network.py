@@ -8,18 +8,16 @@ kept, so that a failing test can show what happened.
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Collection
 from typing import Any
 
+from pbx.ladder import Step, kind_of
 from pbx.testing.clock import VirtualClock
 from pbx.testing.nat import Translator
 from pbx.testing.streams import SimulatedStreams
 
 Address = tuple[str, int]
 Receiver = Callable[[bytes, Address], None]
-
-_CSEQ = re.compile(rb"^CSeq\s*:\s*\d+\s+([!-~]+)", re.IGNORECASE | re.MULTILINE)
 
 LATE = 0.25  # seconds by which an overtaken datagram is late: longer than a round trip, shorter than T1
 
@@ -74,12 +72,7 @@ class Datagram:
     @property
     def kind(self) -> str:
         """What SIP message it is: "INVITE", or "200 INVITE" for an answer to one; "" when it is none."""
-        first, _, rest = self.packet.partition(b"\r\n")
-        if not first.startswith(b"SIP/2.0 "):
-            return first.partition(b" ")[0].decode("ascii", "replace") if first.endswith(b" SIP/2.0") else ""
-        sequence = _CSEQ.search(rest)
-        method = sequence[1].decode("ascii") if sequence else ""
-        return f"{first[8:11].decode('ascii', 'replace')} {method}"
+        return kind_of(self.packet)
 
     def __repr__(self) -> str:
         words = f"{len(self.packet)} bytes"
@@ -259,6 +252,24 @@ class Network:
             datagram.fate = "nobody there"
         else:
             found.receiver(datagram.packet, datagram.source)
+
+    def steps(self, first: int = 0) -> list[Step]:
+        """What was sent of SIP, from the n-th datagram on, as the steps of a ladder.
+
+        :param first: n.
+        """
+        start = self.sent[0].sent_at if self.sent else 0.0
+        return [
+            Step(
+                datagram.sent_at - start,
+                f"{datagram.source[0]}:{datagram.source[1]}",
+                f"{datagram.target[0]}:{datagram.target[1]}",
+                datagram.kind,
+                "" if datagram.fate == "delivered" else datagram.fate,
+            )
+            for datagram in self.sent[first:]
+            if datagram.kind
+        ]
 
     def ladder(self) -> str:
         """All that was sent, one line each, with the seconds since the first."""

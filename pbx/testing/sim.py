@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import date, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -33,10 +33,11 @@ from pbx.exchange.switch import Switch
 from pbx.exchange.thresholds import Thresholds
 from pbx.exchange.trunk import Trunk
 from pbx.features.voicemail.mailbox import Mailbox
+from pbx.ladder import Drawing
 from pbx.media.library import Library
 from pbx.sip.digest import ha1
 from pbx.testing.clock import VirtualClock
-from pbx.testing.exchange import REALM, SimulatedExchange, SimulatedMailbox, is_sip
+from pbx.testing.exchange import REALM, SimulatedExchange, SimulatedMailbox
 from pbx.testing.sim_outside import SimOutside
 from pbx.testing.sim_phone import SimPhone
 from pbx.testing.sim_trunk import SimTrunk
@@ -105,6 +106,7 @@ class Sim:
         )
         self._trace = trace
         self._printed = 0
+        self._drawing = Drawing()
         self._phones: dict[str, SimPhone] = {}
         self._fill()
         self.exchange.exchange.show_switches(self.switches)
@@ -201,8 +203,9 @@ class Sim:
         return self.switches.is_on(name)
 
     def ladder(self) -> str:
-        """All SIP that went over the network, one line each."""
-        return "\n".join(self._lines(0))
+        """All SIP that went over the network, drawn as a ladder."""
+        drawing = Drawing()
+        return "\n".join([line for step in self.exchange.network.steps() for line in drawing.draw(step)])
 
     def assert_idle(self) -> None:
         """Nothing of any call may be left; what lamps were looked at is watched no more."""
@@ -220,15 +223,10 @@ class Sim:
 
     def _print(self) -> None:
         if self._trace:
-            for line in self._lines(self._printed):
-                print(line)
+            for step in self.exchange.network.steps(self._printed):
+                for line in self._drawing.draw(step):
+                    print(line)
         self._printed = len(self.exchange.network.sent)
-
-    def _lines(self, first: int) -> Iterator[str]:
-        sent = self.exchange.network.sent
-        for datagram in sent[first:]:
-            if is_sip(datagram.packet):
-                yield f"{datagram.sent_at - sent[0].sent_at:9.3f} {datagram!r}"
 
 
 def _hashes(number: str) -> tuple[str, str]:

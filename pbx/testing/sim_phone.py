@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from pbx.exchange.record import CallRecord
 from pbx.media.clip import Clip
 from pbx.sip.message import Request
 from pbx.sip.server_transaction import InviteServerTransaction
@@ -98,6 +99,20 @@ class SimPhone:
         """Its latest call."""
         assert self.phone.call is not None, f"{self!r} has had no call"
         return self.phone.call
+
+    @property
+    def cdr(self) -> CallRecord:
+        """The record of its latest call, as it is so far: `phone.cdr.trunk`, `phone.cdr.sentence`.
+
+        :raises LookupError: when it has made and taken none.
+        """
+        office, number = self._sim.exchange, self.phone.number
+        records = office.exchange.records
+        known = [*office.records.rows, *(records.running if records is not None else [])]
+        mine = [record for record in known if number in (record.caller, record.reached)]
+        if not mine:
+            raise LookupError(f"{self!r} is in no record")
+        return max(mine, key=lambda record: record.began_at)
 
     @property
     def ringing(self) -> bool:
