@@ -1,4 +1,7 @@
-"""What the exchange does with a call: one coroutine per call, read from top to bottom. docs/dialplan has the words."""
+"""What the exchange does with a call: one coroutine per call, read from top to bottom. docs/dialplan.md has the words.
+
+etc/examples/office.py has more: trunks and who takes over when one fails, hours and a night switch, a menu.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,12 @@ async def extension(call: Call, number: str) -> None:
 # Leave a message without ringing, and hear one's own.
 plan.internal("*95<number:1XXX>")(voicemail())
 plan.internal("*97")(voicemail_menu())
+
+
+@plan.internal("112")
+async def emergency(call: Call) -> None:
+    """Nobody is reached by this yet: let a trunk carry it, `await call.dial(trunk("acme").to("112"))`."""
+    await call.reject(503)
 
 
 @plan.internal("600")

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.application.service import Service
@@ -32,6 +33,7 @@ from pbx.config import Config
 from pbx.control import Control, ControlSocket
 from pbx.dialplan import loading
 from pbx.dialplan.holidays import HolidayTable
+from pbx.dialplan.modules import is_beside
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
 from pbx.ending import Ending
@@ -187,7 +189,9 @@ class PBX(Service):
                 Switches(switches, self._keep_switch), HolidayTable(holidays), self._outside
             )
             self._plan.surroundings = self.surroundings
-            self._watchdog = Watchdog(str(config.dialplan.file).__eq__, reactor.callFromThread, self.surroundings.stint)
+            self._watchdog = Watchdog(
+                partial(is_beside, config.dialplan.file), reactor.callFromThread, self.surroundings.stint
+            )
             self._files = MessageFiles(config.voicemail.folder)
             with config.blaming("voicemail.folder"), acting_as(*owner):
                 self._messages = opening.messages(config.database.url, self._files)

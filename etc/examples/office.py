@@ -65,6 +65,11 @@ async def outbound(call: Call, number: str) -> None:
             await call.reject(code, text)
 
 
+@plan.internal("112")
+async def emergency(call: Call) -> None:
+    await call.dial_first(trunk("acme").to("112"), trunk("backup").to("112"), progress_within=3)
+
+
 @plan.internal("<number:1XX>")
 async def extension(call: Call, number: str) -> None:
     if not await call.dial(ext(number), timeout=25):

@@ -48,6 +48,11 @@ class Modules:
         sys.path[:] = self._former_path
 
 
+def is_beside(dialplan: Path, file: str) -> bool:
+    """Whether a file is the dialplan, or one in its folder."""
+    return os.path.dirname(file) == str(dialplan.parent)
+
+
 def imported(file: str) -> list[str]:
     """The files beside a dialplan, which was loaded last, that it has imported."""
     names = _beside({os.path.dirname(os.path.abspath(file))})

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import date, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -38,6 +38,8 @@ from pbx.media.library import Library
 from pbx.sip.digest import ha1
 from pbx.testing.clock import VirtualClock
 from pbx.testing.exchange import REALM, SimulatedExchange, SimulatedMailbox
+from pbx.testing.nat import KINDS, PhoneNAT
+from pbx.testing.phone import Phone
 from pbx.testing.sim_outside import SimOutside
 from pbx.testing.sim_phone import SimPhone
 from pbx.testing.sim_trunk import SimTrunk
@@ -47,6 +49,8 @@ Users = Mapping[str, Mapping[str, Any]]
 # A test may call a thousand times in an hour; the limits of accounts are the exchange's own matter, not the plan's.
 UNLIMITED = Thresholds(calls_at_once=0, calls_per_hour=0, destinations_per_hour=0, account_requests_per_second=10**5)
 NUMBERING = Numbering()
+G711 = (0, 8)  # payload types: mu-law and A-law
+TRANSPORTS = ("UDP", "TCP", "TLS")
 SETTLE = 0.5  # seconds that pass after each thing that somebody does
 TABLES = ("aliases", "extensions", "trunks", "mailboxes", "switches", "holidays")
 
@@ -112,11 +116,15 @@ class Sim:
         self.exchange.exchange.show_switches(self.switches)
         self.exchange.exchange.voicemail.replace(mailboxes)
 
-    def phone(self, number: str, **features: Any) -> SimPhone:
+    def phone(self, number: str, *, behind: str = "", transport: str = "UDP", codecs: Sequence[int] = G711) -> SimPhone:
         """The phone of an extension, registered; the same one whenever it is asked for.
 
-        :param features: of its network and codecs, see `pbx.testing.phone.Phone`.
+        :param behind: the kind of NAT that it is behind, in a home of its own: "full cone", "restricted cone", "port
+            restricted cone" or "symmetric"; "" for none.
+        :param transport: "UDP", "TCP" or "TLS".
+        :param codecs: the payload types that it knows, the best one first.
         :raises LookupError: when the users have no such extension.
+        :raises ValueError: there is no such kind of NAT, or transport.
         """
         if number not in self._phones:
             if number not in self._extensions:
@@ -124,8 +132,7 @@ class Sim:
                     raise LookupError(f"the users of this Sim have no extension {number}")
                 self._extensions[number] = self._everything(number)
                 self._fill()
-            phone = self.exchange.phone(number, password=number, **features)
-            self._phones[number] = SimPhone(self, phone)
+            self._phones[number] = SimPhone(self, self._put(number, behind, transport, codecs))
         return self._phones[number]
 
     def trunk(self, name: str) -> SimTrunk:
@@ -145,9 +152,9 @@ class Sim:
         """Whether there is such a trunk."""
         return any(row.name == name for row in self._trunks)
 
-    def stranger(self, number: str = "stranger", **features: Any) -> SimPhone:
+    def stranger(self, number: str = "stranger") -> SimPhone:
         """Somebody who is no extension of ours."""
-        phone = self.exchange.phone(number, register=False, domain="elsewhere.example", **features)
+        phone = self.exchange.phone(number, register=False, domain="elsewhere.example")
         return SimPhone(self, phone)
 
     def mailbox(self, name: str) -> SimulatedMailbox:
@@ -212,6 +219,19 @@ class Sim:
         for phone in self._phones.values():
             phone.watches_no_more()
         self.exchange.assert_idle()
+
+    def _put(self, number: str, behind: str, transport: str, codecs: Sequence[int]) -> Phone:
+        """Put a phone on the network."""
+        if transport not in TRANSPORTS:
+            raise ValueError(f"phone(): transport is one of {', '.join(TRANSPORTS)}, not {transport!r}")
+        features: dict[str, Any] = {"transport": transport, "payload_types": tuple(codecs)}
+        if behind:
+            if behind not in KINDS:
+                raise ValueError(f"phone(): behind is one of {', '.join(KINDS)}, not {behind!r}")
+            home = f"203.0.113.{len(self._phones) + 1}"
+            self.exchange.network.translators.append(PhoneNAT(home, behind))
+            features |= {"host": home, "behind_nat": "192.168.1.2"}
+        return self.exchange.phone(number, password=number, **features)
 
     def _everything(self, number: str) -> Extension:
         return Extension(number, f"Phone {number}", *_hashes(number), class_of_service=self.plan.words)

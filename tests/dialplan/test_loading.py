@@ -12,7 +12,7 @@ import pytest
 from twisted.logger import capturedLogs, formatEvent
 
 from pbx.dialplan.loading import load
-from pbx.dialplan.modules import MODULE
+from pbx.dialplan.modules import MODULE, is_beside
 from pbx.dialplan.plan import Plan
 from pbx.faults import Fault
 from tests.dialplan.scripted import ScriptedBridge
@@ -193,3 +193,11 @@ def test_prompt_that_is_not_there_is_named_with_its_line(file: Path, how: str) -
 
 def test_prompts_that_are_there_are_no_fault(file: Path) -> None:
     loaded(file, GOOD + "\nfrom pbx.dialplan import prompt\n\nMENU = prompt('welcome')\n")
+
+
+def test_files_in_the_folder_of_a_dialplan_are_its_own(tmp_path: Path) -> None:
+    dialplan = tmp_path / "dialplan.py"
+    assert is_beside(dialplan, str(dialplan))
+    assert is_beside(dialplan, str(tmp_path / "hours.py"))
+    assert not is_beside(dialplan, str(tmp_path / ".venv" / "twisted.py"))
+    assert not is_beside(dialplan, "<string>")

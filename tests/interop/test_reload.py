@@ -78,7 +78,7 @@ def test_a_plan_is_reloaded_and_a_wrong_one_is_refused() -> None:
         assert status_of(exchange, "103") == 488
 
 
-def test_what_holds_up_the_reactor_is_named() -> None:
+def test_what_holds_up_the_reactor_is_named_with_its_file_and_line() -> None:
     with Exchange(PLAN.format(status=486), security=TRUSTED) as exchange:
         assert exchange.process is not None
         line = PLAN.splitlines().index("    time.sleep(0.4)") + 1

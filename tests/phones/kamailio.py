@@ -1,5 +1,7 @@
-"""Kamailio as an outbound proxy: phones reach the exchange through it, and it stays in every dialog (Record-Route). As
-an edge proxy it says in Path that they are reached through it, too (RFC 3327).
+"""Kamailio as an outbound proxy, and as a provider.
+
+As a proxy: phones reach the exchange through it, and it stays in every dialog (Record-Route). As an edge proxy it says
+in Path that they are reached through it, too (RFC 3327).
 
 Facts about Kamailio 5.6 that this file knows: `-DD` keeps it in the foreground; its children end with their parent;
 between two transports it writes two Record-Route fields, one for either side.
@@ -8,6 +10,7 @@ between two transports it writes two Record-Route fields, one for either side.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +35,7 @@ loadmodule "maxfwd.so"
 loadmodule "siputils.so"
 loadmodule "textops.so"
 loadmodule "xlog.so"
+{modules}
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{
         sl_send_reply("483", "Too Many Hops");
@@ -50,10 +54,45 @@ request_route {{
     }}
     remove_hf("Route");
     if (is_method("INVITE")) record_route();
-    {path}
-    if ($hdr(User-Agent) =~ "baresip") $du = "sip:{server};transport={transport}";
+    {route}
     t_relay();
 }}
+"""
+_PROXY = """\
+    {path}
+    if ($hdr(User-Agent) =~ "baresip") $du = "sip:{server};transport={transport}";
+"""
+_PROVIDER_MODULES = """\
+loadmodule "auth.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+"""
+_PROVIDER = """\
+    if (is_method("REGISTER")) {{
+        if (!pv_www_authenticate("provider.test", "{password}", "0") || $au != "{user}") {{
+            www_challenge("provider.test", "1");
+            exit;
+        }}
+        save("location");
+        exit;
+    }}
+    if (is_method("OPTIONS")) {{
+        sl_send_reply("200", "OK");
+        exit;
+    }}
+    if ($rU == "{user}") {{
+        if (!lookup("location")) {{
+            sl_send_reply("404", "Not Found");
+            exit;
+        }}
+    }} else {{
+        if (!pv_proxy_authenticate("provider.test", "{password}", "0") || $au != "{user}") {{
+            proxy_challenge("provider.test", "1");
+            exit;
+        }}
+        consume_credentials();
+        $du = "sip:{callee}";
+    }}
 """
 
 
@@ -67,11 +106,15 @@ class Kamailio:
     """
 
     def __init__(self, server: str, folder: Path, transport: str = "udp", edge: bool = False) -> None:
+        self._start(
+            folder, lambda address: _PROXY.format(server=server, transport=transport, path=_path(address, edge))
+        )
+
+    def _start(self, folder: Path, route: Callable[[str], str], modules: str = "") -> None:
         folder.mkdir(parents=True)
         self.address = f"127.0.0.1:{free_port(kind=socket.SOCK_STREAM)}"
-        path = f'if (is_method("REGISTER")) append_hf("Path: <sip:{self.address};lr;ob>\\r\\n");' if edge else ""
         config = folder / "kamailio.cfg"
-        config.write_text(_CONFIG.format(address=self.address, server=server, transport=transport, path=path))
+        config.write_text(_CONFIG.format(address=self.address, route=route(self.address), modules=modules))
         argv = [program("kamailio"), "-f", config, "-DD", "-E", "-m", "32", "-M", "4", "-w", folder, "-Y", folder]
         self.process = Process(argv, folder / "log")
         try:
@@ -102,3 +145,21 @@ class Kamailio:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class KamailioProvider(Kamailio):
+    """A provider: a registrar for one account, which asks it for its password, brings it calls to its name, and takes
+    its calls to all other numbers.
+
+    :param callee: "address:port" of whoever answers those.
+    :param folder: where its files go; made here.
+    """
+
+    def __init__(self, callee: str, folder: Path, user: str, password: str) -> None:
+        route = _PROVIDER.format(user=user, password=password, callee=callee)
+        self._start(folder, lambda address: route, _PROVIDER_MODULES)
+
+
+def _path(address: str, edge: bool) -> str:
+    """How an edge proxy writes itself into Path."""
+    return f'if (is_method("REGISTER")) append_hf("Path: <sip:{address};lr;ob>\\r\\n");' if edge else ""

@@ -47,6 +47,7 @@ class Sipp:
     :param sound: what the scenario plays, mu-law.
     :param cpu: the only processor it may use; None: any.
     :param network: where it is; None: on loopback.
+    :param status: what the scenario puts in the place of [status]: "503 Service Unavailable".
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Sipp:
         sound: bytes = b"",
         cpu: int | None = None,
         network: Network | None = None,
+        status: str = "",
     ) -> None:
         folder.mkdir(parents=True)
         if sound:
@@ -77,7 +79,7 @@ class Sipp:
         ip = network.address if network else ip
         self.address = f"{ip}:{self.port}"
         lasting = calls / rate + talk + 40
-        argv = [program("sipp"), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin", "-t", f"{transport[0]}1"]
+        argv = [program("sipp"), "-sf", str(_scenario(scenario, folder, status)), "-nostdin", "-t", f"{transport[0]}1"]
         argv += ["-i", ip, "-mi", ip, "-ci", ip, "-p", str(self.port), "-mp", str(self._media_port)]
         argv += ["-m", str(calls), "-timeout", f"{lasting:.0f}s", "-buff_size", "4000000", "-deadcall_wait", "0"]
         argv += ["-trace_stat", "-fd", "1", "-stf", "stat.csv", "-trace_logs", "-log_file", "calls.log"]
@@ -135,6 +137,16 @@ class Sipp:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _scenario(name: str, folder: Path, status: str) -> Path:
+    """The file of a scenario. SIPp expands no keyword in a status line: where there is one, it is done here."""
+    file = SCENARIOS / f"{name}.xml"
+    if not status:
+        return file
+    own = folder / file.name
+    own.write_text(file.read_text().replace("[status]", status))
+    return own
 
 
 def _line(number: str, password: str, *more: str) -> str:

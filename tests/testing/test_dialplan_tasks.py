@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from etc.examples.office import plan
+from pbx.dialplan.loading import doubtful
 from pbx.exchange.numbering import Numbering
 from pbx.testing import Sim
 
@@ -106,3 +109,15 @@ def test_survives_packet_loss(sim: Sim) -> None:
     c = sim.trunk("acme").call("+15551234567", to="+14155550100")
     sim.advance(40)
     assert c.connected
+
+
+def test_an_emergency_call_goes_out_whoever_makes_it(sim: Sim) -> None:
+    backup = sim.trunk("backup")
+    sim.trunk("acme").falls_silent()
+    caller = sim.phone("102").dials("112")
+    sim.advance(4)
+    assert caller.connected and backup.calls == 1
+
+
+def test_nothing_is_doubtful_in_it() -> None:
+    assert doubtful(str(Path(__file__).parents[2] / "etc" / "examples" / "office.py"), plan) == []

@@ -237,3 +237,32 @@ def test_a_failing_test_shows_the_ladder_and_needs_no_plugin(tmp_path: Path) -> 
     assert done.returncode == 1
     assert "- INVITE -" in done.stdout
     assert "- 180 INVITE -" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["full cone", "restricted cone", "port restricted cone", "symmetric"])
+def test_phones_behind_nats_hear_each_other(sim: Sim, kind: str) -> None:
+    sim.at("2026-03-10 10:00 Europe/Paris")
+    a, c = sim.phone("101", behind=kind), sim.phone("103", behind=kind, transport="TCP")
+    c.dials("0")
+    assert a.ringing
+    a.answer()
+    assert c.talks_to(a)
+
+
+def test_a_phone_knows_what_it_is_told_to_know(sim: Sim) -> None:
+    with pytest.raises(ValueError, match="behind is one of full cone, "):
+        sim.phone("101", behind="wall")
+    with pytest.raises(ValueError, match="transport is one of UDP, "):
+        sim.phone("101", transport="SCTP")
+    b, c = sim.phone("102", codecs=(8,)), sim.phone("103", transport="TLS")
+    c.dials("102")
+    b.answer()
+    assert c.talks_to(b)  # in A-law
+
+
+def test_users_may_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "users.toml").write_text('[extensions]\n101 = "Alice"\n103 = "Carol"\n\n[aliases]\nalice = "101"\n')
+    sim = Sim(plan, users=tmp_path / "users.toml")
+    a = sim.phone("101")
+    sim.phone("103").dials("alice")
+    assert a.ringing
