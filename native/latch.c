@@ -42,6 +42,12 @@ const struct address *latch_target(const struct latch *latch) {
     return latch->source.size ? &latch->source : &latch->signalled;
 }
 
+/* Believe nothing of what is known. */
+void latch_forget(struct latch *latch) {
+    latch->source.size = latch->signalled.size = latch->former.size = 0;
+    latch->heard = NONE;
+}
+
 /* Whether a valid packet from another address than the source may latch; if so, it has. */
 bool latch_admits(struct latch *latch, const struct address *source, int64_t heard, double now) {
     bool at_once;

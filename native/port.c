@@ -1,6 +1,9 @@
 /* One side's end of one stream: pbx/media/port.py. Decides on what came; sends nothing itself. */
 #include "relay.h"
 
+#define FLOOD 1024    /* packets */
+#define FLOODING 0.1  /* seconds in which no phone sends so many */
+
 /* A datagram came to the RTP socket. A key that it presses is put into `key`. */
 enum verdict rtp_received(struct port *port, const uint8_t *packet, size_t size, const struct address *source,
                           double now, int32_t *key) {
@@ -27,7 +30,11 @@ enum verdict rtp_received(struct port *port, const uint8_t *packet, size_t size,
     port->heard_at = now;
     if (reception_count(&port->reception, &header, format > FORMAT_EVENTS ? format : 0, now))
         events_forget(&port->events);
-    port->packets_in++;
+    if (++port->packets_in % FLOOD == 0) {
+        if (now < port->flooded_at + FLOODING)
+            latch_forget(&port->latch);
+        port->flooded_at = now;
+    }
     port->octets_in += size;
     if (format == FORMAT_EVENTS)
         *key = events_heard(&port->events, &header, packet, now);

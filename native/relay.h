@@ -67,7 +67,7 @@ struct port {
     struct latch latch;
     struct reception reception;
     struct events events;
-    double heard_at;
+    double heard_at, flooded_at;
     uint64_t packets_in, octets_in, packets_out, octets_out, garbage, strange;
     struct address rtcp_signalled, rtcp_source;
     uint32_t formats[128];
@@ -116,6 +116,7 @@ bool address_equal(const struct address *one, const struct address *other);
 bool endpoint_equal(const struct address *one, const struct address *other);
 bool host_equal(const struct address *one, const struct address *other);
 const struct address *latch_target(const struct latch *latch);
+void latch_forget(struct latch *latch);
 bool latch_admits(struct latch *latch, const struct address *source, int64_t heard, double now);
 
 /* reception.c */

@@ -56,6 +56,11 @@ class Latch:
             self.former, self.source = self.source or self.former, None
             self.heard = -1
 
+    def forget(self) -> None:
+        """Believe nothing of what is known, until signalling says more."""
+        self.source = self.signalled = self.former = None
+        self.heard = -1
+
     def admits(self, source: Address, heard: int) -> bool:
         """Whether a valid packet from another address than `source` may latch; if so, it has.
 

@@ -280,7 +280,8 @@ def _read(end: Any, port: Any) -> None:
     """What a thread has learned of a port."""
     port.silent = bool(end.silent)
     latch, known = end.latch, port.latch
-    known.source = _unpack(latch.source)
+    known.source, known.signalled = _unpack(latch.source), _unpack(latch.signalled)
+    known.former = _unpack(latch.former)
     known.since, known.knocked, known.heard = latch.since, latch.knocked, latch.heard
     for name in _RECEPTION:
         setattr(port.reception, name, getattr(end.reception, name))
@@ -294,7 +295,7 @@ def _read(end: Any, port: Any) -> None:
 # What has the same name here and there.
 _RECEPTION = ("ssrc", "expected", "timestamp", "rate", "lost", "arrived", "jitter")
 _EVENTS = ("timestamp", "down", "duration", "left", "counted_at")
-_COUNTS = ("heard_at", "packets_in", "octets_in", "packets_out", "octets_out", "garbage", "strange")
+_COUNTS = ("heard_at", "flooded_at", "packets_in", "octets_in", "packets_out", "octets_out", "garbage", "strange")
 
 
 def _write_formats(written: Any, formats: Formats) -> None:

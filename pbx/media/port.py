@@ -3,6 +3,8 @@
 Checks come in the order of their price: form, then source; where packets are sealed (SRTP), what the key does not open
 is nobody's, and teaches us no source. RTCP follows RTP: only the host that RTP goes to may
 send it, and that host is believed about the port; where the two share a port (RFC 5761), so do their sources.
+A phone that names one of our own ports as its own has its packets go round in a circle, as fast as we can: whoever
+sends more than any phone does is forgotten, and that is the end of the circle.
 
 Of two ports that do nothing but pass their packets to each other, a native thread may take care: they are lent to it
 with the first packet, and recalled, with all that was counted and latched, before anything here is read or changed.
@@ -23,6 +25,8 @@ from pbx.media.srtp import Seal
 from pbx.media.telephone_event import NAMES, NONE, Events
 from pbx.sip.timers import Clock
 
+FLOOD = 1024  # packets
+FLOODING = 0.1  # seconds in which no phone sends so many: they go round in a circle
 _PLAIN = 0x80  # the first byte of RTP that has nothing between header and payload, and nothing after it
 
 
@@ -139,6 +143,7 @@ class Port:
     :ivar sends: whether the phone is to send RTP.
     :ivar hears: whether it is to be sent any: not while it holds. Other phones know that, our voices ask.
     :ivar heard_at: when its last RTP came, or the first was due, in the clock's seconds.
+    :ivar flooded_at: when so many packets had come that only a flood makes them in no time, in the clock's seconds.
     :ivar silent: whether `user` was told that none comes.
     :ivar reception: how well RTP came in.
     :ivar events: which keys came.
@@ -155,10 +160,10 @@ class Port:
     """
 
     __slots__ = (
-        "_clock", "_keys", "_path", "_peer", "_sink", "_tap", "agreed", "events", "formats", "garbage", "heard_at",
-        "hears", "is_srtp", "kind", "latch", "mux", "names", "number", "octets_in", "octets_out", "packets_in",
-        "packets_out", "pair", "reception", "rtcp_signalled", "rtcp_source", "seal", "sends", "silent", "speech",
-        "strange", "user",
+        "_clock", "_keys", "_path", "_peer", "_sink", "_tap", "agreed", "events", "flooded_at", "formats",
+        "garbage", "heard_at", "hears", "is_srtp", "kind", "latch", "mux", "names", "number", "octets_in",
+        "octets_out", "packets_in", "packets_out", "pair", "reception", "rtcp_signalled", "rtcp_source", "seal",
+        "sends", "silent", "speech", "strange", "user",
     )  # fmt: skip
 
     def __init__(self, kind: str, sockets: Sockets, host: str, clock: Clock, signalling_host: str) -> None:
@@ -171,7 +176,7 @@ class Port:
         self.names: tuple[tuple[str, str], ...] = ()
         self.mux = self.sends = self.silent = False
         self.hears = True
-        self.heard_at = 0.0
+        self.heard_at = self.flooded_at = 0.0
         self.reception = Reception()
         self.events = Events()
         self.packets_in = self.octets_in = self.packets_out = self.octets_out = 0
@@ -321,7 +326,11 @@ class Port:
             self.reception.restart()
         self.heard_at = now = self._clock.seconds()
         timestamp, new = self.reception.count(packet, rate, now)
-        self.packets_in += 1
+        self.packets_in = count = self.packets_in + 1
+        if count % FLOOD == 0:
+            if now < self.flooded_at + FLOODING:
+                self.latch.forget()
+            self.flooded_at = now
         self.octets_in += size
         if new:
             self.events.forget()

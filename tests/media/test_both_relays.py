@@ -233,6 +233,20 @@ def test_another_port_of_the_phones_host_follows_silence(relay: Loopback, alice:
     assert [bob.says(port(callee))] == moved.heard()
 
 
+def test_packets_do_not_go_round_where_phones_name_our_own_ports(relay: Loopback, alice: Phone, bob: Phone) -> None:
+    caller, callee = relay.call(alice, bob)
+    port(caller).latch.signal((HOST, port(callee).number))
+    port(callee).latch.signal((HOST, port(caller).number))
+    relay.phone(HOST).says(port(caller))
+    for _ in range(100):
+        relay.turn()
+    before = facts(relay, caller).packets_in, facts(relay, callee).packets_in
+    assert max(before) > 1000  # so they did, at first
+    for _ in range(100):
+        relay.turn()
+    assert (facts(relay, caller).packets_in, facts(relay, callee).packets_in) == before
+
+
 def test_signalling_that_names_another_address_opens_the_latch(relay: Loopback, alice: Phone, bob: Phone) -> None:
     caller, callee = talk(relay, alice, bob)
     number = port(caller).number
