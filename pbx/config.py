@@ -105,8 +105,9 @@ class Media:
     """`[media]`: the address to bind ("": the one that leads to the peer), the ports, the relay, the codecs, sounds.
 
     `rtpengine` is where its instances are asked. `threads` is how many native ones there are, 0 for one on each
-    processor; `silence` is in seconds; `srtp` is one of `pbx.media.keying.MODES`. `prompts` is the folder whose prompts
-    count before ours; `recordings` the one for what is recorded.
+    processor; `silence` and `silence_ends` are in seconds, the latter 0 for never; `srtp` is one of
+    `pbx.media.keying.MODES`. `prompts` is the folder whose prompts count before ours; `recordings` the one for what is
+    recorded.
     """
 
     address: str = ""
@@ -115,6 +116,7 @@ class Media:
     rtpengine: tuple[Listener, ...] = ()
     threads: int = 0
     silence: float = 10
+    silence_ends: float = 0
     srtp: str = "accept"
     codecs: tuple[str, ...] = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
     prompts: Path | None = None
@@ -307,6 +309,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "rtpengine": options.rtpengines,
             "threads": options.whole(0, 64),
             "silence": options.whole(1, 3600),
+            "silence_ends": options.whole(0, 86400),
             "srtp": options.one_of(*MODES),
             "codecs": options.codecs,
             "prompts": options.optional_file,

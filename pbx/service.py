@@ -288,6 +288,7 @@ class PBX(Service):
             digest=sip.digest,
             media_address=self.config.media.address,
             srtp=self.config.media.srtp,
+            silence_ends=self.config.media.silence_ends,
             rtpengines=self._rtpengines,
             terms=Terms(
                 registrar.min_expires,

@@ -100,6 +100,7 @@ class Exchange:
     :param advertise: the host that peers outside them are told; "" for none.
     :param library: the sounds that callers may hear; None for ours.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
+    :param silence_ends: seconds that a phone may be silent in a call; 0 for any time.
     :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
     :param rtpengines: those between the phones; None: we relay ourselves.
     :param digest: the digest algorithms to offer, the preferred one first.
@@ -147,6 +148,7 @@ class Exchange:
         library: Library | None = None,
         media_address: str = "",
         srtp: str = "accept",
+        silence_ends: float = 0,
         rtpengines: Instances | None = None,
         digest: tuple[str, ...] = ("MD5",),
         connections: tuple[int, int] = CONNECTIONS,
@@ -210,6 +212,7 @@ class Exchange:
             self.letterbox,
             media_address,
             calls,
+            silence_ends,
         )
         domain = domains[0] if domains else realm
         self._show_extensions(gruus, domain)

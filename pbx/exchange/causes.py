@@ -23,6 +23,7 @@ from pbx.sip.reasons import (
     OVERDUE,
     PLAN_FAILED,
     REMOVED,
+    SILENT,
     STOPPING,
     TRANSFERRED,
     UNANSWERED,
@@ -141,6 +142,13 @@ _ABNORMAL = (
         "the phone of {lost} did not answer when the call was to be changed or refreshed after {talked}",
         "see whether the phone lost its network during the call",
         lambda story: story.words.startswith(UNANSWERED),
+    ),
+    Cause(
+        "sound-stopped",
+        "no RTP came for [media] silence_ends seconds from a phone that should have been sending some",
+        "the call of {caller} to {callee} was ended after {talked}, since no sound came any more from one of them",
+        "see whether that phone lost its network; raise silence_ends where phones suppress silence",
+        _ended(SILENT),
     ),
     Cause(
         "transferred",

@@ -34,6 +34,7 @@ from pbx.exchange.phones import Phones
 from pbx.exchange.pickup import owner_of, take_over
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private
 from pbx.exchange.registrar import Registrar
+from pbx.exchange.silences import Silences
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget, UriTarget
 from pbx.exchange.transfer import Transfer
 from pbx.exchange.trunks import Trunks
@@ -87,6 +88,7 @@ class Switchboard:
     :param letterbox: keeps texts for who is away.
     :param media_address: the local address of all media; "" for the one that leads to each peer.
     :param calls: how many calls there may be, in all and from one address.
+    :param silence_ends: seconds that a phone may be silent in a call; 0 for any time.
     :ivar dialplan: what decides about calls; may be replaced, running calls keep the one they began with.
     :ivar calls: the calls that are not over, by id.
     :ivar events: what can be subscribed to, and published.
@@ -115,12 +117,14 @@ class Switchboard:
         letterbox: Letterbox,
         media_address: str = "",
         calls: tuple[int, int] = CALLS,
+        silence_ends: float = 0,
     ) -> None:
         self.agent = agent
         self.relay = relay
         self.library = library
         self.dialplan = dialplan
         self.calls: dict[str, Bridge] = {}
+        self._silences = Silences(agent.clock, self.calls, silence_ends)
         self.draining: int | None = None
         self.events = Events(agent)
         self.turns = Turns(agent.clock)
@@ -193,6 +197,7 @@ class Switchboard:
     def _enter(self, bridge: Bridge) -> None:
         caller = bridge.caller
         self.calls[bridge.id] = bridge
+        self._silences.watch()
         if caller.trunk:
             self.trunks.call_began(caller.trunk)
         self._occupancy.enter(bridge.host, anyhow=True)

@@ -248,7 +248,7 @@ class Port:
         self.speech = speech
         self.names = names
         self.mux = mux
-        if sends and not self.sends:
+        if sends and not (self.sends and self.hears is hears):  # whoever held may have said nothing for long
             self.heard_at = self._clock.seconds()
         self.sends = sends
         self.hears = hears

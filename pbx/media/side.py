@@ -320,6 +320,17 @@ class Side:
         ports = [port for port in self.ports if port is not None and port.agreed and port.kind == "audio"]
         return bool(ports) and not any(port.hears for port in ports)
 
+    def is_silent(self, before: float) -> bool:
+        """Whether its phone should be sending sound, and the last that came, came before a moment.
+
+        :param before: in the clock's seconds.
+        """
+        for port in self.ports:
+            if port is not None and port.agreed and port.kind == "audio" and port.sends:
+                port.recall()
+                return port.heard_at < before
+        return False
+
     @property
     def is_ipv6(self) -> bool:
         """Whether its phone is reached over IPv6."""

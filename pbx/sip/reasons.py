@@ -15,4 +15,5 @@ OVERDUE = "time limit"
 ADMINISTRATOR = "ended by the administrator"
 STOPPING = "the exchange stops"
 REMOVED = "the extension was removed"
+SILENT = "no sound has come for too long"
 UNANSWERED = "no answer to our re-INVITE"  # and why

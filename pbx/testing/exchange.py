@@ -220,6 +220,7 @@ class SimulatedExchange:
     :param beside: another exchange, whose clock and network it shares.
     :param clock: its time, where it is not another's.
     :param advertise: the host that peers outside 10.0.0.0/8 are told; "" for none.
+    :param silence_ends: seconds that a phone may be silent in a call; 0 for any time.
     :param srtp: what of SRTP there is (`pbx.media.keying.MODES`).
     :param rtpengines: makes those between the phones; None: the exchange relays itself.
     :param library: the sounds that there are; None for ours, with one who recites texts, and nowhere to record.
@@ -250,6 +251,7 @@ class SimulatedExchange:
         library: Library | None = None,
         advertise: str = "",
         srtp: str = "accept",
+        silence_ends: float = 0,
         mailbox_limits: Limits = LIMITS,
         rtpengines: Callable[[Network, VirtualClock], Instances] | None = None,
         trunks: Sequence[Trunk] = (),
@@ -296,6 +298,7 @@ class SimulatedExchange:
             local_networks=[ip_network("10.0.0.0/8")],
             advertise=advertise,
             srtp=srtp,
+            silence_ends=silence_ends,
             mailbox_limits=mailbox_limits,
             mailbox_number="*97",
             rtpengines=rtpengines(self.network, self.clock) if rtpengines else None,

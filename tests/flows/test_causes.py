@@ -341,6 +341,17 @@ def _(office: Office) -> None:
     alice.hangs_up()
 
 
+@scenario(
+    "sound-stopped",
+    "the call of 1001 to 1002 was ended after 1 min 15 s, since no sound came any more from one of them",
+    silence_ends=60,
+)
+def _(office: Office) -> None:
+    alice, bob = office.talks()
+    bob.says(1)
+    office.waits(alice, within=90)
+
+
 @scenario("busy", "1002 is busy")
 def _(office: Office) -> None:
     office.phone("1002").busy = True

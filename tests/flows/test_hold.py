@@ -63,3 +63,22 @@ def holds(phone, dialect):
         phone._offers(phone.call.describe().replace(f"c=IN IP4 {phone.host}".encode(), b"c=IN IP4 0.0.0.0"))
     else:
         phone._offers(phone.call.describe(dialect))
+
+
+def test_silence_ends_a_call_but_not_while_it_is_held():
+    sim, (alice, bob) = office("1001", "1002", silence_ends=60)
+    connect(sim, alice, bob)
+    sim.advance(8)
+    bob.holds()
+    sim.advance(600)
+    assert alice.talking and bob.talking
+    bob.resumes()
+    for _ in range(10):
+        sim.advance(30)
+        assert sim.talk(alice, bob)
+    bob.vanishes()
+    sim.until(lambda: alice.idle, within=120)
+    sim.advance(40)
+    bob.call.over("us")
+    bob.agent.sessions.clear()
+    sim.assert_nothing_left()
