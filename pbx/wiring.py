@@ -328,7 +328,8 @@ class Exchange:
         self.dialogs.lit.insert(-1, SwitchLamps(switches, self.dialogs.changed))
 
     def _is_dialled(self, number: str) -> bool:
-        return self.switchboard.dialplan.serves(Source.INTERNAL, number)
+        # A disabled extension is no slot either.
+        return self.directory.find(number) is None and self.switchboard.dialplan.serves(Source.INTERNAL, number)
 
     def replace_accounts(self, accounts: Accounts) -> None:
         """The accounts changed: extensions that went lose their bindings and subscriptions, and perhaps their calls."""
@@ -336,7 +337,7 @@ class Exchange:
         for number in self.directory.replace(accounts.extensions, accounts.aliases, accounts.permissions):
             self.registrar.remove(number)
             self.switchboard.events.expel(number)
-            self.dialogs.changed(number)
+            self.dialogs.end(number)
             self.presence.changed(number)
             self.letterbox.expel(number)
             if self.end_calls:

@@ -92,9 +92,13 @@ class DialogPackage:
         if not self._events.is_watched(NAME, resource):
             return
         if self._lamp(resource) is None:
-            self._events.end(NAME, resource, "noresource")
+            self.end(resource)
         else:
             self._events.changed(NAME, resource)
+
+    def end(self, resource: str) -> None:
+        """An extension was removed or disabled: who watches it may ask whether its number means something else now."""
+        self._events.end(NAME, resource, "noresource")
 
     def is_watched(self, resource: str) -> bool:
         """Whether any phone shows a number."""

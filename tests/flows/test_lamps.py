@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -269,9 +270,11 @@ def test_extension_that_is_removed_ends_what_watches_it():
     sim.assert_idle()
 
 
-@pytest.mark.parametrize("number", ["1999", "*60", "600", ""])
+@pytest.mark.parametrize("number", ["2999", "*60", "1003", ""])
 def test_where_there_is_nothing_there_is_no_lamp(number):
     sim, (alice,) = office("1001")
+    extensions = [extension for number in ACCOUNTS if (extension := sim.exchange.directory.find(number))]
+    sim.exchange.replace_accounts(Accounts([replace(one, enabled=one.number != "1003") for one in extensions]))
     key = LampKey(alice, number)
     sim.until(lambda: key.watch.over)
     assert (key.watch.status, key.state) == (404, "")

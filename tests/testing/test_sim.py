@@ -169,8 +169,8 @@ def test_lamps_of_extensions_and_of_switches(sim: Sim) -> None:
     c.dials("*60")
     sim.advance(5)
     assert not a.lamp("*60")
-    with pytest.raises(LookupError, match="no lamp 199"):
-        a.lamp("199")
+    with pytest.raises(LookupError, match="no lamp 888"):
+        a.lamp("888")
     sim.assert_idle()
 
 
