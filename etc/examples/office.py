@@ -5,17 +5,17 @@ Its tests are in tests/testing/test_dialplan_tasks.py.
 
 from __future__ import annotations
 
-from pbx.dialplan import Answered, Busy, Call, Declined, Failed, Plan, ext, mailbox, prompt, trunk
+from pbx.dialplan import Answered, Busy, Call, Declined, Failed, Plan, ext, group, mailbox, prompt, trunk
 from pbx.dialplan.hours import Holidays, Hours
 
 plan = Plan()
-SALES = (ext("101"), ext("102"))
+SALES = group("101", "102")
 OPEN = Hours("Mon-Fri 09:00-17:30", tz="Europe/Paris", closed=Holidays.from_db("fr"))
 
 
 @plan.inbound(trunk("acme"), did="+14155550100")
 async def sales(call: Call) -> None:
-    match await call.dial(*SALES, timeout=20):
+    match await call.dial(SALES, timeout=20):
         case Answered():
             return
         case Declined(by=who):

@@ -87,7 +87,7 @@ def test_failover_but_not_on_busy(sim: Sim) -> None:
     sim.trunk("acme").fails(503)
     sim.trunk("backup").answers()
     p = sim.phone("101").dials("00142255501")
-    assert p.connected
+    assert p.connected and p.cdr.trunk == "backup"
     assert sim.trunk("backup").calls == 1
     assert sim.trunk("backup").provider.last.uri.user == "+33142255501"
     assert "+33142000101" in sim.trunk("backup").provider.field("from")
