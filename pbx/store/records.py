@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -20,12 +20,16 @@ from twisted.logger import Logger
 from pbx.exchange.record import AttemptRecord, CallRecord, Sound
 from pbx.faults import Fault
 from pbx.store.behind import Behind
-from pbx.store.database import reason
+from pbx.store.database import in_sql, reason
 from pbx.store.schema import attempts, calls
 from pbx.store.store import Worker
 
 MOST_WAITING = 10_000  # records
 MOST_AT_ONCE = 500  # in one batch: others get their turn between two of them
+
+_INSERT_CALL = calls.insert()
+_INSERT_ATTEMPT = attempts.insert()
+_EPOCH = datetime(1970, 1, 1)  # in UTC, as all moments in the tables
 
 _ROW_FAULTS = (sa.exc.IntegrityError, sa.exc.DataError, ValueError, OverflowError)
 _log = Logger()
@@ -126,14 +130,14 @@ def _write_singly(database: sa.Engine, batch: Sequence[CallRecord]) -> list[str]
 
 def _insert(connection: sa.Connection, batch: Sequence[CallRecord]) -> None:
     if batch:
-        connection.execute(calls.insert(), [row_of(record) for record in batch])
+        connection.exec_driver_sql(in_sql(_INSERT_CALL, connection.dialect), [row_of(record) for record in batch])
     tried = [_attempt_row(attempt) for record in batch for attempt in record.attempts]
     if tried:
-        connection.execute(attempts.insert(), tried)
+        connection.exec_driver_sql(in_sql(_INSERT_ATTEMPT, connection.dialect), tried)
 
 
 def row_of(record: CallRecord) -> dict[str, Any]:
-    """A record as its row, by the names of the columns."""
+    """A record as its row, by the names of the columns, as the driver takes it."""
     return {
         "id": record.id,
         "began_at": _moment(record.began_at),
@@ -251,10 +255,13 @@ def read_record(connection: sa.Connection, call: str) -> tuple[dict[str, Any], l
 _CALLED = (calls.c.dialled, calls.c.reached)
 
 
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+def _moment(seconds: float | None) -> str | None:
+    """Return a moment as SQLAlchemy writes it into SQLite; PostgreSQL reads it, too."""
+    return None if seconds is None else (_EPOCH + timedelta(seconds=seconds)).isoformat(" ", "microseconds")
 
 
 def _text(text: str) -> str:
     """Return what SQL can hold: bytes of a phone's message that were not UTF-8 become visible escapes."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
