@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from pbx.exchange import music
@@ -82,7 +82,7 @@ class Conversation:
 
     def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
-        return gatherResults([self._board.relay.statistics(side) for side in self._sides])
+        return self._board.relay.statistics(self._sides)
 
     @property
     def speaking(self) -> Speaking:

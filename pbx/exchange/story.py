@@ -21,18 +21,19 @@ class Story:
     """One call's.
 
     :ivar record: what is to be kept of it.
-    :ivar ending: how it ended; None while it lasts.
     :ivar targets: whom the dialplan has called last.
     :ivar timeout: for how many seconds at most.
     :ivar dialled_at: when; 0.0 before the first time.
     :ivar outcome: what came of that; None while it lasts.
     :ivar callee: the attempt that was answered last; None while nobody is called anew.
+    :ivar words: why the call ended, as it has it: of the callee that has left, or of all; "" while it lasts.
+    :ivar by: who ended it.
     :ivar left: why that callee has left, in words; "" while it is there.
     :ivar offered: the codecs that the caller offers, where that matters.
     """
 
     __slots__ = (
-        "_branches", "callee", "dialled_at", "ending", "left", "offered", "outcome", "record", "targets", "timeout",
+        "_branches", "by", "callee", "dialled_at", "left", "offered", "outcome", "record", "targets", "timeout", "words",
     )  # fmt: skip
 
     def __init__(self, call: Observed) -> None:
@@ -41,13 +42,12 @@ class Story:
         self.record = CallRecord(
             *(call.id, caller.source.value, number, name, call.host, call.number, call.begun_at, caller.trunk)
         )
-        self.ending: Ending | None = None
         self.targets: Sequence[Callee] = ()
         self.timeout = 0.0
         self.dialled_at = 0.0
         self.outcome: Outcome | None = None
         self.callee: AttemptRecord | None = None
-        self.left = ""
+        self.words = self.by = self.left = ""
         self.offered: list[str] = []
         self._branches: dict[Branch, AttemptRecord] = {}
 
@@ -117,30 +117,18 @@ class Story:
 
     def is_over(self, ending: Ending, now: float) -> None:
         """The call ends."""
-        self.ending = ending
         self._branches.clear()
         if self.callee is not None and self.callee.ended_at is None:
             self.callee.ended_at = now
         record = self.record
         record.ended_at, record.code = now, ending.status
-        record.ended_by = (By.CALLEE if self.left and ending.by is By.PLAN else ending.by).value
+        has_left = bool(self.left) and ending.by is By.PLAN  # then the plan has only drawn the conclusion
+        record.ended_by = self.by = By.CALLEE.value if has_left else ending.by.value
+        self.words = self.left if has_left and not ending.words else ending.words
         last = self.callee or next(reversed(record.attempts), None)
         record.trunk_out = last.trunk if last is not None else next(iter(_trunks(self.targets)), "")
 
     # What it comes to, for `pbx.exchange.causes`
-
-    @property
-    def words(self) -> str:
-        """Why it ended, as the call itself has it: of the callee that has left, or of all."""
-        ending = self.ending
-        if ending is None:
-            return ""
-        return self.left if self.left and ending.by is By.PLAN and not ending.words else ending.words
-
-    @property
-    def by(self) -> str:
-        """Who ended it."""
-        return self.record.ended_by
 
     @property
     def is_connected(self) -> bool:
@@ -206,12 +194,13 @@ class Story:
         sound = record.from_caller if lost == "caller" else record.from_callee
         failure = self.failure
         deciding = None if failure is None else failure.by
+        called = listed([str(target) for target in self.targets]) or "nobody"
         caller = record.caller or ("a withheld number" if record.source != "anonymous" else "a stranger")
         return {
             "caller": caller,
-            "callee": record.reached or self._called(),
-            "called": str(deciding) if deciding is not None else self._called(),
-            "all": self._called(),
+            "callee": record.reached or called,
+            "called": str(deciding) if deciding is not None else called,
+            "all": called,
             "dialled": record.dialled or "no number",
             "lost": caller if lost == "caller" else record.reached,
             "address": record.address if lost == "caller" or self.callee is None else self.callee.address,
@@ -227,9 +216,6 @@ class Story:
             "place": record.place,
             "offered": ", ".join(self.offered) or "no audio",
         }
-
-    def _called(self) -> str:
-        return listed([str(target) for target in self.targets]) or "nobody"
 
 
 def lasted(seconds: float) -> str:

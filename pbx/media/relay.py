@@ -125,9 +125,9 @@ class Relay:
         """Connect a side to nobody: whom it was connected to hears nothing of it, and it of nobody."""
         side.part()
 
-    def statistics(self, side: Side) -> Deferred[tuple[StreamFacts, ...]]:
-        """The facts of each stream of a side, also after `close`."""
-        return succeed(side.statistics())
+    def statistics(self, sides: Sequence[Side]) -> Deferred[list[tuple[StreamFacts, ...]]]:
+        """The facts of each stream of each side, also after `close`."""
+        return succeed([side.statistics() for side in sides])
 
     def close(self, side: Side) -> None:
         """Release a side's ports. No harm if done before."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
+from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults, succeed
 from twisted.python.failure import Failure
 
 from pbx.media import description
@@ -123,10 +123,13 @@ class RtpengineRelay(Relay):
             self._delete(talk)
         super().part(side)
 
-    def statistics(self, side: Side) -> Deferred[tuple[StreamFacts, ...]]:
-        """The facts of each stream; of those at rtpengine it says no jitter, and counts no strangers."""
+    def statistics(self, sides: Sequence[Side]) -> Deferred[list[tuple[StreamFacts, ...]]]:
+        """The facts of each stream of each side; of those at rtpengine it says no jitter, and counts no strangers."""
+        return gatherResults([self._statistics(side) for side in sides])
+
+    def _statistics(self, side: Side) -> Deferred[tuple[StreamFacts, ...]]:
         if not side.talks:
-            return super().statistics(side)
+            return succeed(side.statistics())
         talk: Talk = side.talks[-1]
         if talk.facts is None:
             found = self._ask(talk, {"command": "query"})

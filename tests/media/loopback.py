@@ -200,7 +200,7 @@ class Loopback:
 
 def facts(loopback: Loopback, side: Side) -> StreamFacts:
     """What is known of a side's first stream."""
-    return result(loopback.relay.statistics(side))[0]
+    return result(loopback.relay.statistics([side]))[0][0]
 
 
 __all__ = ["AUDIO", "HOST", "PORTS", "Loopback", "Phone", "Turns", "facts", "heard", "port", "result"]

@@ -351,7 +351,7 @@ class Talk:
             sound = b"".join(packet[12:] for packet in packets)
             assert loudest(self.law, sound, [*self.TONES, 697, 1633]) == frequency
         for side in self.sides:
-            assert [facts.lost for facts in result(self.relay.statistics(side))] == [0]
+            assert [facts.lost for facts in result(self.relay.statistics([side]))[0]] == [0]
             self.relay.close(side)
 
 
