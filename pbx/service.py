@@ -50,6 +50,7 @@ from pbx.options import Listener
 from pbx.outside import Outside
 from pbx.plan_tests import PlanTests
 from pbx.privileges import acting_as
+from pbx.reactor import install
 from pbx.recorded import Recorded
 from pbx.reloading import Reloading
 from pbx.rooms import Rooms
@@ -103,6 +104,7 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> PBX:
     """Check everything that an administrator can get wrong, and return what twistd is to start."""
+    install()
     from twisted.internet import reactor
 
     try:

@@ -124,6 +124,7 @@ TABLE = {
     "pbx.ongoing": SHELL,
     "pbx.options": SHELL,
     "pbx.outside": SHELL,
+    "pbx.reactor": SHELL,
     "pbx.relaying": SHELL,
     "pbx.reloading": SHELL,
     "pbx.recorded": SHELL,

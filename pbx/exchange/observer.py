@@ -6,9 +6,11 @@ the call: to look at, now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from inspect import isfunction
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -159,66 +161,19 @@ class Unobserving:
     def call_ended(self, call: Observed, ending: Ending) -> None: ...
 
 
-class Observers:
-    """Several observers in the place of one, told in their order."""
-
-    __slots__ = ("_all",)
+class Observers(Unobserving):
+    """Several observers in the place of one, told in their order: of each event, those who do not look away from it."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
-        self._all = tuple(observers)
+        every = tuple(observers)
+        for name, unobserving in vars(Unobserving).items():
+            if isfunction(unobserving):
+                told = [getattr(observer, name) for observer in every]
+                told = [tell for tell in told if getattr(tell, "__func__", None) is not unobserving]
+                if told:
+                    setattr(self, name, told[0] if len(told) == 1 else partial(_tell, told))
 
-    def call_began(self, call: Observed) -> None:
-        for observer in self._all:
-            observer.call_began(call)
 
-    def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None:
-        for observer in self._all:
-            observer.call_dials(call, targets, timeout)
-
-    def attempt_began(self, call: Observed, branch: Branch) -> None:
-        for observer in self._all:
-            observer.attempt_began(call, branch)
-
-    def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None:
-        for observer in self._all:
-            observer.attempt_rang(call, branch, status)
-
-    def attempt_answered(self, call: Observed, branch: Branch) -> None:
-        for observer in self._all:
-            observer.attempt_answered(call, branch)
-
-    def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
-        for observer in self._all:
-            observer.attempt_ended(call, branch, code, text)
-
-    def call_dialled(self, call: Observed, outcome: Outcome) -> None:
-        for observer in self._all:
-            observer.call_dialled(call, outcome)
-
-    def call_answered(self, call: Observed) -> None:
-        for observer in self._all:
-            observer.call_answered(call)
-
-    def call_entered(self, call: Observed, place: str) -> None:
-        for observer in self._all:
-            observer.call_entered(call, place)
-
-    def party_joined(self, call: Observed, party: Party) -> None:
-        for observer in self._all:
-            observer.party_joined(call, party)
-
-    def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
-        for observer in self._all:
-            observer.party_held(call, party, is_held)
-
-    def party_replaced(self, call: Observed, old: Party, new: Party) -> None:
-        for observer in self._all:
-            observer.party_replaced(call, old, new)
-
-    def party_left(self, call: Observed, party: Party, words: str) -> None:
-        for observer in self._all:
-            observer.party_left(call, party, words)
-
-    def call_ended(self, call: Observed, ending: Ending) -> None:
-        for observer in self._all:
-            observer.call_ended(call, ending)
+def _tell(observers: Sequence[Callable[..., None]], *event: object) -> None:
+    for tell in observers:
+        tell(*event)

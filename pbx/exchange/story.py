@@ -33,7 +33,8 @@ class Story:
     """
 
     __slots__ = (
-        "_branches", "by", "callee", "dialled_at", "left", "offered", "outcome", "record", "targets", "timeout", "words",
+        "_branches", "by", "callee", "dialled_at", "left", "offered", "outcome", "record", "targets", "timeout",
+        "words",
     )  # fmt: skip
 
     def __init__(self, call: Observed) -> None:

@@ -300,7 +300,8 @@ class Port:
 
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
-        self.sink = self.tap = self.user = self.seal = None
+        self.keep()
+        self._sink = self._tap = self.user = self.seal = None
         self.agreed = False
         self.pair.close()
 
