@@ -46,8 +46,11 @@ class Transferor(Asker, Protocol):
     def when_told(self, then: Callable[[], None]) -> None:
         """After the final response, go on when it has that."""
 
-    def release(self) -> None:
-        """It is over: hang it up, if it is there."""
+    def release(self, at_once: bool = False) -> None:
+        """It is over: hang it up, if it is there.
+
+        :param at_once: whether it need not hear of the end before.
+        """
 
 
 class Entry(Protocol):

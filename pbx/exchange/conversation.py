@@ -257,7 +257,7 @@ class Conversation:
         self.legs.drop_all(more)
         transferor, self.transferor = self.transferor, None
         if transferor is not None:
-            transferor.release()
+            transferor.release(at_once=by in (By.ADMINISTRATOR, By.EXCHANGE))
         self._board.observer.call_ended(self, Ending(by, words, 200 if self.answered else status))
         self._board.call_ended(self)
 

@@ -66,12 +66,15 @@ class Transferring:
         """After the final response, go on when the transferor has that."""
         self._referral.when_told(then)
 
-    def release(self) -> None:
-        """It is over: hang up the transferor, in a while, for it must hear of that before."""
+    def release(self, at_once: bool = False) -> None:
+        """It is over: hang up the transferor, in a while, for it must hear of that before.
+
+        :param at_once: whether there is no time for that.
+        """
         self.reject(487)
         transferor, self.transferor = self.transferor, None
         if transferor is not None:
-            transferor.lingers = True
+            transferor.lingers = not at_once
             transferor.leave()
             transferor.dismiss(self._clock)
 

@@ -232,3 +232,14 @@ def test_transfer_that_must_not_be_leaves_the_call_as_it_is(target, status, logg
     alice.hangs_up()
     sim.until(lambda: bob.idle)
     sim.assert_idle()
+
+
+def test_exchange_stops_while_somebody_is_transferred():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    Transfer(bob, TARGET)
+    sim.until(lambda: carol.ringing)
+    sim.exchange.switchboard.hang_up_all()
+    sim.until(lambda: alice.idle and bob.idle and carol.idle, within=1)
+    sim.assert_idle()

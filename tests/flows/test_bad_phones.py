@@ -1,0 +1,143 @@
+"""Phones that misbehave: each ends its own call at most, while two others go on talking and nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pbx.sip.session import NOBODY
+from pbx.testing.watch import Transfer, Watch
+from tests.flows.office import office
+from tests.flows.test_renegotiation import connect
+
+Misbehaviour = Callable[..., None]
+MISBEHAVIOURS: dict[str, Misbehaviour] = {}
+
+
+def misbehaviour(function: Misbehaviour) -> Misbehaviour:
+    MISBEHAVIOURS[function.__name__] = function
+    return function
+
+
+@misbehaviour
+def vanishes_while_it_rings(sim, alice, bob):
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    bob.vanishes()
+    sim.until(lambda: alice.idle, within=40)
+    assert alice.call.status == 480
+    bob.declines()  # which nobody hears
+
+
+@misbehaviour
+def answers_twice(sim, alice, bob):
+    answered = []
+    bob_answers(sim, alice, bob, answered)
+    for _ in range(3):
+        sim.network.send(bob.address, (sim.host, 5060), answered[0])
+        sim.advance(1)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+    sim.network.send(bob.address, (sim.host, 5060), answered[0])  # and after the end
+
+
+@misbehaviour
+def answers_after_cancel(sim, alice, bob):
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    alice.hangs_up()
+    bob.answers()
+    sim.until(lambda: bob.idle)
+
+
+@misbehaviour
+def sends_bye_twice(sim, alice, bob):
+    connect(sim, alice, bob)
+    dialog = bob.call.session.dialog
+    bob.hangs_up()
+    bob.layer.request(dialog.flow, dialog.request("BYE"), NOBODY)
+    sim.until(lambda: alice.idle)
+    bob.layer.request(dialog.flow, dialog.request("BYE"), NOBODY)
+    sim.advance(4)
+
+
+@misbehaviour
+def offers_during_its_own_offer(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    bob.holds()
+    dialog = bob.call.session.dialog
+    bob.layer.request(dialog.flow, dialog.request("UPDATE", (dialog.contact,), bob.call.describe()), NOBODY)
+    sim.advance(16)
+    assert alice.talking and bob.talking
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@misbehaviour
+def transfers_to_itself_to_nonsense_and_to_what_it_may_not_call(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    for target in ("sip:1002@10.0.0.1", "sip:%00@10.0.0.1", "sip:777@10.0.0.1", "sip:zoe@elsewhere.example"):
+        transfer = Transfer(bob, target)
+        sim.until(lambda transfer=transfer: transfer.over)
+        assert transfer.status == 403, target
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@misbehaviour
+def transfers_again_while_it_transfers(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    first = Transfer(bob, "sip:1004@10.0.0.1")
+    again = Transfer(bob, "sip:1003@10.0.0.1")
+    sim.until(lambda: first.over and again.over)
+    assert {first.status, again.status} <= {403, 486}
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+@misbehaviour
+def vanishes_while_it_is_transferred(sim, alice, bob):
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    alice.vanishes()
+    transfer = Transfer(bob, "sip:1004@10.0.0.1")  # who is busy
+    sim.until(lambda: transfer.over)
+    sim.until(lambda: bob.idle, within=80)
+    alice.hangs_up()  # which nobody hears
+
+
+@misbehaviour
+def subscribes_a_thousand_times(sim, alice, bob):
+    watches = [Watch(bob, "dialog", "1001") for _ in range(1000)]
+    sim.advance(8)
+    assert any(watch.status in (200, 0) for watch in watches)
+    for watch in watches:
+        watch.forgets() if watch.status != 200 else watch.ends()
+    sim.advance(40)
+
+
+@pytest.mark.parametrize("name", MISBEHAVIOURS)
+def test_others_talk_on(name):
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004")
+    connect(sim, carol, dave)
+    sim.advance(4)
+    assert sim.talk(carol, dave)
+    MISBEHAVIOURS[name](sim, alice, bob)
+    assert sim.talk(carol, dave)
+    carol.hangs_up()
+    sim.until(lambda: dave.idle)
+    sim.assert_idle()
+
+
+def bob_answers(sim, alice, bob, answered):
+    """Let one answer, and keep its 200 as it went out."""
+    connect(sim, alice, bob)
+    answered += [sent.packet for sent in sim.network.sent if sent.kind == "200 INVITE" and sent.source == bob.address]
