@@ -49,6 +49,15 @@ def test_there_are_recipes_enough() -> None:
     assert len(sections("cookbook")) >= FEWEST_RECIPES
 
 
+def test_every_block_of_the_other_pages_is_a_dialplan(tmp_path: Path) -> None:
+    file = tmp_path / "dialplan.py"
+    for page in (ROOT / "docs" / "dialplan").glob("*.md"):
+        if page.stem not in PAGES:
+            for block in _BLOCK.findall(page.read_text()):
+                file.write_text(block)
+                assert isinstance(load(file, lambda number: True), Plan)
+
+
 def test_no_code_stands_outside_of_a_section() -> None:
     for page in PAGES:
         text = (ROOT / "docs" / "dialplan" / f"{page}.md").read_text()
