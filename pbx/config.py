@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,12 @@ from pbx.exchange.thresholds import Thresholds
 from pbx.faults import Fault
 from pbx.features.voicemail import mailbox
 from pbx.media.keying import MODES
-from pbx.options import Listener, Network, Wrong, nearest, shown
+from pbx.options import LOCAL_NETWORKS, Listener, Network, Wrong, nearest, shown
 from pbx.sip.occupancy import CALLS, CONNECTIONS, TRANSACTIONS
 from pbx.sip.parser import LIMITS
 from pbx.statements import line_of
 
 PLACES = ("./pbx.toml", "/etc/pbx/pbx.toml")
-
-# RFC 1918, loopback and link-local (RFC 3927), unique local addresses (RFC 4193): peers there see our own address.
-_IPV4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")
-_IPV6 = ("::1/128", "fe80::/10", "fc00::/7")
-LOCAL_NETWORKS: tuple[Network, ...] = tuple(map(ip_network, _IPV4 + _IPV6))
 
 
 @dataclass(frozen=True, slots=True)

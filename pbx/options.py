@@ -16,6 +16,11 @@ from pathlib import Path
 
 Network = IPv4Network | IPv6Network
 
+# RFC 1918, loopback and link-local (RFC 3927), unique local addresses (RFC 4193): peers there see our own address.
+_IPV4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")
+_IPV6 = ("::1/128", "fe80::/10", "fc00::/7")
+LOCAL_NETWORKS: tuple[Network, ...] = tuple(map(ip_network, _IPV4 + _IPV6))
+
 # Encoding names of RFC 3551 and of those registered since: a misspelt codec is found before it costs a call.
 CODECS = (
     *("opus", "G722", "PCMA", "PCMU", "telephone-event", "AMR", "AMR-WB", "CN", "DVI4", "EVS", "G719", "G7221"),
