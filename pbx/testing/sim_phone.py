@@ -15,6 +15,7 @@ from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.lamp_key import LampKey
 from pbx.testing.phone import Phone
 from pbx.testing.phone_call import PhoneCall
+from pbx.testing.sim_transfers import connect, send_on
 
 REACTION = 1.0  # seconds until somebody who waits for a call has picked up
 LOOK = 0.25  # seconds that a look at a lamp takes
@@ -28,6 +29,7 @@ class World(Protocol):
     clock: VirtualClock
     exchange: SimulatedExchange
 
+    def phone(self, number: str) -> SimPhone: ...
     def settle(self) -> None: ...
     def advance(self, seconds: float) -> None: ...
     def until(self, condition: Callable[[], object], within: float = ...) -> bool: ...
@@ -91,6 +93,30 @@ class SimPhone:
         """Press keys, a quarter of a second each."""
         self.phone.presses(keys)
         self._sim.settle()
+
+    def transfer(self, to: str) -> int:
+        """Send whom it talks to to a number, and hang up (REFER); return the status of that, 200 when it is done."""
+        status = send_on(self._sim.clock, self.phone, to)
+        self._sim.settle()
+        return status
+
+    def attended_transfer(self, to: str) -> int:
+        """Put whom it talks to on hold, call a colleague, who picks up, and connect the two (REFER with Replaces).
+
+        :param to: the colleague's extension.
+        :returns: the status of that, 200 when it is done.
+        """
+        first, colleague = self.call, self._sim.phone(to)
+        self._sim.until(lambda: self.phone.may_offer)
+        self.phone.holds()
+        self._sim.until(lambda: self.phone.may_offer)
+        self.phone.call = None
+        self.dials(to)
+        self._sim.until(lambda: colleague.ringing)
+        colleague.answer()
+        status = connect(self._sim.clock, self.phone, to, first)
+        self._sim.settle()
+        return status
 
     # What its user sees and hears
 

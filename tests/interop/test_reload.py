@@ -132,4 +132,5 @@ def test_no_call_is_dropped_while_the_plan_is_reloaded_again_and_again() -> None
             assert caller.finish(40).successful == calls
         status = exchange.status()
         assert (status["calls"], status["old_plans"]) == (0, 0)
+        print(f"{RELOADS} reloads: {sizes[0] / 2**20:.1f} MiB after the first, {sizes[-1] / 2**20:.1f} after the last")
         assert sizes[-1] - sizes[min(9, RELOADS - 2)] < GROWTH, sizes

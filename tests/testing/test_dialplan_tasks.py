@@ -111,6 +111,25 @@ def test_survives_packet_loss(sim: Sim) -> None:
     assert c.connected
 
 
+def test_attended_transfer_keeps_the_caller(sim: Sim) -> None:
+    a, b = sim.phone("101"), sim.phone("102")
+    c = sim.trunk("acme").call("+15551234567", to="+14155550100")
+    a.answer()
+    assert a.attended_transfer(to="102") == 200
+    sim.advance(16)
+    assert c.talks_to(b) and a.idle
+
+
+def test_transfer_sends_the_caller_on(sim: Sim) -> None:
+    a, b = sim.phone("101"), sim.phone("102")
+    b.answer_when_ringing()
+    c = sim.phone("100").dials("101")
+    a.answer()
+    assert a.transfer(to="102") == 200
+    sim.advance(16)
+    assert c.talks_to(b) and a.idle
+
+
 def test_an_emergency_call_goes_out_whoever_makes_it(sim: Sim) -> None:
     backup = sim.trunk("backup")
     sim.trunk("acme").falls_silent()
