@@ -154,6 +154,14 @@ class Linphone:
     def hang_up(self) -> None:
         self.process.tell("terminate")
 
+    def redirect(self, call: int, target: str) -> None:
+        """Sends a call that rings elsewhere (302).
+
+        :param call: which of its calls, which it numbers from 1.
+        :param target: a URI.
+        """
+        self.process.tell(f"redirect {call} {target}")
+
     def press(self, keys: str) -> None:
         """Presses keys, as telephone-event or by INFO."""
         for key in keys:
