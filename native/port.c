@@ -31,7 +31,7 @@ enum verdict rtp_received(struct port *port, const uint8_t *packet, size_t size,
     if (reception_count(&port->reception, &header, format > FORMAT_EVENTS ? format : 0, now))
         events_forget(&port->events);
     if (++port->packets_in % FLOOD == 0) {
-        if (now < port->flooded_at + FLOODING)
+        if (now >= port->flooded_at && now < port->flooded_at + FLOODING) /* earlier: the clock was set back */
             latch_forget(&port->latch);
         port->flooded_at = now;
     }

@@ -329,7 +329,7 @@ class Port:
         timestamp, new = self.reception.count(packet, rate, now)
         self.packets_in = count = self.packets_in + 1
         if count % FLOOD == 0:
-            if now < self.flooded_at + FLOODING:
+            if 0 <= now - self.flooded_at < FLOODING:  # less than 0: the clock was set back
                 self.latch.forget()
             self.flooded_at = now
         self.octets_in += size

@@ -12,7 +12,7 @@ from pbx.media import native, rtp
 from pbx.media.clip import Clip
 from pbx.media.g711 import Law
 from pbx.media.latch import PATIENCE, WINDOW
-from pbx.media.port import Port
+from pbx.media.port import FLOOD, Port
 from pbx.media.sockets import SILENCE
 from pbx.media.sources import Sequel
 from tests.media.loopback import AUDIO, HOST, Loopback, Phone, facts
@@ -245,6 +245,16 @@ def test_packets_do_not_go_round_where_phones_name_our_own_ports(relay: Loopback
     for _ in range(100):
         relay.turn()
     assert (facts(relay, caller).packets_in, facts(relay, callee).packets_in) == before
+
+
+def test_a_clock_that_is_set_back_makes_no_flood_of_a_call(relay: Loopback, alice: Phone, bob: Phone) -> None:
+    caller, _ = talk(relay, alice, bob)
+    for number in range(2 * FLOOD):
+        alice.says(port(caller))
+        relay.turn(0.02)
+        assert len(bob.heard()) == 1
+        if number == FLOOD:
+            relay.turns.advance(-3600)
 
 
 def test_signalling_that_names_another_address_opens_the_latch(relay: Loopback, alice: Phone, bob: Phone) -> None:
