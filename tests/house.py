@@ -91,6 +91,7 @@ TABLE = {
     "pbx.exchange.group": VALUES,
     "pbx.exchange.lamp": VALUES,
     "pbx.exchange.intercom": VALUES,
+    "pbx.exchange.leg": VALUES,
     "pbx.exchange.numbering": VALUES,
     "pbx.exchange.outcome": VALUES,
     "pbx.exchange.privacy": VALUES,

@@ -10,11 +10,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from pbx.dialplan.bridge import Bridge
 from pbx.dialplan.checks import (
     check_seconds,
     check_status,
@@ -23,30 +24,26 @@ from pbx.dialplan.checks import (
     checked_caller_id,
     checked_redirection,
 )
-from pbx.dialplan.colleague_verbs import ColleaguesCall, ColleagueVerbs
-from pbx.dialplan.colleague_verbs import Features as ColleagueFeatures
-from pbx.dialplan.driver import DrivenCall, Driver
+from pbx.dialplan.colleague_verbs import ColleagueVerbs
+from pbx.dialplan.driver import Driver
 from pbx.dialplan.forwarding import Forwarded, forwarded
 from pbx.dialplan.holidays import Moment
-from pbx.dialplan.sound_verbs import SoundVerbs, Speaking
+from pbx.dialplan.leg_verbs import LegVerbs
+from pbx.dialplan.sound_verbs import SoundVerbs
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.work_verbs import WorkVerbs
-from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller
 from pbx.exchange.diversion import Diversion
-from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.target import UriTarget
 from pbx.features.conference.attending import attend
-from pbx.features.conference.conferences import Conferences
 from pbx.features.conference.room import Room, checked_pin
 from pbx.features.voicemail.boxes import Voicemail
 from pbx.features.voicemail.leaving import leave
 from pbx.features.voicemail.listening import visit
 from pbx.features.voicemail.mailbox import BUSY, UNAVAILABLE, MailboxTarget
 from pbx.media.library import Library
-from pbx.sip.headers import Field
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -65,67 +62,10 @@ PROGRESS_LIMIT = 6.0  # seconds until `dial_first` gives up who shows no sign of
 log = Logger(namespace="dialplan")
 
 
-class Features(ColleagueFeatures, Protocol):
-    """What the features keep for all calls of an exchange."""
-
-    @property
-    def conferences(self) -> Conferences: ...
-    @property
-    def voicemail(self) -> Voicemail: ...
-
-
-class Bridge(ColleaguesCall, DrivenCall, Protocol):
-    """The exchange's side of a call."""
-
-    user: CallUser | None
-    last_outcome: Outcome | None
-
-    @property
-    def features(self) -> Features: ...
-    @property
-    def caller(self) -> Caller: ...
-    @property
-    def number(self) -> str: ...
-    @property
-    def answered(self) -> bool: ...
-    @property
-    def speaking(self) -> Speaking: ...
-    @property
-    def fields(self) -> Sequence[Field]: ...
-    @property
-    def diverting(self) -> Diverting: ...
-
-    def dial(
-        self,
-        targets: Sequence[Callee],
-        timeout: float,
-        progress_within: float | None = None,
-        caller_id: str = "",
-        *,
-        intercom: bool = False,
-    ) -> Deferred[Outcome]:
-        """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
-
-    def reject(self, status: int, reason: str | None, *, words: str = "") -> None:
-        """End the call, not yet answered, with a status.
-
-        :param words: why, for our own records.
-        """
-
-    def enter(self, place: str) -> None:
-        """The caller is let into a place of ours, in words."""
-
-    def redirect(self, uris: Sequence[str], status: int) -> None:
-        """End the call, not yet answered, with other addresses to try."""
-
-    def forbid(self, event: str) -> None:
-        """End the call, not yet answered, with 403, and with a line in the security log."""
-
-
 Route = Callable[["Call[State]", str], Coroutine[Any, Any, object] | None]
 
 
-class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
+class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
     """One call.
 
     :param bridge: the exchange's side of it.
@@ -137,10 +77,12 @@ class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
     """
 
     __slots__ = (
-        "_bridge", "_driver", "_followed", "_new_state", "_random", "_rights", "_route", "_state", "_surroundings",
+        "_bridge", "_driver", "_followed", "_new_state", "_peer", "_random", "_rights", "_route", "_state",
+        "_surroundings",
     )  # fmt: skip
 
     _bridge: Bridge
+    _driver: Driver
     _state: State
 
     def __init__(
@@ -160,6 +102,7 @@ class Call(SoundVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         self._driver = driver
         self._surroundings = surroundings
         self._random: Random | None = None
+        self._peer = None
         self._new_state = new_state
 
     @property

@@ -57,11 +57,8 @@ class ColleaguesCall(Protocol):
     def leave(self) -> Party:
         """Let the caller, who is answered, go to another call; this one is over."""
 
-    def adopt(self, party: Party) -> None:
-        """A party that has left its own call waits in this one."""
-
-    def join(self, leg: Party) -> Deferred[Outcome]:
-        """Connect the caller with a party that waits; fires when that has hung up."""
+    def adopt(self, party: Party) -> Deferred[Outcome]:
+        """Connect the caller with a party that has left its own call; fires when that has hung up."""
 
 
 class ColleagueVerbs:
@@ -141,8 +138,7 @@ class ColleagueVerbs:
             parking.leave(parked)
         if party is None:
             return NoAnswer()
-        bridge.adopt(party)
-        outcome = await bridge.join(party)
+        outcome = await bridge.adopt(party)
         return replace(outcome, by=ExtensionTarget(party.number)) if isinstance(outcome, Answered) else outcome
 
     async def retrieve(self, slot: str) -> bool:

@@ -14,16 +14,19 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, over
 
 from twisted.internet.defer import Deferred, succeed
 
-from pbx.dialplan.call import Bridge, Call, State
+from pbx.dialplan.bridge import TakenCall
+from pbx.dialplan.call import Call, State
 from pbx.dialplan.checks import check_seconds
 from pbx.dialplan.defaults import apologise, turn_over
 from pbx.dialplan.driver import CALL_LIMIT, Driver
+from pbx.dialplan.in_call import InCall, Pressed
 from pbx.dialplan.pattern import Pattern
 from pbx.dialplan.routing import Inbound, Route, Routes
 from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.numbering import Numbering
+from pbx.exchange.party import Party
 from pbx.exchange.target import TrunkName
 from pbx.exchange.transfer import Transfer
 from pbx.faults import Fault
@@ -47,6 +50,9 @@ Fallback = Callable[[Call[Any]], Coroutine[Any, Any, object]]
 Apology = Callable[[Call[Any], Exception], Coroutine[Any, Any, object]]
 
 
+TransferPolicy = Callable[[Transfer], Coroutine[Any, Any, bool]]
+
+
 class Plan(Generic[State]):
     """A dialplan: `plan = Plan()` in the file that the configuration names.
 
@@ -66,7 +72,9 @@ class Plan(Generic[State]):
         self._limit = limit
         self._routes = {source: Routes() for source in Source}
         self.numbering = Numbering()
+        self._sequences = Routes()
         self._unknown: Fallback | None = None
+        self._transfers: TransferPolicy | None = None
         self._failed: Apology = apologise
         self._overstayed: Fallback | None = None
         self.surroundings = Surroundings()
@@ -137,6 +145,33 @@ class Plan(Generic[State]):
         """
         return self._declare(Source.ANONYMOUS, pattern)
 
+    def in_call(self, keys: str) -> Declaration[State]:
+        """Declare what is done when an extension presses keys during a conversation.
+
+        The call that the function gets is that of whoever has pressed them; `call.peer` is whom it talks to. When the
+        function returns, the two talk again, unless one of them has left.
+
+            @plan.in_call("*2<number:1XX>")
+            async def consult(call: Call, number: str) -> None:
+                async with call.peer.on_hold():
+                    ...
+
+        :param keys: a pattern as in `internal`, of the keys of a telephone.
+        :raises Fault: at load, when the pattern or the function under it is wrong.
+        """
+        frame = sys._getframe(1)
+        path, line = frame.f_code.co_filename, frame.f_lineno
+        pattern = _pattern(keys, path, line)
+
+        def declare(
+            function: Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]], /
+        ) -> Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]]:
+            _check_function(function, pattern, path, line)
+            self._sequences.add(Route(pattern, function, path, line))
+            return function
+
+        return declare
+
     def on_unknown(self, function: Fallback) -> Fallback:
         """Declare what is done with a number that no route knows, in the place of 404; for a stranger it stays 403.
 
@@ -144,6 +179,21 @@ class Plan(Generic[State]):
         :raises Fault: at load, when it is none.
         """
         self._unknown = _checked("on_unknown", function, "call")
+        return function
+
+    def on_transfer(self, function: TransferPolicy) -> TransferPolicy:
+        """Declare which transfers may be: those that phones ask for (REFER), and those of `call.transfer`.
+
+        By default a party may be sent to where the transferor may call itself, or be connected to whom that talks to.
+
+            @plan.on_transfer
+            async def allow_transfer(transfer: Transfer) -> bool:
+                return transfer.target.is_internal or transfer.by.may("transfer-out")
+
+        :param function: a coroutine function of the transfer; whoever asked waits for what it returns.
+        :raises Fault: at load, when it is none.
+        """
+        self._transfers = _checked("on_transfer", function, "transfer")
         return function
 
     def on_exception(self, function: Apology) -> Apology:
@@ -184,7 +234,7 @@ class Plan(Generic[State]):
     def routes(self) -> list[Route]:
         """All routes of all sources."""
         declared = [route for _, _, route in self._declared]
-        return [*(route for routes in self._routes.values() for route in routes), *declared]
+        return [*(route for routes in self._routes.values() for route in routes), *declared, *self._sequences]
 
     @property
     def inbound_routes(self) -> list[tuple[str, str | None, Route]]:
@@ -206,10 +256,12 @@ class Plan(Generic[State]):
         return found is not None and (not found[0].allow or caller.may(found[0].allow))
 
     def may_transfer(self, transfer: Transfer) -> Deferred[bool]:
-        """Whether a transfer may be: to where the transferor may call itself, or to whom it talks already."""
+        """Whether a transfer may be, as the plan says (`on_transfer`)."""
+        if self._transfers is not None:
+            return Deferred.fromCoroutine(self._transfers(transfer))
         return succeed(transfer.is_attended or self.may_call(transfer.by, transfer.target.number))
 
-    def run(self, bridge: Bridge) -> None:
+    def run(self, bridge: TakenCall) -> None:
         """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
         source, number = bridge.caller.source, bridge.number
         urgent = number in self.numbering.emergency
@@ -244,7 +296,7 @@ class Plan(Generic[State]):
             values[name] = self.numbering.e164(str(values[name]))
         return None if None in values.values() else (route, values)
 
-    def _start(self, bridge: Bridge, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
+    def _start(self, bridge: TakenCall, function: Callable[..., Coroutine[Any, Any, object]], values: Any) -> None:
         driver = Driver(bridge, self._limit, self.surroundings.stint)
         driver.plan = self
         bridge.user = driver
@@ -252,7 +304,21 @@ class Plan(Generic[State]):
         driver.apologise = partial(self._failed, call)
         if self._overstayed is not None:
             driver.overstayed = partial(self._overstayed, call)
+        if self._sequences:
+            bridge.keys = InCall(bridge.clock, self._sequences, partial(self._pressed, bridge, call))
+            bridge.keys.watch(bridge.party)
         driver.start(function(call, **values))
+
+    def _pressed(self, bridge: TakenCall, call: Call[State], party: Party, pressed: Pressed) -> None:
+        """Somebody has pressed a sequence of keys during a conversation."""
+        route, values = pressed
+        consultation = bridge.consult(party, route.pattern.text)
+        if consultation is not None:
+            driver = Driver(consultation, self._limit, self.surroundings.stint)
+            driver.plan = self
+            consultation.user = driver
+            of_party = Call(consultation, driver, lambda: call.state, self.surroundings, self._follow)
+            driver.start(route.function(of_party, **values))
 
     def _follow(self, call: Call[State], number: str) -> Coroutine[Any, Any, object] | None:
         """What is done when a caller dials a number; None when it may not, or no route takes it."""

@@ -55,6 +55,13 @@ class Routes:
             self._ordered.sort(key=lambda route: route.pattern.rank)
             self._search = None
 
+    def __bool__(self) -> bool:
+        return bool(self._ordered or self._literal)
+
+    def begins(self, number: str) -> bool:
+        """Whether the number of some route begins so, or is that."""
+        return any(route.pattern.begins(number) for route in self)
+
     def __iter__(self) -> Iterator[Route]:
         return iter((*self._literal.values(), *self._ordered))
 

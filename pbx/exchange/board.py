@@ -53,6 +53,13 @@ class Transferor(Asker, Protocol):
         """
 
 
+class KeysUser(Protocol):
+    """Who wants to know the keys that parties press during the conversation: the dialplan."""
+
+    def watch(self, party: Party) -> None:
+        """Somebody has answered: it sets `party.pressed` where it wants to know its keys."""
+
+
 class Entry(Protocol):
     """A call, as the board has it."""
 

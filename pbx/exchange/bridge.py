@@ -9,12 +9,10 @@ session description.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, succeed
 
 from pbx.exchange.asker import Asker
 from pbx.exchange.board import Board, Transferor
@@ -24,7 +22,7 @@ from pbx.exchange.conversation import Conversation
 from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
-from pbx.exchange.media_failure import status_of
+from pbx.exchange.legs import Legs
 from pbx.exchange.observer import By
 from pbx.exchange.outcome import Answered, Failed, Outcome
 from pbx.exchange.party import Party
@@ -56,6 +54,8 @@ class Bridge(Conversation):
     :ivar host: the address that it came from.
     :ivar begun_at: when it did, in the clock's seconds.
     """
+
+    peer = None  # to whom the caller talks, the dialplan learns when they are done
 
     __slots__ = ("_asker", "_flow", "_invitation", "_progress", "_speaking", "fields")
 
@@ -101,7 +101,7 @@ class Bridge(Conversation):
         timeout: float,
         progress_within: float | None = None,
         caller_id: str = "",
-        apart: bool = False,
+        *,
         intercom: bool = False,
     ) -> Deferred[Outcome]:
         """Ring all targets, connect the first that answers.
@@ -109,29 +109,23 @@ class Bridge(Conversation):
         :param timeout: seconds to ring.
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         :param caller_id: the number that callees are shown; "" for the caller's own.
-        :param apart: whether the first that answers is not connected but kept as a leg: the `leg` of `Answered`.
         :param intercom: whether phones are asked to answer by themselves.
-        :returns: fires when the attempt failed, or when the callee has hung up; apart, when it has answered.
+        :returns: fires when the attempt failed, or when the callee has hung up.
         :raises InvalidState: while another `dial` goes on.
         """
         dialled = self._dial()
-        self._ringing = ringing = Ringing(self._board, self, self.party, self._invitation, caller_id, apart, intercom)
+        self._ringing = ringing = Ringing(
+            self._board, self, self, self.party, self._invitation, caller_id, intercom=intercom
+        )
         ringing.ring(targets, timeout, progress_within)
         return dialled
 
-    def join(self, leg: Party) -> Deferred[Outcome]:
-        """Connect the caller, who is answered first where it is not yet, with a leg.
-
-        :returns: fires when the leg has hung up; never when `separate` ends it.
-        :raises InvalidState: while another `dial` goes on.
-        """
-        dialled = self._dial()
-        self._outcome = outcome = Answered()
-        if not self.legs.release(leg):
-            self._dial_over(outcome)
-            return dialled
-        self.speaking.answer().addCallback(lambda _: self._join(leg))
-        return dialled
+    @property
+    def legs(self) -> Legs:
+        """Those whom the dialplan has rung for the caller, to go on with them as it likes."""
+        if self._legs is None:
+            self._legs = Legs(self._board, self, self, self._invitation)
+        return self._legs
 
     def withhold(self) -> None:
         """Name the caller to nobody from now on."""
@@ -158,20 +152,22 @@ class Bridge(Conversation):
         self.dissolve(party)
         return party
 
-    def adopt(self, party: Party) -> None:
-        """A party that has left its own call is a leg of this one."""
+    def adopt(self, party: Party) -> Deferred[Outcome]:
+        """Connect the caller, whom we have answered, with a party that has left its own call.
+
+        :returns: fires when that has hung up.
+        """
+        dialled = self._dial()
+        self._outcome = Answered()
         party.user = self
         self._sides.append(party.side)
-        self.legs.keep(party)
+        self._keep(party)
+        self._join(party)
+        return dialled
 
-    def separate(self) -> Party | None:
-        """Connect the caller to nobody: whom it was connected to is a leg from now on. None where nobody is."""
-        peer = self.party.part()
-        if peer is not None:
-            self._dialled = self._outcome = None
-            self._board.relay.part(self.party.side)
-            self.legs.keep(peer)
-        return peer
+    def transfer(self, number: str) -> Deferred[bool]:
+        """The caller talks to nobody whom it could transfer."""
+        return succeed(False)
 
     def reject(self, status: int, reason: str | None = None, more: tuple[Field, ...] = (), words: str = "") -> None:
         """Refuse the call, which is not answered yet.
@@ -262,17 +258,10 @@ class Bridge(Conversation):
         self.tell_progress(status, sdp, more)
 
     def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
-        """Connect the callee that answered, unless it was rung apart."""
-        apart = self._ringing is not None and self._ringing.apart
+        """Connect the callee that answered."""
         self._ringing = None
         self.speaking.hush()
-        self._sides.append(peer.side)
-        peer.side.user = SoundWatch(self.id, "callee")
-        if apart:
-            self.legs.answered(peer, sdp).addCallbacks(
-                self._reached, self._not_reached, callbackArgs=(peer, outcome), errbackArgs=(peer, outcome)
-            )
-            return
+        self._keep(peer)
         self.party.part()
         self.party.connect(peer)
         self._outcome = outcome
@@ -298,7 +287,7 @@ class Bridge(Conversation):
         self.speaking.hush()
         self._outcome = outcome
         self._sides.append(peer.side)
-        peer.side.user = SoundWatch(self.id, "callee")
+        self._keep(peer)
         self.speaking.answer().addCallback(lambda _: self._join(peer))
 
     def ringing_failed(self, outcome: Outcome) -> None:
@@ -370,23 +359,19 @@ class Bridge(Conversation):
         self._dialled = dialled
         return dialled
 
-    def _reached(self, _: None, peer: Party, outcome: Outcome) -> None:
-        """We can speak to a callee that was rung apart."""
-        dialled, self._dialled = self._dialled, None
-        if dialled is not None and isinstance(outcome, Answered):
-            dialled.callback(replace(outcome, leg=peer))
+    def _keep(self, peer: Party) -> None:
+        """Somebody has answered: its sound is the call's, and its keys."""
+        peer.side.user = SoundWatch(self.id, "callee", peer)
+        if self.keys is not None:
+            self.keys.watch(peer)
 
-    def _not_reached(self, failure: Failure, peer: Party, outcome: Outcome) -> None:
-        self.legs.drop(peer)
-        self._dial_over(Failed(*status_of(failure), by=outcome.by))
-
-    def _join(self, leg: Party) -> None:
-        if self.ended or leg.side.closed:  # one of them has left while the other was answered
-            leg.leave()
-            leg.hang_up()
+    def _join(self, peer: Party) -> None:
+        """The caller is answered, for whoever has picked up the call."""
+        if self.ended or peer.side.closed:  # one of them has left meanwhile
+            peer.leave()
+            peer.hang_up()
         else:
-            self.party.connect(leg)
-            leg.ask(self.clock, self.party.named)
+            self.reunite(self.party, peer)
 
     def _connect(self, shown: bytes, more: tuple[Field, ...], sdp: bytes) -> None:
         """The callee answered.

@@ -14,13 +14,14 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from pbx.exchange import music
-from pbx.exchange.board import Board, CallUser, Transferor
+from pbx.exchange.board import Board, CallUser, KeysUser, Transferor
 from pbx.exchange.caller import Caller
+from pbx.exchange.consultation import Consultation
 from pbx.exchange.crossing import ENDS, crossing
 from pbx.exchange.legs import Legs
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import By, Ending
-from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.outcome import Answered, Failed, Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.passing import is_key, pass_on
 from pbx.exchange.ringing import Ringing
@@ -41,7 +42,7 @@ class Conversation:
     :ivar id: how logs and records name this call.
     :ivar user: whom it tells of its caller; set by him.
     :ivar party: who leads.
-    :ivar legs: whom it has rung, and connected to nobody yet.
+    :ivar keys: who wants to know the keys that are pressed meanwhile; set by him.
     :ivar transferor: who has transferred the caller, and has it back if the call is not answered; None for nobody.
     :ivar answered: whether who asked for the call has an answer.
     :ivar ended: whether the call is over.
@@ -49,15 +50,19 @@ class Conversation:
     """
 
     __slots__ = (
-        "_board", "_dialled", "_is_left", "_outcome", "_ringing", "_sides", "answered", "begun_at", "caller", "ended",
-        "host", "id", "last_outcome", "legs", "number", "party", "transferor", "user",
+        "_board", "_consultation", "_dialled", "_is_left", "_legs", "_outcome", "_ringing", "_sides", "answered",
+        "begun_at", "caller", "ended", "host", "id", "keys", "last_outcome", "number", "party", "transferor", "user",
     )  # fmt: skip
+
+    transferable = True
 
     def __init__(self, board: Board, party: Party, caller: Caller, number: str, host: str) -> None:
         self._board = board
         self.party = party
         party.user = self
-        self.legs = Legs(board.relay)
+        self._legs: Legs | None = None
+        self._consultation: Consultation | None = None
+        self.keys: KeysUser | None = None
         self.transferor: Transferor | None = None
         self._ringing: Ringing | None = None
         self._dialled: Deferred[Outcome] | None = None
@@ -65,7 +70,7 @@ class Conversation:
         self._sides = [party.side]  # whose facts belong to the call: the caller's, and of each callee that answered
         self._is_left = False  # whether no dialplan decides any more what comes next
         self.id = board.agent.identifiers.token()
-        party.side.user = SoundWatch(self.id, "caller")
+        party.side.user = SoundWatch(self.id, "caller", party)
         self.host = host
         self.caller = caller
         self.number = number
@@ -96,6 +101,39 @@ class Conversation:
         """
         raise NotImplementedError
 
+    # What the dialplan does with several parties
+
+    def consult(self, party: Party, keys: str) -> Consultation | None:
+        """Let the dialplan do for a party what it asks for by keys; None when that is not possible now.
+
+        :param party: an extension's, in conversation.
+        """
+        if not self.ended and (self._consultation is None or self._consultation.over):
+            self._consultation = Consultation.begin(self._board, self, party, keys)
+            return self._consultation
+        return None
+
+    def reunite(self, party: Party, peer: Party) -> None:
+        """Connect two parties of the call with each other, whatever they hear at present."""
+        if peer is self.party:
+            party, peer = peer, party
+        party.part()
+        party.connect(peer)
+        peer.ask(self.clock, party.named)
+
+    def replaced_by(self, one: Party, other: Party) -> None:
+        """The caller, who is answered, leaves the call to two legs."""
+        caller = self.party
+        caller.part()
+        self._leave_to(one)
+        caller.leave()
+        caller.dismiss(self.clock)
+        one.user = other.user = self
+        self._outcome = Answered()
+        self._sides += [one.side, other.side]
+        self._board.observer.party_replaced(self, caller, one)
+        self.reunite(one, other)
+
     # What the parties tell (pbx.exchange.party.PartyUser)
 
     def party_informed(self, party: Party, information: Information) -> None:
@@ -110,8 +148,8 @@ class Conversation:
 
     def party_met(self, party: Party, sdp: bytes) -> None:
         """It says what it offers to the one whom it is to be connected to."""
-        if sdp:
-            self.party.hear(sdp, self.clock, party.named)
+        if sdp and party.other is not None:
+            party.other.hear(sdp, self.clock, party.named)
         else:
             self.disconnect(488, "no session is described")
 
@@ -128,6 +166,8 @@ class Conversation:
         old.leave()
         old.dismiss(self.clock)
         new.user = self
+        if self.keys is not None:
+            self.keys.watch(new)
         self._sides.append(new.side)
         self.party.connect(new)
         self._board.observer.party_replaced(self, old, new)
@@ -162,8 +202,6 @@ class Conversation:
             return
         self._board.observer.party_left(self, party, reason)
         party.leave()
-        if self.legs.release(party):
-            return
         if self.transferor is not None and self.transferor.transferor is party:
             self.transferor.transferor = None  # it need not wait for the end
             return
@@ -234,6 +272,9 @@ class Conversation:
 
         :param status: the final one that the caller is given; where it was answered, that was a 200.
         """
+        consultation, self._consultation = self._consultation, None
+        if consultation is not None:
+            consultation.stop()
         self.ended = True
         self._stop_ringing(more)
         peer = self.party.other
@@ -254,7 +295,8 @@ class Conversation:
         self.ended = True
         self.speaking.stop()
         self._stop_ringing(more)
-        self.legs.drop_all(more)
+        if self._legs is not None:
+            self._legs.stop()
         transferor, self.transferor = self.transferor, None
         if transferor is not None:
             transferor.release(at_once=by in (By.ADMINISTRATOR, By.EXCHANGE))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from pbx.exchange.diversion import Diversion
+from pbx.exchange.leg import GONE, Leg
 from pbx.exchange.target import Target
 from pbx.sip.status import reason_of, recognised
 
@@ -54,10 +55,10 @@ class _Ending:
 class Answered(_Ending):
     """Somebody answered. The only outcome that is true.
 
-    :param leg: who did, where it was rung without being connected; else None.
+    :param leg: who, where `ring` has reached him; of a `dial`, one that is gone.
     """
 
-    leg: object = field(default=None, kw_only=True, compare=False)
+    leg: Leg = field(default=GONE, kw_only=True, compare=False, repr=False)
 
     answered: ClassVar[bool] = True
     code: ClassVar[int] = 200

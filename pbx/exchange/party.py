@@ -5,6 +5,7 @@ What one party offers is the other's to answer (RFC 3261 14, RFC 3264 8). Who is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.python.failure import Failure
@@ -15,7 +16,7 @@ from pbx.exchange.handover import Handover
 from pbx.exchange.link import Link
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import outcome_of
-from pbx.exchange.passing import decline
+from pbx.exchange.passing import decline, key_in
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.flow import hostport_of
@@ -29,6 +30,9 @@ from pbx.sip.timers import T1, Clock
 
 class PartyUser(Protocol):
     """Whom a party tells: the bridge."""
+
+    transferable: bool
+    """Whether its phone may transfer it now."""
 
     def party_left(self, party: Party, reason: str) -> None:
         """Its session is over, and we did not end it. It is connected to whom it was."""
@@ -82,6 +86,8 @@ class Nobody:
 
     __slots__ = ()
 
+    transferable = False
+
     def party_left(self, party: Party, reason: str) -> None: ...
     def party_informed(self, party: Party, information: Information) -> None:
         decline(information)
@@ -123,12 +129,13 @@ class Party:
     :ivar handover: while it has yet to be offered what the other party says.
     :ivar link: the trunk that leads to it, once it has answered; None where none does.
     :ivar holds: whether it has put the other one on hold.
+    :ivar pressed: who wants to know the keys that it presses while it talks; None for nobody.
     :ivar own_offer: whether it has yet to answer an offer that is not the other party's.
     """
 
     __slots__ = (
         "_relay", "answered", "handover", "holds", "identity", "lingers", "link", "offer", "other", "own_offer",
-        "session", "settled", "side", "speaker", "user",
+        "pressed", "session", "settled", "side", "speaker", "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, identity: Caller) -> None:
@@ -147,6 +154,7 @@ class Party:
         self.lingers = False
         self.holds = False
         self.speaker: Speaker | None = None
+        self.pressed: Callable[[str], None] | None = None
 
     @property
     def number(self) -> str:
@@ -237,6 +245,9 @@ class Party:
 
     def session_informed(self, session: Session, information: Information) -> None:
         """An INFO or MESSAGE came."""
+        key = key_in(information) if self.pressed is not None else None
+        if key and self.pressed is not None:
+            self.pressed(key)
         self.user.party_informed(self, information)
 
     def session_referred(self, session: Session, referral: Referral) -> None:
@@ -259,7 +270,7 @@ class Party:
         :param more: further fields of the INVITE.
         """
         relay, session, side = self._relay, self.session, self.side
-        self.handover = Handover(relay, clock, session, side, None, b"", self.user.cannot_connect, more)
+        self.handover = Handover(relay, clock, session, side, None, b"", self._cannot_connect, more)
         self.handover.start()
 
     def hear(self, sdp: bytes, clock: Clock, more: tuple[Field, ...]) -> None:
@@ -269,7 +280,7 @@ class Party:
         """
         assert self.other is not None
         relay, session, callee = self._relay, self.session, self.other.side
-        self.handover = Handover(relay, clock, session, self.side, callee, sdp, self.user.cannot_connect, more)
+        self.handover = Handover(relay, clock, session, self.side, callee, sdp, self._cannot_connect, more)
         self.handover.start()
 
     def offer_ours(self) -> None:
@@ -307,7 +318,7 @@ class Party:
         """It is no party of the call any more. Its media goes, and its user, who would wait with it for the garbage
         collector."""
         self.part()
-        self.user, self.speaker = NOBODY, None
+        self.user, self.speaker, self.pressed = NOBODY, None, None
         self._relay.close(self.side)
         if self.link is not None:
             self.link.call_ended()
@@ -366,6 +377,9 @@ class Party:
     def _agreed(self, _: None) -> None:
         if self.speaker is not None:
             self.speaker.agreed()
+
+    def _cannot_connect(self, failure: Failure) -> None:
+        self.user.cannot_connect(failure)
 
     def _cannot_answer(self, failure: Failure) -> None:
         if self.session.offered:

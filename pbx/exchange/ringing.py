@@ -39,7 +39,7 @@ from pbx.sip.session import Session, SessionUser
 from pbx.sip.uac import Delivery
 
 
-class RingingUser(PartyUser, Observed, Protocol):
+class RingingUser(PartyUser, Protocol):
     """Whom it tells, and whom the parties tell that come of it: the bridge."""
 
     def ringing_progressed(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
@@ -58,21 +58,23 @@ class RingingUser(PartyUser, Observed, Protocol):
 class Ringing:
     """One such attempt (`pbx.exchange.fork.ForkUser`).
 
+    :param call: to which it belongs, for observers.
     :param party: for whom.
     :param invitation: what the callees are told.
     :param caller_id: the number that they are shown; "" for the caller's own.
+    :param apart: whether we are to be the other end of the callee's sound, and not the party.
     :param intercom: whether phones are asked to answer by themselves.
-    :ivar apart: whether we are to be the other end of the callee's sound, and not the party.
     """
 
     __slots__ = (
-        "_board", "_caller_id", "_early", "_fork", "_intercom", "_invitation", "_over", "_party", "_targets", "_user",
-        "apart",
+        "_apart", "_board", "_call", "_caller_id", "_early", "_fork", "_intercom", "_invitation", "_over", "_party",
+        "_targets", "_user",
     )  # fmt: skip
 
     def __init__(
         self,
         board: Board,
+        call: Observed,
         user: RingingUser,
         party: Party,
         invitation: Invitation,
@@ -80,9 +82,10 @@ class Ringing:
         apart: bool = False,
         intercom: bool = False,
     ) -> None:
-        self.apart = apart
+        self._apart = apart
         self._intercom = intercom
         self._board = board
+        self._call = call
         self._user = user
         self._party = party
         self._invitation = invitation
@@ -99,7 +102,7 @@ class Ringing:
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         """
         invitation = self._invitation
-        self._board.observer.call_dials(self._user, targets, timeout)
+        self._board.observer.call_dials(self._call, targets, timeout)
         found = located(
             *(self._board, self._party.number, targets, invitation.secure, invitation.only), hops=invitation.forwards
         )
@@ -135,7 +138,7 @@ class Ringing:
         if not destination.neighbour:
             approach = Approach(board, self, branch)
             session.delivery = Delivery(board.agent, approach, destination.policy, destination.uri, flow=flow)
-        board.observer.attempt_began(self._user, branch)
+        board.observer.attempt_began(self._call, branch)
         return branch
 
     def offer(self, branch: Branch) -> Deferred[bytes]:
@@ -145,7 +148,7 @@ class Ringing:
             described = branch.described = Deferred()
             delivery.start()
             return described
-        if self.apart:
+        if self._apart:
             return self._board.relay.end(branch.side, None)
         if not party.offer:
             return succeed(b"")
@@ -165,9 +168,9 @@ class Ringing:
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """Tell it, and let the party hear the early media of the first callee that has some."""
         user, party = self._user, self._party
-        self._board.observer.attempt_rang(user, branch, status)
+        self._board.observer.attempt_rang(self._call, branch, status)
         more = crossing(branch.session.take_fields(), PROGRESS)
-        if self.apart or party.answered or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
+        if self._apart or party.answered or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
             user.ringing_progressed(status, b"", more)
             return
         self._hear(branch)
@@ -186,7 +189,7 @@ class Ringing:
         self._early = self._fork = None
         peer.answered, peer.link = True, branch.destination.link
         peer.session.user = peer
-        self._board.observer.attempt_answered(self._user, branch)
+        self._board.observer.attempt_answered(self._call, branch)
         more = crossing(branch.session.take_fields(), PROGRESS)
         self._user.ringing_answered(peer, sdp, outcome, more)
 
@@ -215,7 +218,7 @@ class Ringing:
 
     def branch_ended(self, branch: Branch, code: int, text: str) -> None:
         """A branch will not answer."""
-        self._board.observer.attempt_ended(self._user, branch, code, text)
+        self._board.observer.attempt_ended(self._call, branch, code, text)
         if self._is_heard(branch):
             self._early = None
             self._party.part()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from twisted.logger import Logger
 
 from pbx.media.rtp import Address
@@ -10,21 +13,31 @@ from pbx.media.side import Side, StreamFacts
 _log = Logger(namespace="pbx.call")
 
 
+class Presser(Protocol):
+    """A party of the call."""
+
+    pressed: Callable[[str], None] | None
+
+
 class SoundWatch:
     """The user of one side's media.
 
     :param call: the call's id.
-    :param party: "caller" or "callee".
+    :param role: "caller" or "callee".
+    :param party: whose side it is.
     """
 
-    __slots__ = ("_call", "_party")
+    __slots__ = ("_call", "_party", "_role")
 
-    def __init__(self, call: str, party: str) -> None:
+    def __init__(self, call: str, role: str, party: Presser) -> None:
         self._call = call
+        self._role = role
         self._party = party
 
     def key_received(self, side: Side, key: str) -> None:
-        """A key was pressed: whoever asked for keys has it already."""
+        """A key was pressed. Where we are the other end of the sound, whoever asked for keys has it already."""
+        if self._party.pressed is not None and side.voice is None:
+            self._party.pressed(key)
 
     def fell_silent(self, side: Side, facts: StreamFacts) -> None:
         """Nothing comes from the phone. Say what the administrator would ask first: what it said, and what we saw."""
@@ -32,7 +45,7 @@ class SoundWatch:
             "call {call}: no {kind} comes from the {party}: its SDP says {signalled}, it was heard from {source}",
             call=self._call,
             kind=facts.kind,
-            party=self._party,
+            party=self._role,
             signalled=_shown(facts.signalled),
             source=_shown(facts.source),
         )
@@ -43,7 +56,7 @@ class SoundWatch:
             "call {call}: {kind} comes from the {party} again, from {source}",
             call=self._call,
             kind=facts.kind,
-            party=self._party,
+            party=self._role,
             source=_shown(facts.source),
         )
 

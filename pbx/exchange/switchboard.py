@@ -53,6 +53,7 @@ from pbx.sip.refer import Referral
 from pbx.sip.replacement import replaced
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import CONFIRMED, Session
+from pbx.sip.timers import Clock
 from pbx.sip.transaction_layer import ServerTransaction
 from pbx.sip.uac import Policy
 from pbx.sip.uri import Uri, parse_uri
@@ -62,6 +63,7 @@ from pbx.sip.user_agent import UserAgent
 ANYHOW = Policy(may_redirect=True)
 SECURELY = Policy(may_redirect=True, is_secure=True)
 
+TRANSFER_PATIENCE = 10.0  # seconds that the dialplan may think about a transfer: the REFER waits
 ELSEWHERE = 60.0  # seconds for which an address elsewhere is rung, to which somebody is transferred
 
 
@@ -304,7 +306,8 @@ class Switchboard:
 
     def may_transfer(self, transfer: Transfer, flow: Flow) -> Deferred[bool]:
         """Whether the dialplan, and the account of who asks, have nothing against a transfer."""
-        return self.dialplan.may_transfer(transfer).addCallback(self._admits, transfer, flow)
+        decided = _in_time(self.agent.clock, self.dialplan.may_transfer(transfer))
+        return decided.addCallback(self._admits, transfer, flow)
 
     def transferred(
         self, asker: Transferor, party: Party, by: Caller, place: tuple[str, str] | str, fields: tuple[Field, ...]
@@ -417,6 +420,20 @@ def _internal(extension: Extension, is_private: bool = False) -> Caller:
         is_private=is_private,
         did=extension.caller_id,
     )
+
+
+def _in_time(clock: Clock, decided: Deferred[bool]) -> Deferred[bool]:
+    """Cancel what takes too long."""
+    if not decided.called:
+        timer = clock.callLater(TRANSFER_PATIENCE, decided.cancel)
+
+        def stop(result: Any) -> Any:
+            if clock.seconds() < timer.time:
+                timer.cancel()
+            return result
+
+        decided.addBoth(stop)
+    return decided
 
 
 def _printable(text: str) -> str:

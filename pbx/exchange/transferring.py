@@ -8,6 +8,7 @@ call back if it fails (RFC 5589 section 6).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -28,6 +29,33 @@ _NEEDS_REPLACES = REQUIRE.field(
 _log = Logger(namespace="pbx.call")
 
 
+class Told(Protocol):
+    """How a transferor hears of its transfer: by the NOTIFYs of its REFER."""
+
+    def progress(self, status: int) -> None:
+        """The target rings, say."""
+
+    def end(self, status: int, reason: str = "") -> None:
+        """This is how it ended."""
+
+    def when_told(self, then: Callable[[], None]) -> None:
+        """After `end`, go on when it has heard."""
+
+
+class ByKeys:
+    """A transferor that has asked by pressing keys hears nothing."""
+
+    def progress(self, status: int) -> None:
+        """It hears nothing."""
+
+    def end(self, status: int, reason: str = "") -> None:
+        """It hears nothing."""
+
+    def when_told(self, then: Callable[[], None]) -> None:
+        """At once."""
+        then()
+
+
 class Transferring:
     """A blind transfer that goes on (`pbx.exchange.asker.Asker`).
 
@@ -40,7 +68,7 @@ class Transferring:
 
     agreed = b""
 
-    def __init__(self, referral: Referral, transferor: Party, clock: Clock) -> None:
+    def __init__(self, referral: Told, transferor: Party, clock: Clock) -> None:
         self._referral = referral
         self._over = False
         self._clock = clock
@@ -199,4 +227,4 @@ def _undecided(failure: Failure, asked: Transfer, referral: Referral) -> bool:
 
 
 def _is_talking(party: Party) -> bool:
-    return party.answered and party.other is not None and party.other.answered
+    return party.answered and party.other is not None and party.other.answered and party.user.transferable

@@ -8,7 +8,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from pbx.dialplan.call import Bridge
 from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.diverting import Diverting
@@ -165,6 +164,3 @@ class ScriptedBridge:
     def _end(self, *what: object) -> None:
         self.done.append(what)
         self.ended = True
-
-
-_: type[Bridge] = ScriptedBridge

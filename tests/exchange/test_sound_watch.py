@@ -6,11 +6,17 @@ from pbx.exchange.sound_watch import SoundWatch
 from tests.media.network import Exchange, port
 
 
+class Silent:
+    """A party whose keys nobody wants."""
+
+    pressed = None
+
+
 def test_a_phone_from_which_nothing_comes_is_one_line_that_says_where_it_was_looked_for():
     exchange = Exchange()
     alice, bob = exchange.phone("192.168.1.93"), exchange.phone("2001:db8::2")
     caller, callee = exchange.call(alice, bob)
-    caller.user, callee.user = SoundWatch("c1", "caller"), SoundWatch("c1", "callee")
+    caller.user, callee.user = SoundWatch("c1", "caller", Silent()), SoundWatch("c1", "callee", Silent())
     with capturedLogs() as events:
         port(caller).time_passed(exchange.clock.seconds() + 60)
         port(callee).time_passed(exchange.clock.seconds() + 60)

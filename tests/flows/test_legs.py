@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pbx.dialplan import Call, Plan, ext
-from pbx.exchange.holding import Holding
+from pbx.dialplan import Answered, Call, Plan, ext
 from tests.flows.office import flow, office
 
 plan = Plan()
@@ -11,30 +10,25 @@ plan = Plan()
 
 @plan.internal("70<number:1XXX>")
 async def consulted(call: Call, number: str) -> None:
-    """Ring somebody, connect it for a while, then again."""
-    bridge = call._bridge
-    outcome = await bridge.dial((ext(number),), 20, apart=True)
-    if not outcome:
+    """Ring somebody, be connected with it for a while, then again."""
+    outcome = await call.ring(ext(number), timeout=20)
+    if not isinstance(outcome, Answered):
         return await call.reject(486)
     await call.sleep(2)
-    talk = bridge.join(outcome.leg)
-    await call.sleep(8)
-    if not talk.called:
-        leg = bridge.separate()
-        await call.sleep(4)
-        await bridge.join(leg)
+    await call.talk(outcome.leg, until="*1")
+    await call.sleep(4)
+    await call.bridge(outcome.leg)
     await call.sleep(1)
 
 
 @plan.internal("71<number:1XXX>")
 async def waiting(call: Call, number: str) -> None:
     """Let the callee wait, and hear music."""
-    bridge = call._bridge
-    outcome = await bridge.dial((ext(number),), 20, apart=True)
-    holding = Holding(bridge._board, outcome.leg, call.library.prompt("music/hold"))
-    await call.sleep(90)
-    holding.end()
-    await bridge.join(outcome.leg)
+    outcome = await call.ring(ext(number), timeout=20)
+    assert isinstance(outcome, Answered)
+    async with outcome.leg.on_hold():
+        await call.sleep(90)
+    await call.bridge(outcome.leg)
 
 
 @flow("1001", "1002", plan=plan)
@@ -45,7 +39,9 @@ def test_leg_is_connected_separated_and_connected_again(sim, alice, bob):
     sim.until(lambda: alice.talking and bob.talking)
     sim.advance(5)
     assert sim.talk(alice, bob)
-    sim.advance(3.5)
+    sim.until(lambda: alice.may_offer)
+    alice.presses("*1")
+    sim.advance(1)
     assert not sim.talk(alice, bob)
     sim.advance(5)
     assert sim.talk(alice, bob)

@@ -1,0 +1,421 @@
+"""Calls of more than two: legs that are rung, talked to and joined, and keys that are pressed during a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent
+
+from pbx.dialplan import Answered, Busy, Call, NoAnswer, Plan, Transfer, Unreachable, ext, prompt
+from pbx.exchange.leg import GONE
+from pbx.faults import Fault
+from pbx.media.clip import Clip
+from pbx.media.g711 import ULAW
+from pbx.media.library import Library
+from pbx.testing import Sim
+
+plan = Plan()
+
+
+@plan.internal("<number:1XX>")
+async def extension(call: Call, number: str) -> None:
+    await call.dial(ext(number), timeout=25)
+
+
+@plan.in_call("*2<number:1XX>")
+async def consult(call: Call, number: str) -> None:
+    async with call.peer.on_hold():
+        match await call.ring(ext(number), timeout=25):
+            case Answered(leg=colleague):
+                if await call.talk(colleague, until=("*1", "*3")) == "*1":
+                    await call.peer.join(colleague)
+            case Busy() | NoAnswer() | Unreachable():
+                await call.play(prompt("not-available"))
+
+
+@plan.in_call("#1<number:1XX>")
+async def send(call: Call, number: str) -> None:
+    if not await call.transfer(number):
+        await call.play(prompt("not-available"))
+
+
+@plan.on_transfer
+async def may_transfer(transfer: Transfer) -> bool:
+    if transfer.target.number == "105":
+        await Deferred()
+    return transfer.target.is_internal and transfer.target.number != "104"
+
+
+@plan.internal("8<number:1XX>")
+async def screened(call: Call, number: str) -> None:
+    match await call.ring(ext(number), timeout=25):
+        case Answered(leg=colleague):
+            if await colleague.ask(prompt("main-menu"), timeout=5) == "1":
+                await call.bridge(colleague)
+            else:
+                await call.play(prompt("not-available"))
+
+
+@plan.internal("7<number:1XX>")
+async def both(call: Call, number: str) -> None:
+    """Ring two, and leave them to each other."""
+    first = await call.ring(ext(number))
+    second = await call.ring(ext("103"))
+    match first, second:
+        case Answered(leg=one), Answered(leg=other):
+            await one.join(other)
+
+
+@plan.internal("6<number:1XX>")
+async def in_turn(call: Call, number: str) -> None:
+    """Talk to one, then to another, then to the first again."""
+    first, second = await call.ring(ext(number)), await call.ring(ext("103"))
+    assert isinstance(first, Answered) and isinstance(second, Answered)
+    assert await call.talk(first.leg, until="*1") == "*1"
+    assert await call.talk(second.leg, until=["*1", "*2"]) == "*2"
+    await call.bridge(first.leg)
+    call.log("over", first=first.leg, second=second.leg)
+    await second.leg.hang_up()
+    await second.leg.play(prompt("goodbye"))
+
+
+@pytest.fixture
+def sim() -> Sim:
+    return Sim(plan)
+
+
+def test_a_callee_consults_a_colleague_and_connects_the_caller(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("102")
+    b.answer()
+    assert a.talks_to(b)
+    b.presses("*2103")
+    assert c.ringing
+    assert c.display == "Phone 102"
+    c.answer()
+    sim.advance(2)
+    assert b.talks_to(c)
+    b.presses("*1")
+    sim.advance(2)
+    assert b.idle
+    assert a.talks_to(c)
+    c.hang_up()
+    assert a.idle
+    sim.assert_idle()
+
+
+def consulting(sim: Sim, caller: str = "101", callee: str = "102", presser: str = "102") -> None:
+    """Let one of two who talk ring 103."""
+    for number in ("101", "102", "103"):
+        sim.phone(number)
+    sim.phone(caller).dials(callee)
+    sim.phone(callee).answer()
+    sim.phone(presser).presses("*2103")
+    assert sim.phone("103").ringing
+
+
+def second_of(name: str) -> Clip:
+    """The first second of a sound."""
+    return Clip(b"".join(Library().prompt(name).frames(ULAW)[:50]))
+
+
+def test_who_waits_hears_music_and_who_asks_hears_it_ring(sim: Sim) -> None:
+    consulting(sim)
+    a, b = sim.phone("101"), sim.phone("102")
+    assert a.hears(second_of("music/hold"))
+    assert b.hears(sim.exchange.library.tone("ringback"))
+
+
+@pytest.mark.parametrize("presser", ["101", "102"])
+def test_who_has_consulted_goes_back(sim: Sim, presser: str) -> None:
+    consulting(sim, presser=presser)
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    c.answer()
+    sim.phone(presser).presses("*3")
+    sim.advance(2)
+    assert c.idle
+    assert a.talks_to(b)
+    a.hang_up()
+    assert b.idle
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("presser", ["101", "102"])
+def test_who_consults_leaves_the_two_to_each_other(sim: Sim, presser: str) -> None:
+    consulting(sim, presser=presser)
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    other = b if presser == "101" else a
+    c.answer()
+    sim.advance(2)
+    sim.phone(presser).hang_up()
+    sim.advance(2)
+    assert other.talks_to(c)
+    other.hang_up()
+    assert a.idle and b.idle and c.idle
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("presser", ["101", "102"])
+def test_the_colleague_leaves(sim: Sim, presser: str) -> None:
+    consulting(sim, presser=presser)
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    c.answer()
+    sim.advance(2)
+    c.hang_up()
+    sim.advance(2)
+    assert a.talks_to(b)
+    b.hang_up()
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("presser", ["101", "102"])
+@pytest.mark.parametrize("answered", [False, True])
+def test_who_waits_leaves(sim: Sim, presser: str, answered: bool) -> None:
+    consulting(sim, presser=presser)
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    waiting, asking = (b, a) if presser == "101" else (a, b)
+    if answered:
+        c.answer()
+        sim.advance(2)
+    waiting.hang_up()
+    sim.advance(2)
+    if answered:
+        assert asking.talks_to(c)
+    else:
+        assert c.ringing
+    asking.hang_up()
+    sim.advance(2)
+    assert a.idle and b.idle and c.idle
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("presser", ["101", "102"])
+def test_who_asks_leaves_while_it_rings(sim: Sim, presser: str) -> None:
+    consulting(sim, presser=presser)
+    sim.phone(presser).hang_up()
+    sim.advance(2)
+    assert all(sim.phone(number).idle for number in ("101", "102", "103"))
+    sim.assert_idle()
+
+
+def test_a_busy_colleague(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    c.is_busy()
+    a.dials("102")
+    b.answer()
+    b.presses("*2103")
+    assert b.hears("not-available")
+    sim.advance(8)
+    assert a.talks_to(b)
+
+
+def test_the_call_is_ended_meanwhile_by_the_administrator(sim: Sim) -> None:
+    consulting(sim)
+    sim.phone("103").answer()
+    sim.advance(2)
+    for call in list(sim.exchange.exchange.switchboard.calls.values()):
+        call.end("the administrator")
+    sim.advance(2)
+    assert all(sim.phone(number).idle for number in ("101", "102", "103"))
+    sim.assert_idle()
+
+
+def test_keys_by_info_count_and_strangers_press_to_no_effect(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("102")
+    b.answer()
+    a.phone.presses("*2103", form="INFO")
+    sim.settle()
+    assert c.ringing
+    a.hang_up()
+    sim.advance(2)
+    sim.assert_idle()
+
+
+def test_a_callee_is_asked_before_it_is_connected(sim: Sim) -> None:
+    a, b = sim.phone("101"), sim.phone("102")
+    a.dials("8102")
+    b.answer()
+    assert b.hears("main-menu")
+    assert a.phone.hears_ringing
+    b.presses("1")
+    sim.advance(2)
+    assert a.talks_to(b)
+    b.hang_up()
+    assert a.idle
+    a.dials("8102")
+    b.answer()
+    b.presses("2")
+    assert a.hears("not-available")
+    sim.advance(5)
+    assert a.idle and b.idle
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_works_with_loss(sim: Sim, seed: int) -> None:
+    consulting(sim)
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    sim.network(loss=0.15, seed=seed)
+    c.answer()
+    sim.advance(20)
+    b.presses("*1")
+    sim.advance(40)
+    assert b.idle
+    assert a.talks_to(c)
+    c.hang_up()
+    sim.advance(70)
+    sim.assert_idle()
+
+
+def test_the_caller_leaves_two_whom_it_has_rung_to_each_other(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("7102")
+    b.answer()
+    c.answer()
+    sim.advance(3)
+    assert a.idle
+    assert b.talks_to(c)
+    c.hang_up()
+    assert b.idle
+    sim.assert_idle()
+
+
+def test_the_caller_talks_to_one_and_then_to_another(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("6102")
+    b.answer()
+    c.answer()
+    sim.advance(2)
+    assert a.talks_to(b) and not a.talks_to(c)
+    a.presses("*1")
+    sim.advance(2)
+    assert a.talks_to(c) and not a.talks_to(b)
+    a.presses("*2")
+    sim.advance(2)
+    assert a.talks_to(b)
+    b.hang_up()
+    sim.advance(2)
+    assert a.idle and c.idle
+    sim.assert_idle()
+
+
+def test_legs_are_hung_up_with_the_call(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("6102")
+    b.answer()
+    c.answer()
+    sim.advance(2)
+    a.hang_up()
+    sim.advance(2)
+    assert b.idle and c.idle
+    sim.assert_idle()
+
+
+def says(error: str, script: Callable[[Call], Coroutine[Any, Any, object]]) -> None:
+    """A script says what is wrong with it."""
+    told: list[str] = []
+
+    async def careful(call: Call) -> None:
+        try:
+            await script(call)
+        except (TypeError, ValueError, RuntimeError) as wrong:
+            told.append(str(wrong))
+
+    wrong = Plan()
+    wrong.internal("600")(careful)
+    Sim(wrong, trace=False).phone("101").dials("600")
+    assert error in "".join(told)
+
+
+def test_what_is_used_wrongly_says_so() -> None:
+    async def peer(call: Call) -> None:
+        await call.peer.hang_up()
+
+    async def nobody(call: Call) -> None:
+        await call.ring()
+
+    async def no_leg(call: Call) -> None:
+        await call.bridge(ext("101"))  # type: ignore[arg-type]
+
+    async def no_keys(call: Call) -> None:
+        await call.talk(GONE, until=["1x"])
+
+    async def gone(call: Call) -> None:
+        await GONE.join(GONE)
+
+    says("call.peer is for @plan.in_call", peer)
+    says("ring() needs somebody to call", nobody)
+    says("bridge() takes a leg", no_leg)
+    says("until is of sequences of keys", no_keys)
+    says("ring() returns a leg", gone)
+
+
+def test_a_sequence_is_checked_when_the_file_is_loaded() -> None:
+    with pytest.raises(Fault, match="does not fit its pattern"):
+
+        @Plan().in_call("*2<number:1XX>")
+        async def without(call: Call) -> None: ...
+
+
+def test_blind_transfer_by_keys(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("102")
+    b.answer()
+    b.presses("#1103")
+    assert b.idle
+    assert c.ringing
+    c.answer()
+    sim.advance(2)
+    assert a.talks_to(c)
+    a.hang_up()
+    sim.advance(2)
+    assert c.idle
+    sim.assert_idle()
+
+
+def test_who_was_transferred_to_nobody_comes_back(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("102")
+    b.answer()
+    b.presses("#1103")
+    assert c.ringing
+    c.decline()
+    sim.advance(2)
+    assert b.ringing
+    b.answer()
+    sim.advance(2)
+    assert a.talks_to(b)
+    b.hang_up()
+    sim.advance(2)
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("number", ["104", "102", "101"])
+def test_what_may_not_be_transferred_goes_on(sim: Sim, number: str) -> None:
+    """To whom the plan's policy forbids, to oneself, to the other one."""
+    a, b = sim.phone("101"), sim.phone("102")
+    sim.phone("104")
+    a.dials("102")
+    b.answer()
+    b.presses(f"#1{number}")
+    assert b.hears("not-available")
+    sim.advance(8)
+    assert a.talks_to(b)
+
+
+def test_transfer_while_the_policy_thinks_for_ever(sim: Sim, logged_errors: Callable[[], list[LogEvent]]) -> None:
+    a, b = sim.phone("101"), sim.phone("102")
+    a.dials("102")
+    b.answer()
+    b.presses("#1105")
+    sim.advance(12)
+    assert len(logged_errors()) == 1
+    assert b.hears("not-available")
+    a.hang_up()
+    sim.advance(2)
+    assert b.idle
+    sim.assert_idle()
