@@ -127,7 +127,7 @@ class Party:
     :ivar settled: whether one of the two has offered something else before the answer: so the first offer had its own
         before that, and the 2xx brings none (RFC 3261 13.2.1).
     :ivar handover: while it has yet to be offered what the other party says.
-    :ivar link: the trunk that leads to it, once it has answered; None where none does.
+    :ivar link: the trunk that it has come by, or by which it has answered; None for none.
     :ivar holds: whether it has put the other one on hold.
     :ivar pressed: who wants to know the keys that it presses while it talks; None for nobody.
     :ivar own_offer: whether it has yet to answer an offer that is not the other party's.

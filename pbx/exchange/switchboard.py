@@ -190,20 +190,20 @@ class Switchboard:
         if not self._occupancy.has_room(""):  # but not for this address only
             raise no_room()
         caller = self.trunks.caller_of(request, link)
-        self._take(by_invite(self, transaction, caller, self.trunks.did_of(request, link)))
+        bridge = by_invite(self, transaction, caller, self.trunks.did_of(request, link))
+        bridge.party.link = link
+        link.call_began()
+        self._take(bridge)
 
     def _take(self, bridge: Bridge) -> None:
         self._enter(bridge)
         self.dialplan.run(bridge)
 
     def _enter(self, bridge: Bridge) -> None:
-        caller = bridge.caller
         self.calls[bridge.id] = bridge
         self._silences.watch()
-        if caller.trunk:
-            self.trunks.call_began(caller.trunk)
         self._occupancy.enter(bridge.host, anyhow=True)
-        self._doors.call_began(caller)
+        self._doors.call_began(bridge.caller)
         self.observer.call_began(bridge)
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
@@ -332,8 +332,6 @@ class Switchboard:
     def call_ended(self, call: Entry) -> None:
         """A call is over."""
         if self.calls.pop(call.id, None) is not None:
-            if call.caller.trunk:
-                self.trunks.call_ended(call.caller.trunk)
             self._occupancy.leave(call.host)
             self._doors.call_ended(call.caller)
 

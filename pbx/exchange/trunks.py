@@ -138,14 +138,6 @@ class Trunks:
                 return True
         return False
 
-    def call_began(self, name: str) -> None:
-        """A trunk carries one call more."""
-        self._calls[name] += 1
-
-    def call_ended(self, name: str) -> None:
-        """It carries one less."""
-        self._calls[name] -= 1
-
     # Whom we call
 
     def locate(

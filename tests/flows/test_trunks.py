@@ -12,6 +12,7 @@ from pbx.exchange.outcome import Answered, Busy, Declined, Failed, NoAnswer
 from pbx.exchange.thresholds import Thresholds
 from pbx.sip.headers import CONTACT, REASON, RETRY_AFTER
 from pbx.testing.trunk import Gateway
+from pbx.testing.watch import Transfer
 from tests.flows.trunks import ACME, BACKUP, office, outcomes
 
 NUMBER = "014155551234"
@@ -320,6 +321,28 @@ def test_registered_flow_is_known_though_its_address_is_not_listed():
     sim.until(lambda: caller.idle)
     assert caller.call.status == 403
     assert not alice.ringing
+    sim.assert_idle()
+
+
+def test_trunk_carries_a_caller_who_is_transferred_until_it_hangs_up():
+    sim = office(ACME, BACKUP)
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    caller = sim.trunk("acme").call("+15551234567", to="+14155550100")
+    sim.until(lambda: alice.ringing)
+    alice.answers()
+    sim.until(lambda: caller.talking and alice.may_offer)
+    transfer = Transfer(alice, "sip:1002@10.0.0.1")
+    sim.until(lambda: bob.ringing)
+    link = sim.exchange.trunks.links["acme"]
+    assert link.calls == 1
+    bob.answers()
+    sim.until(lambda: transfer.over and alice.idle)
+    sim.advance(8)
+    assert sim.talk(caller, bob)
+    assert link.calls == 1
+    bob.hangs_up()
+    sim.until(lambda: caller.idle)
+    assert link.calls == 0
     sim.assert_idle()
 
 
