@@ -14,7 +14,6 @@ LEFT_OUT = {
     "2.6": "What is transferred is a conversation by MESSAGE: a REFER that asks for another method is answered 403.",
     "2.10": "The phones mix by themselves; where we do it, all dial a room (tests/flows/test_conferences).",
     "2.11": "The same, joined by Join (RFC 3911), which is not ours.",
-    "2.15": "Parking is a number that the dialplan has for it, and no REFER to a server of its own (docs/dialplan).",
     "2.17": "The phone's affair: it watches a lamp (tests/flows/test_lamps), and dials when that is out.",
     "2.18": "It is a REFER outside of calls, which only an application would send: 403.",
 }
@@ -27,6 +26,21 @@ async def extension(call: Call, number: str) -> None:
     """An extension with an assistant: for who is busy, or does not answer."""
     await call.dial(ext(number), timeout=10)
     await call.dial(ext("1003"), timeout=20)
+
+
+@plan.internal("71<number:1XXX>")
+async def own_wishes(call: Call, number: str) -> None:
+    """An extension whose user has said where its calls are to go."""
+    await call.dial(ext(number), timeout=10)
+
+
+@plan.internal("799")
+async def park(call: Call) -> None:
+    """The park server: whoever is transferred here waits, whoever dials it has that call."""
+    if call.transferred:
+        await call.park("799")
+    elif not await call.retrieve("799"):
+        await call.reject(404)
 
 
 @plan.internal("701")
@@ -141,23 +155,28 @@ def test_2_5_transfer_attended(sim, alice, bob, carol):
     talk_ends(sim, alice, carol)
 
 
-@flow("1001", "1003", plan=plan)
-def test_2_7_call_forwarding_unconditional(sim, alice, carol):
-    talk_begins(sim, alice, carol, "701")
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_7_call_forwarding_unconditional(sim, alice, bob, carol):
+    sim.exchange.directory.change("1002", "forward_always", "711003")
+    talk_begins(sim, alice, carol, "711002")
+    assert bob.call is None
     talk_ends(sim, carol, alice)
 
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_2_8_call_forwarding_busy(sim, alice, bob, carol):
+    sim.exchange.directory.change("1002", "forward_busy", "711003")
     bob.busy = True
-    talk_begins(sim, alice, carol, "1002")
+    talk_begins(sim, alice, carol, "711002")
     talk_ends(sim, alice, carol)
     assert bob.idle
 
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_2_9_call_forwarding_no_answer(sim, alice, bob, carol):
-    alice.invites("1002")
+    sim.exchange.directory.change("1002", "forward_no_answer", "711003")
+    sim.exchange.directory.change("1002", "forward_no_answer_after", 8)
+    alice.invites("711002")
     sim.until(lambda: bob.ringing)
     sim.until(lambda: carol.ringing)
     sim.until(lambda: bob.idle)
@@ -195,6 +214,20 @@ def test_2_14_outgoing_call_screening(sim, alice):
     alice.invites("90900123456")
     sim.until(lambda: alice.idle)
     assert alice.call.status == 403
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_15_call_park(sim, alice, bob, carol):
+    talk_begins(sim, alice, bob, "1002")
+    transfer = Transfer(bob, "sip:799@10.0.0.1")
+    sim.until(lambda: transfer.over and bob.idle)
+    assert transfer.status == 200
+    sim.advance(4)
+    carol.invites("799")
+    sim.until(lambda: carol.talking)
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    talk_ends(sim, carol, alice)
 
 
 @flow("1001", "1002", "1002", plan=plan)

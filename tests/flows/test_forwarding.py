@@ -238,6 +238,25 @@ def test_a_circle_of_forwarding_ends():
     sim.assert_idle()
 
 
+def test_phones_that_send_a_call_to_each_other_end_it():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    alice.invites("1002")
+    for phone, other in ((bob, "1003"), (carol, "1002")):
+        sim.until(lambda phone=phone: phone.ringing)
+        phone.declines(302, (CONTACT.field(f"<sip:{other}@10.0.0.1>"),))
+    sim.until(lambda: bob.ringing)
+    bob.declines(302, (CONTACT.field("<sip:1003@10.0.0.1>"),))
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 482 and carol.idle
+    alice.invites("1002")
+    for _ in range(2):
+        sim.until(lambda: bob.ringing)
+        bob.declines(302, (CONTACT.field("<sip:1002@10.0.0.1>"),))
+    sim.until(lambda: alice.idle)
+    assert alice.call.status == 482
+    sim.assert_idle()
+
+
 def test_five_hops_at_most_those_included_that_the_call_has_come_with():
     sim, (_bob, carol) = office("1002", "1003", plan=plan, trunks=[ACME])
     sets(sim, "1002", forward_always="1003")
