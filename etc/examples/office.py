@@ -1,11 +1,27 @@
-"""An office: two phones and then a mailbox, a menu, hours and a night switch, and calls to the outside by two trunks.
+"""An office: two phones and then a mailbox, a menu, hours and a night switch, transfers by phones and by keys, calls to
+the outside by two trunks.
 
 Its tests are in tests/testing/test_dialplan_tasks.py.
 """
 
 from __future__ import annotations
 
-from pbx.dialplan import Answered, Busy, Call, Declined, Failed, Plan, ext, group, mailbox, prompt, trunk
+from pbx.dialplan import (
+    Answered,
+    Busy,
+    Call,
+    Declined,
+    Failed,
+    NoAnswer,
+    Plan,
+    Transfer,
+    Unreachable,
+    ext,
+    group,
+    mailbox,
+    prompt,
+    trunk,
+)  # fmt: skip
 from pbx.dialplan.hours import Holidays, Hours
 
 plan = Plan()
@@ -43,6 +59,22 @@ async def front_desk(call: Call) -> None:
         await call.play(prompt("closed"))
         return await call.voicemail(mailbox("office"))
     await main_menu(call)
+
+
+@plan.on_transfer
+async def allow_transfer(transfer: Transfer) -> bool:
+    return transfer.target.is_internal or transfer.by.may("transfer-out")
+
+
+@plan.in_call("*2<number:1XX>")
+async def consult(call: Call, number: str) -> None:
+    async with call.peer.on_hold(music="hold"):
+        match await call.ring(ext(number), timeout=25):
+            case Answered(leg=colleague):
+                if await call.talk(colleague, until=("*1", "*3")) == "*1":
+                    await call.peer.join(colleague)
+            case Busy() | NoAnswer() | Unreachable():
+                await call.play(prompt("not-available"))
 
 
 @plan.outbound("0<number:e164>", allow="international")

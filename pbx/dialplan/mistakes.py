@@ -60,7 +60,7 @@ class Reading:
 
     def _in_coroutine(self, function: ast.AsyncFunctionDef) -> Iterator[Fault]:
         call = _call_of(function)
-        waited = {id(node.value) for node in ast.walk(function) if isinstance(node, ast.Await)}
+        waited = {id(one) for node in ast.walk(function) if isinstance(node, ast.Await) for one in _values(node.value)}
         given = {id(one) for node in ast.walk(function) if isinstance(node, ast.Call) for one in node.args}
         for node in ast.walk(function):
             if isinstance(node, ast.Attribute) and _is_name(node.value, call):
@@ -160,6 +160,19 @@ class Reading:
 
     def _found(self, node: ast.expr | ast.stmt | ast.ExceptHandler, what: str, remedy: str) -> Fault:
         return Fault(self._path, node.lineno, what, remedy)
+
+
+def _values(node: ast.expr) -> Iterator[ast.expr]:
+    """What an expression may be: itself, or each branch of it."""
+    match node:
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from _values(body)
+            yield from _values(orelse)
+        case ast.BoolOp(values=values):
+            for value in values:
+                yield from _values(value)
+        case _:
+            yield node
 
 
 def _containers(tree: ast.Module) -> Iterator[str]:

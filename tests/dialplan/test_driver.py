@@ -356,7 +356,7 @@ async def waits_for_what_it_cannot(call: Call) -> None:
 def test_a_circle_without_anything_to_wait_for_is_ended_and_told(script: Script, logged_errors: Errors) -> None:
     class Hasty(ScriptedBridge):
         def dial(
-            self, targets: Sequence[Target], timeout: float, progress_within: float | None = None, caller_id: str = ""
+            self, targets: Sequence[Target], timeout: float, *given: object, **options: object
         ) -> Deferred[Outcome]:
             return succeed(Unreachable())
 

@@ -132,6 +132,7 @@ def test_what_is_well_is_left_alone(tmp_path: Path) -> None:
             raise
         finally:
             await call.run(time.sleep, 1)
+        await (later(call) if number == "101" else call.reject(404))
 
 
     async def later(call: Call) -> None:

@@ -107,10 +107,10 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.timeout(2 * RELOADS + 60)
+@pytest.mark.timeout(4 * RELOADS + 90)
 def test_no_call_is_dropped_while_the_plan_is_reloaded_again_and_again() -> None:
     port = free_port("127.0.0.3")
-    calls = RATE * (RELOADS + 3)
+    calls = RATE * (2 * RELOADS + 3)  # a busy machine takes longer than a second for each
     with Exchange("from pbx.dialplan import Plan\n\nplan = Plan()\n", security=TRUSTING) as exchange:
         folder, sizes = exchange.folder, []
         (folder / "dialplan.py").write_text(DIALS.format(port=port))
@@ -129,7 +129,7 @@ def test_no_call_is_dropped_while_the_plan_is_reloaded_again_and_again() -> None
                 [row] = ask(folder / "pbx.sock", "reload")  # type: ignore[misc]
                 assert row["old_plans"] >= 1
                 sizes.append(resident(exchange.pid))
-            assert caller.finish(40).successful == calls
+            assert caller.finish(2 * RELOADS + 40).successful == calls
         status = exchange.status()
         assert (status["calls"], status["old_plans"]) == (0, 0)
         print(f"{RELOADS} reloads: {sizes[0] / 2**20:.1f} MiB after the first, {sizes[-1] / 2**20:.1f} after the last")

@@ -130,6 +130,30 @@ def test_transfer_sends_the_caller_on(sim: Sim) -> None:
     assert c.talks_to(b) and a.idle
 
 
+@pytest.mark.parametrize("key", ["*1", "*3"])
+def test_a_colleague_is_asked_by_keys_and_gets_the_caller_or_not(sim: Sim, key: str) -> None:
+    a, b = sim.phone("101"), sim.phone("102")
+    c = sim.trunk("acme").call("+15551234567", to="+14155550100")
+    a.answer()
+    a.presses("*2102")
+    sim.advance(4)
+    assert b.ringing
+    b.answer()
+    assert a.talks_to(b)
+    a.presses(key)
+    sim.advance(8)
+    assert c.talks_to(b if key == "*1" else a)
+    assert a.idle is (key == "*1")
+
+
+def test_only_who_may_transfers_to_the_outside(sim: Sim) -> None:
+    a = sim.phone("101")
+    c = sim.phone("100").dials("101")
+    a.answer()
+    assert a.transfer(to="00142255501") == 403
+    assert a.talks_to(c)
+
+
 def test_an_emergency_call_goes_out_whoever_makes_it(sim: Sim) -> None:
     backup = sim.trunk("backup")
     sim.trunk("acme").falls_silent()
