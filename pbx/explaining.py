@@ -54,16 +54,48 @@ class _Observed:
         intercom: bool = False,
     ) -> Any:
         """The plan rings somebody."""
+        self.rings(targets, timeout, caller_id, intercom)
+        return self.bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
+
+    @property
+    def legs(self) -> _ObservedLegs:
+        """The legs of the call."""
+        return _ObservedLegs(self.bridge.legs, self)
+
+    def rings(self, targets: Sequence[Callee], timeout: float, caller_id: str, intercom: bool) -> None:
+        """Write down who is rung."""
         shown = (f" as {caller_id}" if caller_id else "") + (" by intercom" if intercom else "")
         self.said.append(f"rings {', '.join(map(str, targets))}{shown} for {timeout:g} s")
         for target in targets:
             self.rung.extend(target.members if isinstance(target, GroupTarget) else (target,))
-        return self.bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:
         """The plan sends the caller elsewhere."""
         self.said.append(f"sends the caller to {', '.join(uris)}")
         self.bridge.redirect(uris, status)
+
+
+class _ObservedLegs:
+    """The legs of a call that is looked at."""
+
+    def __init__(self, legs: Any, bridge: _Observed) -> None:
+        self._legs = legs
+        self._bridge = bridge
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._legs, name)
+
+    def ring(
+        self,
+        targets: Sequence[Callee],
+        timeout: float,
+        progress_within: float | None,
+        caller_id: str,
+        intercom: bool = False,
+    ) -> Any:
+        """The plan rings somebody apart."""
+        self._bridge.rings(targets, timeout, caller_id, intercom)
+        return self._legs.ring(targets, timeout, progress_within, caller_id, intercom)
 
 
 class _Observer:

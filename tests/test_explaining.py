@@ -45,6 +45,11 @@ async def team(call: Call) -> None:
     await call.dial(group("102", "103", strategy=in_turn, ring_for=10))
 
 
+@plan.internal("701")
+async def screened(call: Call) -> None:
+    await call.ring(ext("102"), timeout=15)
+
+
 @plan.outbound("9<number:any>", allow="international")
 async def outbound(call: Call, number: str) -> None:
     await call.reject(503)
@@ -68,6 +73,10 @@ def test_a_group_is_told_with_its_strategy_and_its_members_react() -> None:
     lines = said("101", "700")
     assert "if answered: rings 102, 103 (in turn) for 60 s; the caller is answered" in lines
     assert "if busy: rings 102, 103 (in turn) for 60 s; the caller gets 486" in lines
+
+
+def test_who_is_rung_apart_is_told_too() -> None:
+    assert "if busy: rings 102 for 15 s; the caller gets 480" in said("101", "701")
 
 
 def test_the_route_the_others_and_each_outcome() -> None:

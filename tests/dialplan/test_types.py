@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pbx.dialplan import Call, Failed, Outcome, Plan, ext, group, mailbox, prompt, room, trunk, uri
+from pbx.dialplan import Answered, Call, Failed, Outcome, Plan, ext, group, mailbox, prompt, room, trunk, uri
 from pbx.dialplan.hours import Holidays, Hours
 from pbx.testing import Sim
 
@@ -91,6 +91,16 @@ async def extension(call: Call, number: str) -> None:
     async for frame in call.audio():
         frame.upper(7)  # call-arg
     await call.send("pcm")  # arg-type
+    match await call.ring(ext(number), timeout=25):
+        case Answered(leg=colleague):
+            await call.bridge(colleague)
+            await call.bridge("102")  # arg-type
+            await call.talk(ext(number))  # arg-type
+            await call.talk(colleague, until=1)  # arg-type
+            await colleague.join(number)  # arg-type
+    await call.ring("102")  # arg-type
+    await call.transfer(102)  # arg-type
+    await call.peer.hold()  # attr-defined
     price: str = await call.run(cost, number)  # arg-type
     await call.run(cost, 7)  # arg-type
 
@@ -128,6 +138,15 @@ async def ours(call: Call) -> None: ...
 
 @plan.on_exception  # arg-type
 async def failed(call: Call) -> None: ...
+
+
+@plan.in_call(2)  # arg-type
+async def pressed(call: Call) -> None: ...
+
+
+@plan.on_transfer  # arg-type
+async def may_transfer(transfer: Call) -> bool:
+    return True
 
 
 @stateful.internal("603")
