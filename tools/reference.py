@@ -12,6 +12,7 @@ from typing import Any
 import pbx.dialplan as words
 from pbx.dialplan import Call, Plan, groups
 from pbx.dialplan.hours import Holidays, Hours
+from pbx.dialplan.plan_leg import PlanLeg
 from pbx.exchange.caller import Caller
 from pbx.testing import Sim, SimPhone, SimTrunk
 
@@ -42,6 +43,8 @@ def page() -> str:
         HEAD,
         *_class("A call", "call", Call),
         *_class("A plan", "plan", Plan),
+        *_class("A leg: what `ring` returns in `Answered`, and `call.peer`", "leg", PlanLeg),
+        *_class("A transfer, as `@plan.on_transfer` gets it", "transfer", words.Transfer),
         *_class("A caller: `call.caller`, `call.user`", "call.caller", Caller),
         "## Targets, sounds and whole routes\n",
         *(part for name in functions for part in _member("", name, getattr(words, name))),
@@ -61,7 +64,7 @@ def page() -> str:
 def _class(title: str, variable: str, kind: type) -> Iterator[str]:
     """A chapter: what the class is, then its public members in the order of their names."""
     yield f"## {title}\n"
-    if kind is not Call:  # which nobody makes but the exchange
+    if kind not in (Call, PlanLeg):  # which nobody makes but the exchange
         yield _documented(kind)
     for name, member in sorted(inspect.getmembers(kind, _is_ours)):
         if not name.startswith("_") and f"{variable}.{name}" not in LEFT_OUT:
