@@ -6,6 +6,7 @@ etc/examples/office.py has more: trunks and who takes over when one fails, hours
 from __future__ import annotations
 
 from pbx.dialplan import (
+    Answered,
     Busy,
     Call,
     NoAnswer,
@@ -160,6 +161,24 @@ async def park(call: Call, *slots: str) -> None:
         if outcome or not call.answered:
             return
     await call.voicemail(mailbox(call.caller.number))
+
+
+@plan.in_call("*2<number:1XXX>")
+async def consult(call: Call, number: str) -> None:
+    """Pressed during a conversation, for phones without such buttons: ask a colleague; *1 connects, *3 comes back."""
+    async with call.peer.on_hold():
+        outcome = await call.ring(ext(number), timeout=25)
+        if not isinstance(outcome, Answered):
+            await call.play(tone("busy" if isinstance(outcome, Busy) else "congestion"))
+        elif await call.talk(outcome.leg, until=("*1", "*3")) == "*1":
+            await call.peer.join(outcome.leg)
+
+
+@plan.in_call("#1<number:1XXX>")
+async def send(call: Call, number: str) -> None:
+    """Pressed during a conversation: send the other one to a colleague, and hang up."""
+    if not await call.transfer(number):
+        await call.play(tone("congestion"))
 
 
 @plan.outbound("*80<number:1XXX>", allow="intercom")

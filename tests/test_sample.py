@@ -116,3 +116,26 @@ def test_a_call_is_parked_and_retrieved():
     assert alice.talks_to(carol)
     carol.hang_up()
     sim.assert_idle()
+
+
+def test_keys_during_a_conversation_ask_a_colleague_and_send_the_other_one_on(sim):
+    alice, bob, carol = (sim.phone(number) for number in ("1001", "1002", "1003"))
+    alice.dials("1002")
+    bob.answer()
+    bob.presses("*21003")
+    carol.answer()
+    bob.presses("*3")
+    sim.advance(2)
+    assert alice.talks_to(bob) and carol.idle
+    bob.presses("*21003")
+    carol.answer()
+    bob.presses("*1")
+    sim.advance(2)
+    assert bob.idle and alice.talks_to(carol)
+    alice.presses("#11002")
+    assert alice.idle and bob.ringing
+    bob.answer()
+    assert carol.talks_to(bob)
+    bob.hang_up()
+    sim.advance(2)
+    sim.assert_idle()
