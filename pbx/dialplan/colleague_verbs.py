@@ -54,6 +54,9 @@ class ColleaguesCall(Protocol):
     def pick_up(self, number: str) -> bool:
         """Let the caller, who is answered, answer for it and leave this call; False where it rings no more."""
 
+    def tell(self, number: str, words: str) -> None:
+        """Tell the phones of an extension something about this call."""
+
     def leave(self) -> Party:
         """Let the caller, who is answered, go to another call; this one is over."""
 
@@ -115,7 +118,8 @@ class ColleagueVerbs:
     async def park(self, *slots: str, timeout: float = PARKING_LIMIT, music: str = "hold") -> Outcome:
         """Answer, and let the caller wait with music until somebody retrieves it; return when that one has hung up.
 
-        :param slots: the numbers of the slots; it waits in the first that is free.
+        :param slots: the numbers of the slots; it waits in the first that is free. Where there are several, the phone
+            of who has transferred the call is told which one, by MESSAGE.
         :param timeout: seconds for which it waits.
         :param music: the name of a file in the prompts' folder `music`.
         :returns: `Busy` where no slot is free, and the caller is not answered then; `NoAnswer` when nobody has
@@ -131,6 +135,8 @@ class ColleagueVerbs:
         parked = parking.park(slots, bridge.party.identity, timeout)
         if parked is None:
             return Busy()
+        if self.transferred and len(slots) > 1:
+            bridge.tell(bridge.caller.number, f"{parked.caller.name or parked.caller.number} waits at {parked.slot}")
         try:
             async with self.on_hold(music):
                 party = await parked.taken

@@ -107,6 +107,9 @@ class Board(Protocol):
     def is_ours(self, host: str) -> bool:
         """Whether a URI's host is one of our domains or addresses."""
 
+    def tell(self, sender: Caller, number: str, words: str) -> None:
+        """Tell the phones of an extension something, by MESSAGE."""
+
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
 

@@ -146,6 +146,10 @@ class Bridge(Conversation):
         session = self._board.ringing_for(self.caller, number)
         return session is not None and pick_up(session, self.leave())
 
+    def tell(self, number: str, words: str) -> None:
+        """Tell the phones of an extension something about this call, in the name of what was dialled."""
+        self._board.tell(Caller(self.number, "", Source.INTERNAL), number, words)
+
     def leave(self) -> Party:
         """Let the caller, whom we have answered, go to another call; this one is over."""
         party = self.party

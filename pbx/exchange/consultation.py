@@ -176,6 +176,9 @@ class Consultation:
         """It talks, and picks up nothing meanwhile."""
         return False
 
+    def tell(self, number: str, words: str) -> None:
+        """Nobody is parked meanwhile of whom there would be something to tell."""
+
     def leave(self) -> Party:
         """It stays: nothing is picked up or retrieved meanwhile.
 

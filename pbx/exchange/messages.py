@@ -107,6 +107,19 @@ class Posting:
             self._told()
 
 
+class _Unheeding:
+    """Who does not ask what became of a letter (`pbx.exchange.letter.LetterUser`)."""
+
+    def letter_taken(self, letter: Letter) -> None:
+        """It has arrived."""
+
+    def letter_over(self, letter: Letter) -> None:
+        """It has not."""
+
+
+_UNHEEDING = _Unheeding()
+
+
 class Messages:
     """All messages under way, and those that are kept.
 
@@ -160,6 +173,16 @@ class Messages:
         if not posting.start(text, found, request.max_forwards - 1):
             self._told(number)
             raise Malformed(513, "")
+
+    def tell(self, sender: Caller, number: str, words: str) -> None:
+        """Tell the phones of an extension something of our own. Nothing is kept for who is away.
+
+        :param sender: in whose name.
+        """
+        found = self._locate(ExtensionTarget(number), False)
+        if isinstance(found, list):
+            text = Text(sender, (), "text/plain;charset=utf-8", words.encode("utf-8", "replace"))
+            Letter(self._agent, _UNHEEDING, text).post(found)
 
     def _told(self, number: str) -> None:
         self._under_way[number] -= 1

@@ -273,6 +273,10 @@ class Switchboard:
                 return None
         return _internal(extension)
 
+    def tell(self, sender: Caller, number: str, words: str) -> None:
+        """Tell the phones of an extension something, by MESSAGE."""
+        self.messages.tell(sender, number, words)
+
     def is_engaged(self, number: str) -> bool:
         """Whether an extension is in a call."""
         return any(bridge.is_with(number) for bridge in self.calls.values())

@@ -112,6 +112,7 @@ def test_who_waits_hangs_up_and_the_slot_is_free():
     connect(sim, alice, bob)
     sim.until(lambda: bob.may_offer)
     parks(sim, bob, alice)
+    assert bob.told == []  # who has named the slot knows it
     alice.hangs_up()
     sim.advance(1)
     assert len(sim.exchange.parking) == 0
@@ -145,6 +146,7 @@ def test_the_first_slot_that_is_free():
         connect(sim, one, other)
         sim.until(lambda other=other: other.may_offer)
         parks(sim, other, one, "*70")
+    assert dave.told == [("MESSAGE", b"Phone 1003 waits at 702")]
     bob.invites("702")
     sim.until(lambda: bob.talking)
     sim.advance(8)
