@@ -3,26 +3,40 @@
 Datagrams go in at the transport and come out at its socket; the phones on both ends are templates, so that nearly all
 that is measured is the exchange. `python -m bench.loop CALLS` makes that many calls and nothing else: the difference
 between two counts of instructions (`valgrind --tool=cachegrind --cache-sim=no`) is exact on any machine, however busy.
+`--records` has each call's record written into SQLite, `--trace` its messages kept.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import re
-import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 
 from pbx.clock import ReactorClock
 from pbx.dialplan import Call, Plan, uri
 from pbx.sip.identifiers import Identifiers
+from pbx.store import migration
+from pbx.store.database import open_database
+from pbx.store.records import RecordTable
+from pbx.store.store import BATCH
 from pbx.testing.exchange import MemoryMessages, at_once
 from pbx.wiring import Exchange
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CALLER, CALLEE = ("192.0.2.4", 5060), ("192.0.2.9", 5060)
 HOST = "192.0.2.1"
 PACE = 0.125  # seconds from one call to the next: after 300 of them as many transactions end as begin
+TRACED = (1000, 16 * 2**20)  # what the configuration has by default
 WARM = 400  # calls that do not count
 
 _SDP = (
@@ -132,14 +146,33 @@ class NoStore:
     def forget(self, number: str, contact: str) -> None: ...
 
 
+class AtOnce:
+    """Asks the database without another thread (`pbx.store.store.Worker`)."""
+
+    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Do it."""
+        return succeed(work(*args, **kwargs))
+
+
 class Loop:
     """An exchange, and two phones that are nothing but templates."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None, traced: tuple[int, int] | None = None) -> None:
+        """
+        :param folder: for the database of records; None: there are none.
+        :param traced: of how many calls messages are kept, and in how many bytes.
+        """
         self.reactor = Standstill()
         self.wire = Wire()
         source = random.Random(1)
         sockets: Any = Ports()
+        records = None
+        self.store_clock: Any = None
+        if folder is not None:
+            url = f"sqlite:///{folder}/pbx.db"
+            migration.upgrade(url)
+            self.store_clock = Clock()
+            records = RecordTable(open_database(url), self.store_clock, AtOnce())
         self.exchange = Exchange(
             ReactorClock(self.reactor),
             Identifiers(source.randbytes),
@@ -150,6 +183,8 @@ class Loop:
             aside=at_once,
             realm="pbx",
             secret=source.randbytes(32),
+            records=records,
+            traced=traced,
         )
         self.receive = self.exchange.listen(self.wire).datagram_received
 
@@ -202,11 +237,13 @@ class Loop:
         bye = next(packet for packet in wire.take(2) if packet.startswith("BYE"))
         self.respond(bye, "200 OK", n)
         assert not wire.sent
+        if self.store_clock is not None and n % 25 == 0:  # at 100 calls/s, a batch has so many
+            self.store_clock.advance(BATCH)
 
 
-def measure(calls: int) -> float:
-    """CPU seconds of so many calls, after some that do not count."""
-    loop = Loop()
+def measure(calls: int, folder: Path | None = None, traced: tuple[int, int] | None = None) -> float:
+    """CPU seconds of so many calls, after some that do not count; the rest as in `Loop`."""
+    loop = Loop(folder, traced)
     for n in range(WARM):
         loop.call(n)
     start = time.process_time()
@@ -216,5 +253,11 @@ def measure(calls: int) -> float:
 
 
 if __name__ == "__main__":
-    count = int(sys.argv[1])
-    print(f"{1e6 * measure(count) / max(1, count):.1f} µs")
+    parser = argparse.ArgumentParser(prog="python -m bench.loop", description=__doc__)
+    parser.add_argument("calls", type=int)
+    parser.add_argument("--records", action="store_true", help="write the records of calls")
+    parser.add_argument("--trace", action="store_true", help="keep the messages of the last calls")
+    given = parser.parse_args()
+    with TemporaryDirectory() as name:
+        spent = measure(given.calls, Path(name) if given.records else None, TRACED if given.trace else None)
+    print(f"{1e6 * spent / max(1, given.calls):.1f} µs")

@@ -11,15 +11,13 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from bench.loop import HOST, Ports, Standstill, Wire
+from bench.loop import HOST, AtOnce, Ports, Standstill, Wire
 from pbx.clock import ReactorClock
 from pbx.dialplan import Plan
 from pbx.exchange.thresholds import Thresholds
@@ -33,9 +31,6 @@ from pbx.store.store import BATCH, Store, read_accounts
 from pbx.testing.exchange import MemoryMessages, at_once
 from pbx.wiring import Exchange
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 PACE = 1 / 256  # seconds from one registration to the next
 PHONES = 5000  # with their extensions; the next round registers them anew
 WARM = 200  # registrations that do not count
@@ -48,14 +43,6 @@ _REGISTER = (
     "Max-Forwards: 70\r\nUser-Agent: sipp-bench\r\nContent-Length: 0\r\n\r\n"
 )
 _CHALLENGE = re.compile(r"^WWW-Authenticate: (.*)\r$", re.MULTILINE)
-
-
-class AtOnce:
-    """Asks the database without another thread (`pbx.store.store.Worker`)."""
-
-    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        """Do it."""
-        return succeed(work(*args, **kwargs))
 
 
 class Loop:

@@ -12,7 +12,7 @@ from inspect import CO_COROUTINE
 
 from pbx.exchange.fork import Branch
 from pbx.exchange.group import Callee
-from pbx.exchange.observer import Ending, Observed, Unobserving
+from pbx.exchange.observer import By, Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
 from pbx.sip.outbound_session import OutboundSession
@@ -88,7 +88,8 @@ class Tracing(Unobserving):
         self.trace.note(call.id, f"the dialplan goes on: {outcome.text}")
 
     def call_answered(self, call: Observed) -> None:
-        self.trace.note(call.id, "the caller is answered", _place())
+        # Where a callee has answered, it was no line of the dialplan.
+        self.trace.note(call.id, "the caller is answered", _place() if call.party.other is None else None)
 
     def call_entered(self, call: Observed, place: str) -> None:
         self.trace.note(call.id, f"goes to {place}", _place())
@@ -104,7 +105,8 @@ class Tracing(Unobserving):
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
         words = f": {ending.words}" if ending.words else ""
-        self.trace.note(call.id, f"ended by the {ending.by.value}{words}", _place())
+        place = _place() if ending.by is By.PLAN else None
+        self.trace.note(call.id, f"ended by the {ending.by.value}{words}", place)
 
     def _settle(self, call: Observed, branch: Branch) -> None:
         """What an attempt is called is known by now; its session need not be kept for that."""

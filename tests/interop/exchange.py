@@ -86,6 +86,7 @@ class Site:
     :param database: the URL of its database.
     :param dialplan_options: more lines of `[dialplan]`.
     :param advertise: the host that peers outside local networks are told; "": where it is.
+    :param more: further sections.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Site:
         database: str = "sqlite:///pbx.db",
         dialplan_options: str = "",
         advertise: str = "",
+        more: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -124,6 +126,7 @@ class Site:
             text += _TLS
         if security:
             text += f"\n[security]\n{security}\n"
+        text += more
         self.config.write_text(text)
         (folder / "dialplan.py").write_text(dialplan)
         self.argv = [str(_PROGRAMS / "twistd"), "-n", "--pidfile=", "pbx", "--config", str(self.config)]
