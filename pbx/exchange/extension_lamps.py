@@ -202,5 +202,7 @@ class ExtensionLamps(Unobserving):
 
     def _moved(self, number: str, changes: list[Change]) -> None:
         """Bindings have come or gone: perhaps the first, or the last."""
-        if has_turned(changes, len(self._location.contacts(number))):
+        if not self._watched.is_watched(number):
+            self._ended.pop(number, None)
+        elif has_turned(changes, len(self._location.contacts(number))):
             self._changed(number)

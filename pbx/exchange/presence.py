@@ -37,6 +37,9 @@ class Events(Protocol):
     def changed(self, package: str, resource: str) -> None:
         """The state of a resource has changed: tell those who watch it."""
 
+    def is_watched(self, package: str, resource: str) -> bool:
+        """Whether anybody watches it."""
+
     def end(self, package: str, resource: str, reason: str) -> None:
         """A resource may be watched no longer."""
 
@@ -111,7 +114,7 @@ class PresencePackage:
         return extension is not None and extension.enabled
 
     def _moved(self, number: str, changes: list[Change]) -> None:
-        if has_turned(changes, len(self._location.contacts(number))):
+        if self._events.is_watched(NAME, number) and has_turned(changes, len(self._location.contacts(number))):
             self._events.changed(NAME, number)
 
 
