@@ -241,7 +241,8 @@ class Fork:
         self._leave(branch)
         attempt = self._attempt(branch, 200, "OK")
         outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
-        self._cancel((ELSEWHERE,), NOT_SELECTED, 487, ANSWERED_ELSEWHERE)
+        if self._branches:
+            self._cancel((ELSEWHERE,), NOT_SELECTED, 487, ANSWERED_ELSEWHERE)
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:

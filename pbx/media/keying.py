@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from pbx.media.sdes import Crypto, cryptos
 from pbx.media.stream import Stream
@@ -43,6 +44,7 @@ class Terms:
 NO_SRTP = Terms()
 
 
+@cache
 def terms(mode: str, encrypted: bool) -> Terms:
     """The terms of a phone.
 
@@ -103,11 +105,12 @@ def read_answer(stream: Stream, offered: Stream) -> None:
         missing = stream.profile != offered.profile or (stream.profile in SEALED and not stream.keys)
         stream.active = stream.active and not missing
         return
-    ours = {(crypto.tag, crypto.suite): crypto for crypto in offered.offers}
-    theirs = next((crypto for crypto in cryptos(stream.keys) if (crypto.tag, crypto.suite) in ours), None)
-    if theirs is not None:
-        stream.sealed = (ours[theirs.tag, theirs.suite], theirs)
-    elif offered.sealed_only or stream.profile in SEALED:
+    if offered.offers:
+        ours = {(crypto.tag, crypto.suite): crypto for crypto in offered.offers}
+        theirs = next((crypto for crypto in cryptos(stream.keys) if (crypto.tag, crypto.suite) in ours), None)
+        if theirs is not None:
+            stream.sealed = (ours[theirs.tag, theirs.suite], theirs)
+    if stream.sealed is None and (offered.sealed_only or stream.profile in SEALED):
         stream.active = False
 
 

@@ -171,7 +171,7 @@ class Side:
                         stream.kind, self._sockets, self._host, self._clock, self._signalling_host
                     )
                     port.user = self
-                    if stream.kind == "audio":
+                    if stream.kind == "audio" and self.tap is not None:
                         port.tap = self.tap
         except NoPorts:
             self.trim()
