@@ -265,6 +265,7 @@ class Bridge(Conversation):
         """Connect the callee that answered."""
         self._ringing = None
         self.speaking.hush()
+        self._sides.append(peer.side)
         self._keep(peer)
         self.party.part()
         self.party.connect(peer)
