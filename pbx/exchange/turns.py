@@ -42,6 +42,10 @@ class Turns(Unobserving):
         """A callee talks."""
         self._talks(call, branch.destination.number)
 
+    def party_joined(self, call: Observed, party: Party) -> None:
+        """Somebody who has picked it up, say, talks."""
+        self._talks(call, party.number)
+
     def party_replaced(self, call: Observed, old: Party, new: Party) -> None:
         """Somebody else talks in its place."""
         self._talks(call, new.number)
