@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from types import FrameType
 
 from twisted.logger import Logger
@@ -34,7 +35,7 @@ class Watchdog:
     """
 
     def __init__(self, is_plan: Callable[[str], bool], tell: Callable[..., object], stint: Stint) -> None:
-        self._is_plan = is_plan
+        self._is_plan = lru_cache(maxsize=4096)(is_plan)  # a look asks for each frame of the stack
         self._tell = tell
         self._stint = stint
         self._watched = 0
