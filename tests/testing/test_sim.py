@@ -214,6 +214,15 @@ def test_time_goes_on_only_and_users_are_checked(sim: Sim) -> None:
         Sim(plan, users={"extensions": {"101": {"nmae": "Alice"}}})
 
 
+def test_record_of_a_phones_latest_call(sim: Sim) -> None:
+    caller, callee = sim.phone("101"), sim.phone("102")
+    with pytest.raises(LookupError, match="in no record"):
+        _ = caller.cdr
+    callee.is_busy()
+    assert caller.dials("102").sees(486)
+    assert (caller.cdr.cause, caller.cdr.sentence) == ("busy", "102 is busy")
+
+
 def test_a_failing_test_shows_the_ladder_and_needs_no_plugin(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         textwrap.dedent("""
