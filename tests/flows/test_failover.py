@@ -361,6 +361,6 @@ def test_phone_does_not_send_calls_on_by_itself():
     bob.call.session.reject(302, "", (("contact", "Contact", f"<sip:zoe@{TWO}>"),))
     bob.call.over("us")
     sim.until(lambda: alice.idle)
-    assert alice.call.status == 480
+    assert alice.call.status == 603
     assert not [datagram for datagram in sim.network.sent if datagram.target[0] == TWO]
     sim.assert_idle()

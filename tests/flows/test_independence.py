@@ -11,6 +11,7 @@ import pytest
 from pbx.sip import sdp
 from pbx.sip.message import Request
 from pbx.sip.parser import parse
+from pbx.testing.exchange import is_sip
 from tests.flows.office import office
 
 # What a phone may say in its INVITE; the first two may cross.
@@ -46,7 +47,7 @@ def call():
     sim.advance(1)
     alice.hangs_up()
     sim.until(lambda: bob.idle)
-    sent = sim.network.sent[start:]
+    sent = [datagram for datagram in sim.network.sent[start:] if is_sip(datagram.packet)]
     return alice, bob, sent
 
 
