@@ -112,12 +112,13 @@ def _parsed(text: str, limits: Limits, fault: Malformed | None) -> Request | Res
         # Others may take one alone for the end of a line, and read another message than we do.
         fault = fault or Malformed(400, "stray CR or LF")
     known = _KEYS.get
-    fields: list[Field] = [
-        (known(name) or _key_of(name), name, value.strip(" \t")) if colon else ("", name, "")
-        for line in lines[1:]
-        for name, colon, value in [line.partition(":")]
-    ]
-    last = {key: value for key, _, value in fields}
+    fields: list[Field] = []
+    last: dict[str, str] = {}
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        key = (known(name) or _key_of(name)) if colon else ""
+        last[key] = value = value.strip(" \t") if colon else ""
+        fields.append((key, name, value))
     if "" in last:
         if any(name[:1] in (" ", "\t") for key, name, _ in fields if not key):
             return _parsed(_FOLD.sub(" ", text), limits, fault)
