@@ -5,7 +5,9 @@ with it then has no effect.
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
+
+from pbx.media.sounds import Playable
 
 
 class Leg(Protocol):
@@ -19,13 +21,13 @@ class Leg(Protocol):
     def ended(self) -> bool:
         """Whether it has left."""
 
-    async def play(self, *sounds: Any) -> None:
+    async def play(self, *sounds: Playable) -> None:
         """Play it sounds, one after the other: `prompt("call-from-sales")`; whoever waits meanwhile hears nothing."""
 
     async def say(self, text: str) -> None:
         """Say it some text, in the voice of espeak-ng."""
 
-    async def ask(self, *sounds: Any, digits: int = 1, timeout: float = 5, tries: int = 1) -> str | None:
+    async def ask(self, *sounds: Playable, digits: int = 1, timeout: float = 5, tries: int = 1) -> str | None:
         """Ask it for keys; as `call.ask`."""
 
     def on_hold(self, music: str = "hold") -> AbstractAsyncContextManager[None]:
@@ -47,7 +49,7 @@ class Gone:
     def _complain(self) -> NoReturn:
         raise RuntimeError("what dial() connected has ended; ring() returns a leg to go on with")
 
-    async def play(self, *sounds: Any) -> None:
+    async def play(self, *sounds: Playable) -> None:
         """It is gone."""
         self._complain()
 
@@ -55,7 +57,7 @@ class Gone:
         """It is gone."""
         self._complain()
 
-    async def ask(self, *sounds: Any, digits: int = 1, timeout: float = 5, tries: int = 1) -> str | None:
+    async def ask(self, *sounds: Playable, digits: int = 1, timeout: float = 5, tries: int = 1) -> str | None:
         """It is gone."""
         self._complain()
 

@@ -116,6 +116,9 @@ class CallLeg:
 class LegsUser(Protocol):
     """For whom they are: the bridge of a caller, or a consultation."""
 
+    last_outcome: Outcome | None
+    """What the caller is told, where the plan ends without having answered it."""
+
     @property
     def id(self) -> str: ...
     @property
@@ -351,6 +354,7 @@ class Legs:
 
     def _settle(self, outcome: Outcome, leg: CallLeg | None) -> None:
         reached, self._reached = self._reached, None
+        self._user.last_outcome = outcome
         self._user.speaking.hush()
         if reached is not None:
             reached.callback((outcome, leg))

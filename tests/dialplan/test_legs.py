@@ -419,3 +419,10 @@ def test_transfer_while_the_policy_thinks_for_ever(sim: Sim, logged_errors: Call
     sim.advance(2)
     assert b.idle
     sim.assert_idle()
+
+
+def test_a_plan_that_ends_after_a_busy_leg_tells_the_caller_so(sim: Sim) -> None:
+    a, b = sim.phone("101"), sim.phone("102")
+    b.is_busy()
+    assert a.dials("8102").sees(486)
+    sim.assert_idle()
