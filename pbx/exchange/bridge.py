@@ -267,8 +267,9 @@ class Bridge(Conversation):
         self.speaking.hush()
         self._sides.append(peer.side)
         self._keep(peer)
-        self.party.part()
-        self.party.connect(peer)
+        if self.party.other is not peer:
+            self.party.part()
+            self.party.connect(peer)
         self._outcome = outcome
         relay = self._board.relay
         # Where we offered nothing, the 2xx itself has to: a description in a 1xx before it means nothing.

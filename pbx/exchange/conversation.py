@@ -185,9 +185,7 @@ class Conversation:
     def dissolve(self, by: Party) -> None:
         """Let both parties go to another call, one of whom has asked for that; this one is over."""
         kept = self.party
-        for party in (kept, kept.part()):
-            if party is not None:
-                party.settle()
+        kept.part()
         self._board.relay.part(kept.side)
         user, self.user = self.user, None
         self._close(By.CALLER if by is kept else By.CALLEE, TRANSFERRED)

@@ -39,6 +39,7 @@ class Handover:
         "_sdp",
         "_session",
         "_side",
+        "_stopped",
         "_timer",
         "offered",
     )
@@ -65,6 +66,7 @@ class Handover:
         self._more = more
         self._begun_at = clock.seconds()
         self._timer: Timer | None = None
+        self._stopped = False
 
     def start(self) -> None:
         """Offer, or wait until that is possible: until the ACK of our 200 has come, for example."""
@@ -91,14 +93,14 @@ class Handover:
         The Call-ID is its own, so before an offer of its own it waits longer than we do (RFC 3261 14.1).
         """
         self.offered = False
-        if self._clock.seconds() - self._begun_at >= PATIENCE:
+        if self._stopped or self._clock.seconds() - self._begun_at >= PATIENCE:
             return False
         self._timer = self._clock.callLater(T1, self.start)
         return True
 
     def _described(self, sdp: bytes) -> None:
         """The relay says how to offer it, perhaps after something else came in between."""
-        if self._session.may_offer:
+        if self._session.may_offer and not self._stopped:
             self._session.offer(sdp, self._more)
         else:
             self._relay.withdraw(self._side)
@@ -106,6 +108,7 @@ class Handover:
 
     def stop(self) -> None:
         """Do not offer any more."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

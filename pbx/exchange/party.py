@@ -130,12 +130,13 @@ class Party:
     :ivar link: the trunk that it has come by, or by which it has answered; None for none.
     :ivar holds: whether it has put the other one on hold.
     :ivar pressed: who wants to know the keys that it presses while it talks; None for nobody.
-    :ivar own_offer: whether it has yet to answer an offer that is not the other party's.
+    :ivar own_offer: whether it has yet to answer an offer that is our own.
+    :ivar orphaned: whether it has yet to answer an offer of a party that it is connected to no longer.
     """
 
     __slots__ = (
-        "_relay", "answered", "handover", "holds", "identity", "lingers", "link", "offer", "other", "own_offer",
-        "pressed", "session", "settled", "side", "speaker", "user",
+        "_relay", "answered", "handover", "holds", "identity", "lingers", "link", "offer", "orphaned", "other",
+        "own_offer", "pressed", "session", "settled", "side", "speaker", "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, identity: Caller) -> None:
@@ -150,6 +151,7 @@ class Party:
         self.link: Link | None = None
         self.offer = b""
         self.own_offer = False
+        self.orphaned = False
         self.settled = False
         self.lingers = False
         self.holds = False
@@ -197,11 +199,14 @@ class Party:
     def session_answered(self, session: Session, sdp: bytes) -> None:
         """Our offer was taken, or the ACK of our 200 brought its answer: the other party gets it."""
         mine, other, relay = self.session, self.other, self._relay
-        if other is None or self._waits or other._waits:
+        if self.side.closed:
+            return  # it has left, but has not hung up yet
+        if other is None or self.own_offer or self.orphaned or self._waits or other._waits:
             self.answered_to_us(sdp)
             return
         if self.handover is not None and self.handover.asks:
             self.handover = None
+            self.offer = sdp
             self.user.party_met(self, sdp)
             return
         theirs = other.session
@@ -211,7 +216,8 @@ class Party:
         elif not theirs.offered:
             self.handover = None
             described = relay.answer(self.side, other.side, sdp).addCallback(self._told, other)
-            described.addCallbacks(theirs.ack if theirs.owes_ack else lambda sdp: None, self.user.cannot_connect)
+            go_on = other._acknowledge if theirs.owes_ack else lambda sdp: None
+            described.addCallbacks(go_on, self.user.cannot_connect)
         elif mine.owes_ack:
             self.offer = sdp
             relay.offer(self.side, other.side, sdp).addCallbacks(theirs.accept, self._cannot_go_on)
@@ -226,8 +232,8 @@ class Party:
         if handover is not None and handover.offered:
             if status != 491 or not handover.try_again():
                 self.user.disconnect(status, reason)
-        elif other is None:
-            self.own_offer = False
+        elif other is None or self.own_offer or self.orphaned:
+            self.own_offer = self.orphaned = False
         elif other.session.offered:
             outcome = outcome_of(status, reason)  # neither a challenge nor "overloaded" is for the other side
             other.session.refuse(outcome.status, reason if outcome.status == status else "")
@@ -290,12 +296,15 @@ class Party:
 
     def answered_to_us(self, sdp: bytes) -> None:
         """It took an offer that was our own, or that of a party which has left meanwhile."""
+        if self.orphaned:
+            self.orphaned = False
+            self._relay.withdraw(self.side)
         if self.own_offer:
             self.own_offer = False
             agreed = self._relay.set_remote(self.side, sdp)
             agreed.addCallbacks(self._agreed, self._cannot_go_on)
         elif self.session.owes_ack:
-            self._relay.end(self.side, sdp).addCallbacks(self.session.ack, self._cannot_go_on)
+            self._relay.end(self.side, sdp).addCallbacks(self._acknowledge, self._cannot_go_on)
 
     def settle(self) -> None:
         """Whom it was connected to is gone: what that one had yet to answer, we answer."""
@@ -306,18 +315,17 @@ class Party:
             self.answered_to_us(self.offer)
 
     def part(self) -> Party | None:
-        """Connect it to nobody; return the one that it was connected to."""
-        other, self.other = self.other, None
-        self._stop_handover()
+        """Connect it to nobody; return the one that it was connected to. What either had yet to answer, we answer."""
+        other = self._lose()
+        self.settle()
         if other is not None:
-            other.other = None
-            other._stop_handover()
+            other.settle()
         return other
 
     def leave(self) -> None:
         """It is no party of the call any more. Its media goes, and its user, who would wait with it for the garbage
         collector."""
-        self.part()
+        self._lose()
         self.user, self.speaker, self.pressed = NOBODY, None, None
         self._relay.close(self.side)
         if self.link is not None:
@@ -344,10 +352,16 @@ class Party:
         """Whether it cannot be offered yet what the other party says."""
         return self.handover is not None and not self.handover.offered
 
-    def _stop_handover(self) -> None:
-        handover, self.handover = self.handover, None
-        if handover is not None:
-            handover.stop()
+    def _lose(self) -> Party | None:
+        other = self.other
+        for party in (self,) if other is None else (self, other):
+            party.other = None
+            handover, party.handover = party.handover, None
+            if handover is not None:
+                handover.stop()
+            if party.answered and not party.own_offer and party.session.asks:
+                party.orphaned = True
+        return other
 
     # What the relay tells, which may have taken its time: another process may be behind it
 
@@ -369,6 +383,10 @@ class Party:
     def _accept(self, sdp: bytes) -> None:
         if self.session.offered:
             self.session.accept(sdp)
+
+    def _acknowledge(self, sdp: bytes) -> None:
+        self.offer = b""
+        self.session.ack(sdp)
 
     def _refresh(self, sdp: bytes) -> None:
         if self.session.may_offer:

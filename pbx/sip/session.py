@@ -165,6 +165,11 @@ class Session:
         return self._owed != 0
 
     @property
+    def asks(self) -> bool:
+        """Whether our own offer, or our request for one, waits for the peer's answer."""
+        return self._invite is not None or self._negotiation.state is LOCAL_OFFER
+
+    @property
     def may_offer(self) -> bool:
         """Whether `offer` is possible now; if not, the other side's offer is answered 491."""
         return (

@@ -16,6 +16,7 @@ from pbx.media.clip import Clip
 from pbx.media.g711 import ULAW
 from pbx.media.library import Library
 from pbx.testing import Sim
+from pbx.testing.watch import Transfer as Refer
 
 plan = Plan()
 
@@ -425,4 +426,36 @@ def test_a_plan_that_ends_after_a_busy_leg_tells_the_caller_so(sim: Sim) -> None
     a, b = sim.phone("101"), sim.phone("102")
     b.is_busy()
     assert a.dials("8102").sees(486)
+    sim.assert_idle()
+
+
+def test_who_does_not_come_back_transfers_the_other_one(sim: Sim) -> None:
+    """What that one has offered meanwhile is answered, and its call goes on."""
+    consulting(sim)
+    a, b, c, d = (sim.phone(number) for number in ("101", "102", "103", "106"))
+    b.phone.refuses = 491
+    c.decline()
+    sim.advance(8)
+    Refer(b.phone, b.phone.address_of("106"))
+    sim.until(lambda: d.ringing)
+    d.answer()
+    sim.advance(2)
+    assert a.talks_to(d)
+    d.hang_up()
+    assert a.idle
+    sim.assert_idle()
+
+
+def test_a_caller_without_an_offer_talks_to_one_and_then_to_another(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.phone.invites("6102", offer=False)
+    sim.settle()
+    b.answer()
+    c.answer()
+    sim.advance(2)
+    assert a.talks_to(b)
+    a.presses("*1")
+    sim.advance(2)
+    assert a.talks_to(c)
+    a.hang_up()
     sim.assert_idle()
