@@ -282,7 +282,10 @@ class Bridge(Conversation):
             self.take(b"")
             self.party.hear(sdp, self.clock, peer.named)
         else:
-            way = relay.offer if peer.session.owes_ack else relay.answer
+            if peer.session.owes_ack:
+                way, peer.offer = relay.offer, sdp
+            else:
+                way = relay.answer
             described = way(peer.side, self.party.side, sdp)
             described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
 

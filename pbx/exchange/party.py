@@ -311,8 +311,10 @@ class Party:
         session = self.session
         if self.answered and session.offered:
             session.refuse(487)
-        if session.owes_ack:
-            self.answered_to_us(self.offer)
+        if session.owes_ack and not self.side.closed:
+            # What cannot be answered comes to nothing: whoever it is connected to next will not be told of it.
+            described = self._relay.end(self.side, self.offer)
+            described.addCallbacks(self._acknowledge, lambda _: self._acknowledge(b""))
 
     def part(self) -> Party | None:
         """Connect it to nobody; return the one that it was connected to. What either had yet to answer, we answer."""
@@ -386,7 +388,8 @@ class Party:
 
     def _acknowledge(self, sdp: bytes) -> None:
         self.offer = b""
-        self.session.ack(sdp)
+        if self.session.owes_ack:
+            self.session.ack(sdp)
 
     def _refresh(self, sdp: bytes) -> None:
         if self.session.may_offer:

@@ -22,7 +22,7 @@ def owner_of(session: Session) -> str:
     """The extension whose phone a session is with, that talks or rings; "" for none."""
     user = session.user
     if isinstance(user, Party):
-        return user.number if user.other is not None and user.other.answered else ""
+        return user.number if user.other is not None and user.other.answered and user.user.transferable else ""
     return user.number_of(session) if isinstance(user, Fork) else ""
 
 

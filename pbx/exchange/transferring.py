@@ -130,7 +130,7 @@ def _connect(board: Board, by: Caller, party: Party, consulting: object, referra
     """The transferor talks in two calls: both are ours (RFC 5589 section 7)."""
     if not isinstance(consulting, Party):
         referral.refuse(481)
-    elif consulting is party or consulting.number != party.number:
+    elif consulting in (party, party.other) or consulting.number != party.number:
         referral.refuse(403, "that call is not yours")
     elif not _is_talking(consulting) or consulting.other is None or party.other is None:
         referral.refuse(403, "nobody has answered that call")
@@ -144,7 +144,7 @@ def _connected(allowed: bool, party: Party, consulting: Party, referral: Referra
     if not allowed:
         return
     remaining, target = party.other, consulting.other
-    if not (_is_talking(party) and _is_talking(consulting)) or remaining is None or target is None:
+    if not (_is_talking(party) and _is_talking(consulting)) or remaining is None or target in (None, party):
         referral.refuse(481)  # somebody has left while the dialplan thought about it
         return
     party.lingers = True

@@ -15,6 +15,7 @@ from pbx.faults import Fault
 from pbx.media.clip import Clip
 from pbx.media.g711 import ULAW
 from pbx.media.library import Library
+from pbx.sip.headers import REPLACES
 from pbx.testing import Sim
 from pbx.testing.watch import Transfer as Refer
 
@@ -458,4 +459,37 @@ def test_a_caller_without_an_offer_talks_to_one_and_then_to_another(sim: Sim) ->
     sim.advance(2)
     assert a.talks_to(c)
     a.hang_up()
+    sim.assert_idle()
+
+
+def test_nobody_takes_the_place_of_who_consults(sim: Sim) -> None:
+    consulting(sim)
+    sim.phone("103").answer()
+    desk = sim.exchange.phone("102", password="102")
+    for number in ("101", "102", "103"):
+        session = sim.phone(number).call.session
+        assert session is not None and session.dialog is not None
+        call_id, local, remote = session.dialog.key
+        desk.invites("102", more=(REPLACES.field(f"{call_id};to-tag={remote};from-tag={local}"),))
+        sim.settle()
+        assert desk.idle and desk.call is not None and desk.call.status == 403
+    assert sim.phone("102").talks_to(sim.phone("103"))
+    sim.phone("101").hang_up()
+    sim.phone("102").hang_up()
+    sim.assert_idle()
+
+
+def test_a_callee_transfers_a_caller_without_an_offer_before_that_is_told(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.phone.invites("102", offer=False)
+    sim.settle()
+    b.phone.answers()
+    sim.advance(1 / 128)
+    Refer(b.phone, b.phone.address_of("103"))
+    sim.until(lambda: c.ringing)
+    c.answer()
+    sim.advance(2)
+    assert a.talks_to(c)
+    c.hang_up()
+    assert a.idle
     sim.assert_idle()

@@ -239,3 +239,17 @@ def refer(phone, first, second):
     """Connect those with each other whom a phone talks to in two calls."""
     phone.call = first
     return Transfer(phone, "sip:whoever@10.0.0.1" + naming(second))
+
+
+def test_both_ends_of_one_call_are_not_two_calls():
+    sim, (bob, desk) = office("1002", "1002")
+    bob.invites("1002")
+    sim.until(lambda: desk.ringing)
+    desk.answers()
+    sim.until(lambda: bob.may_offer and desk.may_offer)
+    transfer = refer(bob, bob.call, desk.call)
+    sim.until(lambda: transfer.over)
+    assert transfer.status == 403
+    assert sim.talk(bob, desk)
+    bob.hangs_up()
+    sim.assert_idle()
