@@ -282,10 +282,9 @@ class Bridge(Conversation):
             self.take(b"")
             self.party.hear(sdp, self.clock, peer.named)
         else:
-            if peer.session.owes_ack:
-                way, peer.offer = relay.offer, sdp
-            else:
-                way = relay.answer
+            owes_ack = peer.session.owes_ack
+            peer.offer = sdp if owes_ack else b""
+            way = relay.offer if owes_ack else relay.answer
             described = way(peer.side, self.party.side, sdp)
             described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
 
