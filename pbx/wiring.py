@@ -184,8 +184,8 @@ class Exchange:
             self.relay = Relay(sockets, clock, codecs, identifiers, srtp)
         else:
             self.relay = RtpengineRelay(sockets, clock, codecs, identifiers, srtp, rtpengines)
-        self.directory = Directory()
-        self.authenticator = Authenticator(self.directory, Nonces(clock, secret), realm, digest, self.doors)
+        self.directory, nonces = Directory(), Nonces(clock, secret)
+        self.authenticator = Authenticator(self.directory, nonces, realm, digest, self.doors, self.is_ours)
         self.location = Location(clock, self._registered)
         gruus = Gruus(gruu_secret or secret, identifiers, self.location.contacts)
         self.registrar = Registrar(

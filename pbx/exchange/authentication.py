@@ -7,6 +7,8 @@ for the same work, one digest computation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
 from pbx.exchange.extension import Extension
@@ -30,13 +32,20 @@ class Authenticator:
     :param nonces: what challenges are made of.
     :param realm: the realm that is part of every HA1.
     :param algorithms: the algorithms to offer, the preferred one first (RFC 8760 2.4).
+    :param is_ours: whether a host is one of our domains or addresses.
     :ivar computations: how many digests were computed.
     """
 
-    __slots__ = ("_algorithms", "_directory", "_doors", "_nonces", "_realm", "computations")
+    __slots__ = ("_algorithms", "_directory", "_doors", "_is_ours", "_nonces", "_realm", "computations")
 
     def __init__(
-        self, directory: Directory, nonces: Nonces, realm: str, algorithms: tuple[str, ...], doors: Doors
+        self,
+        directory: Directory,
+        nonces: Nonces,
+        realm: str,
+        algorithms: tuple[str, ...],
+        doors: Doors,
+        is_ours: Callable[[str], bool],
     ) -> None:
         self.computations = 0
         self._directory = directory
@@ -44,6 +53,7 @@ class Authenticator:
         self._nonces = nonces
         self._realm = realm
         self._algorithms = algorithms
+        self._is_ours = is_ours
 
     def identify(self, request: Request, flow: Flow) -> Extension | tuple[Field, ...]:
         """Return the extension that sent a request, or the fields of the 401 that asks who did.
@@ -76,7 +86,8 @@ class Authenticator:
         """The extension that a request says it is from, if the certificate of its connection names it."""
         uri = request.sender().uri
         extension = self._directory.find(uri.decoded_user)
-        named = f"{uri.decoded_user}@{uri.host}" in flow.names
+        # Somebody else's 1001 is not ours, whoever vouches for it.
+        named = self._is_ours(uri.host) and f"{uri.decoded_user}@{uri.host}" in flow.names
         return extension if named and extension is not None and extension.enabled else None
 
     def _credentials(self, request: Request) -> Credentials | None:

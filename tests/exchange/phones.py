@@ -73,7 +73,7 @@ class Office:
         self.layer = TransactionLayer(self.clock, self.identifiers)
         self.layer.user = self
         self.authenticator = Authenticator(
-            self.directory, Nonces(self.clock, b"secret"), REALM, ("SHA-256", "MD5"), doors(self.clock)
+            self.directory, Nonces(self.clock, b"secret"), REALM, ("SHA-256", "MD5"), doors(self.clock), self._is_ours
         )
         self.location = Location(self.clock, self.store)
         self.gruus = Gruus(b"secret" * 4, self.identifiers, self.location.contacts)

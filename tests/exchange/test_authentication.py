@@ -30,8 +30,15 @@ class Door:
         self.directory = Directory()
         self.directory.replace([extension("1001"), extension("1003", enabled=False)])
         self.nonces = Nonces(self.clock, b"secret", lifetime=300)
-        self.authenticator = Authenticator(self.directory, self.nonces, REALM, ("SHA-256", "MD5"), doors(self.clock))
+        self.authenticator = self.offering("SHA-256", "MD5")
         self.wire = Wire(self.clock)
+
+    def offering(self, *algorithms: str) -> Authenticator:
+        """One that offers these algorithms. Ours is the host that senders say they are from, too."""
+        return Authenticator(
+            *(self.directory, self.nonces, REALM, algorithms, doors(self.clock)),
+            is_ours=lambda host: host in (REALM, "192.0.2.9"),
+        )
 
     def knock(
         self, *authorizations: object, method: str = "INVITE", target: str = TARGET
@@ -178,7 +185,7 @@ def test_only_one_digest_is_computed_however_many_are_sent(door):
 
 
 def test_algorithm_that_was_not_offered_is_not_accepted(door):
-    md5_only = Authenticator(door.directory, door.nonces, REALM, ("MD5",), doors(door.clock))
+    md5_only = door.offering("MD5")
     found = md5_only.identify(door.asking(), door.wire)
     assert isinstance(found, tuple) and len(found) == 1
     challenge = parse_challenge(found[0][2])
@@ -242,6 +249,9 @@ def test_certificate_that_names_the_sender_stands_for_its_password(door):
         found = door.authenticator.identify(asking, door.wire)
         assert (found is door.directory.find("1001")) is known
     asking = request("INVITE", target=TARGET, caller="<sip:1001@elsewhere.example>;tag=peer")
+    assert isinstance(door.authenticator.identify(asking, door.wire), tuple)
+    # Nor is who has the same name elsewhere, and a certificate that says so.
+    door.wire.names = frozenset(("1001@elsewhere.example",))
     assert isinstance(door.authenticator.identify(asking, door.wire), tuple)
     assert door.authenticator.computations == 0
 

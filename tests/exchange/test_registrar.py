@@ -75,6 +75,16 @@ def test_phone_is_reached_where_it_registered_from_whatever_its_contact_says(off
     ]
 
 
+def test_certificate_registers_its_own_phones_without_a_password(office, phone):
+    phone.wire.names = frozenset((f"1001@{REALM}",))
+    assert listed(phone.send(f"Contact: <{HERE}>")) == {HERE: "3600"}
+    other = Phone(office, "1002", call_id="other")
+    other.wire.names = phone.wire.names
+    assert status(other.send("Contact: <sip:1002@10.0.0.9>")) == 401
+    assert status(phone.send("Contact: <sip:1002@10.0.0.9>", to=f"<sip:1002@{REALM}>")) == 403
+    assert office.contacts("1002") == []
+
+
 @pytest.mark.parametrize(("number", "password"), [("1001", "wrong"), ("9999", "secret"), ("1003", "secret")])
 def test_wrong_password_unknown_number_and_disabled_extension_are_challenged_again(office, number, password):
     assert status(Phone(office, number, password).registers(f"Contact: <sip:{number}@10.0.0.5>")) == 401
