@@ -23,6 +23,7 @@ ACCOUNTS = 20_000
 """Names that are remembered, of accounts that there are and of those that there are not."""
 
 _FORGIVE = 60.0  # seconds after which one failure is forgiven
+_LONGEST = 64  # characters that are remembered of a name: no number has more
 
 
 class _Account:
@@ -103,6 +104,7 @@ class Allowances:
     def failed(self, name: str) -> bool:
         """Somebody has failed to be this account, which need not exist; return whether it is guarded only now."""
         now = self._clock.seconds()
+        name = name[:_LONGEST]  # a stranger's may be as long as a message
         before = max(self._failures.pop(name, 0.0), now)
         self._failures[name] = before + _FORGIVE
         if len(self._failures) > ACCOUNTS:
@@ -112,7 +114,7 @@ class Allowances:
 
     def is_guarded(self, name: str) -> bool:
         """Whether so many have failed to be this account that one more failure is enough for a ban."""
-        return self._failures.get(name, 0.0) - self._clock.seconds() > self._most_failures
+        return self._failures.get(name[:_LONGEST], 0.0) - self._clock.seconds() > self._most_failures
 
     @property
     def _most_failures(self) -> float:

@@ -76,6 +76,18 @@ def test_nought_is_no_limit(clock):
     assert len(allowances) == 1
 
 
+@pytest.mark.parametrize(
+    ("limit", "most"), [("calls-at-once", 20), ("calls-per-hour", 300), ("destinations-per-hour", 100)]
+)
+def test_each_limit_is_on_by_default(clock, limit, most):
+    allowances = Allowances(clock, Thresholds())
+    for n in range(most):
+        assert allowances.refused("1001", str(n if limit.startswith("destinations") else 1), None) == ""
+        if limit == "calls-at-once":
+            allowances.call_began("1001")
+    assert allowances.refused("1001", "last" if limit.startswith("destinations") else "1", None) == limit
+
+
 def test_account_is_guarded_after_many_failures_from_anywhere_and_free_again_later(allowances, clock):
     assert [allowances.failed("1001") for _ in range(8)] == [False] * 6 + [True, False]
     assert allowances.is_guarded("1001")
@@ -84,6 +96,13 @@ def test_account_is_guarded_after_many_failures_from_anywhere_and_free_again_lat
     assert allowances.is_guarded("1001")
     clock.advance(0.125)
     assert not allowances.is_guarded("1001")
+
+
+def test_of_long_names_no_more_is_remembered_than_a_number_has(allowances):
+    for _ in range(7):
+        allowances.failed("x" * 60_000)
+    assert allowances.is_guarded("x" * 64) and allowances.is_guarded("x" * 60_000)
+    assert not allowances.is_guarded("x" * 63)
 
 
 @given(st.lists(st.integers(0, 40), max_size=200))
