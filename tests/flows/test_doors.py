@@ -178,6 +178,19 @@ def test_flood_from_an_address_with_200_phones_behind_it_disturbs_none_of_them()
     sim.assert_idle()
 
 
+def test_registered_flow_that_floods_rests_and_the_log_says_so():
+    sim, (alice,) = office("1001", plan=plan)
+    bob = sim.phone("1002", host="198.51.100.1")
+    for n in range(1000):
+        bob.asks("OPTIONS", f"{n}")
+    sim.advance(0.25)
+    assert sim.exchange.doors.log.counts == {"flow-rested": 1}
+    assert sim.exchange.doors.bans.listed() == []
+    sim.advance(2)
+    assert final(sim, alice, "1002") == (200, "")
+    sim.assert_idle()
+
+
 def test_scanner_of_numbers_is_banned():
     sim, _ = office("1002", plan=plan)
     zoe = Raw(sim)
@@ -380,6 +393,7 @@ def test_extension_that_has_its_calls_gets_403_and_the_reason():
     sim.until(lambda: 180 in first.progress)
     again = sim.phone("1001", host="10.0.8.8")
     assert final(sim, again, "1003") == (403, "Too many calls at once")
+    assert sim.exchange.doors.log.counts == {"calls-at-once": 1}
     assert final(sim, carol, "1004") == (200, "")
     alice.call = first
     alice.hangs_up()
@@ -389,17 +403,18 @@ def test_extension_that_has_its_calls_gets_403_and_the_reason():
 
 
 @pytest.mark.parametrize(
-    ("thresholds", "reason"),
+    ("thresholds", "event", "reason"),
     [
-        (Thresholds(calls_per_hour=2), "Too many calls this hour"),
-        (Thresholds(destinations_per_hour=2), "Too many numbers called this hour"),
+        (Thresholds(calls_per_hour=2), "calls-per-hour", "Too many calls this hour"),
+        (Thresholds(destinations_per_hour=2), "destinations-per-hour", "Too many numbers called this hour"),
     ],
 )
-def test_extension_that_has_called_enough_gets_403_until_later(thresholds, reason):
+def test_extension_that_has_called_enough_gets_403_until_later(thresholds, event, reason):
     sim, (alice, _, _, _) = office("1001", "1002", "1003", "1004", plan=plan, thresholds=thresholds)
     assert final(sim, alice, "1002") == (200, "")
     assert final(sim, alice, "1003") == (200, "")
     assert final(sim, alice, "1004") == (403, reason)
+    assert sim.exchange.doors.log.counts == {event: 1}
     sim.advance(3000)
     alice.registers()
     sim.phones[3].registers()

@@ -10,6 +10,7 @@ import pytest
 
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.registrar import Terms
+from pbx.rows import registrations
 from pbx.sip.flow import contact_of
 from pbx.sip.headers import CONTACT, PATH, SUPPORTED
 from pbx.sip.message import Response
@@ -263,6 +264,9 @@ def test_phones_are_asked_evenly_and_their_round_trip_is_known():
     assert all(sign is not None and sign.reachable and 0 <= sign.round_trip < 1 for sign in signs)
     asked = [line for line in sim.network.ladder().splitlines() if "OPTIONS" in line and "200" not in line]
     assert 6 <= len(asked) <= 12
+    rows = registrations(sim.exchange, sim.clock.seconds())
+    shown = [(row["reachable"], row["round_trip"]) for row in rows]
+    assert shown == [(True, round(sign.round_trip * 1000, 1)) for sign in signs]
     qualification.stop()
     sim.assert_idle()
 
@@ -273,6 +277,8 @@ def test_silent_phone_is_not_waited_for_and_is_rung_again_once_it_is_back():
     sim.advance(180)
     (silent,) = [one for one in sim.exchange.location.bindings() if sim.exchange.qualification.is_silent(one)]
     assert silent.contact == contact_of(gone.flow).strip("<>")
+    (row,) = [one for one in registrations(sim.exchange, sim.clock.seconds()) if not one["reachable"]]
+    assert (row["contact"], row["number"]) == (silent.contact, "1002")
     call = alice.invites("1002")
     sim.until(lambda: bob.ringing)
     bob.declines(486)
