@@ -148,7 +148,7 @@ def _datagram(source: Address, target: Address, payload: bytes) -> bytes:
     size = _UDP_HEAD.size + len(payload)
     hosts = socket.inet_aton(source[0]), socket.inet_aton(target[0])
     head = _IP_HEAD.pack(0x45, 0, _IP_HEAD.size + size, 0, 0, 64, _UDP, 0, *hosts)
-    total = sum(struct.unpack("!10H", head))
+    total: int = sum(struct.unpack("!10H", head))
     total = (total & 0xFFFF) + (total >> 16)
     checksum = ~(total + (total >> 16)) & 0xFFFF  # RFC 1071
     return head[:10] + checksum.to_bytes(2, "big") + head[12:] + _UDP_HEAD.pack(source[1], target[1], size, 0) + payload
