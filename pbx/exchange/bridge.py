@@ -296,6 +296,8 @@ class Bridge(Conversation):
         self._outcome = outcome
         self._sides.append(peer.side)
         self._keep(peer)
+        self.party.part()
+        self.party.connect(peer)  # whoever has picked up goes with a caller that cannot be answered
         self.speaking.answer().addCallback(lambda _: self._join(peer))
 
     def ringing_failed(self, outcome: Outcome) -> None:

@@ -71,6 +71,11 @@ async def both(call: Call, number: str) -> None:
             await one.join(other)
 
 
+@plan.internal("*8<number:1XX>")
+async def pickup(call: Call, number: str) -> None:
+    await call.pick_up(ext(number))
+
+
 @plan.internal("6<number:1XX>")
 async def in_turn(call: Call, number: str) -> None:
     """Talk to one, then to another, then to the first again."""
@@ -492,4 +497,16 @@ def test_a_callee_transfers_a_caller_without_an_offer_before_that_is_told(sim: S
     assert a.talks_to(c)
     c.hang_up()
     assert a.idle
+    sim.assert_idle()
+
+
+def test_who_picks_up_for_a_caller_whom_we_cannot_answer_is_hung_up() -> None:
+    sim = Sim(plan, {"extensions": {number: {"pickup_group": "office"} for number in ("101", "102", "103")}})
+    a, b, c = sim.phone("101", codecs=[9]), sim.phone("102"), sim.phone("103")
+    a.dials("102")
+    assert b.ringing
+    c.dials("*8102")
+    sim.advance(2)
+    assert c.idle and b.idle
+    assert a.sees(488)
     sim.assert_idle()
