@@ -71,6 +71,34 @@ def test_both_phones_send_to_rtpengine_and_it_to_them(delay: float) -> None:
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.4])
+def test_what_rtpengine_knows_of_a_call_is_in_its_record(delay: float) -> None:
+    """It is asked before it is told to forget the call."""
+    office = Office()
+    office.daemon.delay, office.daemon.packets = delay, 250
+    alice, bob = office.phones()
+    office.call(alice, bob)
+    assert alice.call is not None and bob.call is not None
+    places = [f"{phone.host}:{phone.call.sound.port}" for phone in (alice, bob)]  # type: ignore[union-attr]
+    office.over(alice, bob)
+    (record,) = office.sim.records.rows
+    sounds = (record.from_caller, record.from_callee)
+    assert [(sound.packets, sound.signalled, sound.source) for sound in sounds] == [
+        (250, place, place) for place in places
+    ]
+    assert office.daemon.commands[-1]["command"] == "delete"
+
+
+def test_call_whose_rtpengine_dies_has_a_record_that_tells_nothing_of_its_sound() -> None:
+    office = Office()
+    alice, bob = office.phones()
+    office.call(alice, bob)
+    office.daemon.mode = "silent"
+    office.over(alice, bob)
+    (record,) = office.sim.records.rows
+    assert (record.cause, record.from_caller.packets, record.from_caller.source) == ("caller-hung-up", 0, "")
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.4])
 def test_hold_resume_and_an_offer_asked_for(delay: float) -> None:
     office = Office()
     alice, bob = office.phones()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pbx.media.keying import MODES
-from pbx.testing.exchange import SimulatedExchange
+from pbx.sip.flow import SIPS_PORT
+from pbx.testing.exchange import HOST, SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.office import ACCOUNTS, plan
+from tests.flows.test_transfers import consult, refer
 from tests.media.network import result
 
 
@@ -27,6 +29,13 @@ def over(sim: SimulatedExchange, alice: Phone, bob: Phone) -> None:
     alice.hangs_up()
     sim.until(lambda: bob.idle)
     sim.assert_idle()
+    assert_keys_are_secret(sim)
+
+
+def assert_keys_are_secret(sim: SimulatedExchange) -> None:
+    """Whatever happened, we told nobody a key but over TLS (RFC 4568 section 7)."""
+    told = [one for one in sim.network.sent if one.source[0] == HOST and b"a=crypto" in one.packet]
+    assert all(SIPS_PORT in (one.source[1], one.target[1]) for one in told), told
 
 
 def is_sealed(phone: Phone) -> bool:
@@ -124,6 +133,25 @@ def test_callee_without_tls_never_sees_a_key(mode: str) -> None:
         alice.hangs_up()
         sim.until(lambda: bob.idle)
     sim.assert_idle()
+
+
+@pytest.mark.parametrize("mode", ["accept", "offer", "pass"])
+def test_no_key_leaks_whatever_happens_to_a_call_of_which_one_end_has_tls(mode: str) -> None:
+    sim = office(mode)
+    alice = sim.phone("1001", transport="TLS", srtp="required")
+    bob, carol = sim.phone("1002"), sim.phone("1003", transport="TCP", srtp="optional")
+    call(sim, alice, bob)
+    for step in (alice.rekeys, alice.holds, alice.resumes, bob.asks_for_an_offer, bob.holds, bob.resumes):
+        step()
+        sim.advance(1)
+    assert is_sealed(alice) and sim.talk(alice, bob)
+    first, second = consult(sim, bob, carol)
+    transfer = refer(bob, first, second)
+    sim.until(lambda: transfer.over and bob.idle)
+    sim.advance(1)
+    assert is_sealed(alice) and not is_sealed(carol) and sim.talk(alice, carol)
+    assert any(b"a=crypto" in one.packet for one in sim.network.sent)
+    over(sim, alice, carol)
 
 
 def test_switched_off_nobody_is_taken_with_srtp() -> None:

@@ -37,6 +37,7 @@ async def persistent(call: Call, number: str) -> None:
 
 
 plan.internal("2<number:1XXX>")(voicemail())
+plan.internal("4<number:1XXX>")(voicemail(greeting="busy"))
 plan.internal("sales")(voicemail(mailbox("sales")))
 plan.internal("*97")(voicemail_menu())
 plan.internal("*98")(voicemail_menu(mailbox("sales")))
@@ -222,6 +223,20 @@ def test_two_callers_at_once_do_not_overfill_it(sim: SimulatedExchange) -> None:
     assert sim.mailbox("1002").new == 3
 
 
+def test_mailbox_may_have_limits_of_its_own(sim: SimulatedExchange) -> None:
+    sim.exchange.voicemail.replace([Mailbox("sales", max_messages=1, max_seconds=5)])
+    alice = sim.phone("1001")
+    alice.invites("sales")
+    assert alice.hears(tone_of("beep"), within=30)
+    alice.says(8.0)
+    sim.until(lambda: alice.idle, within=60)
+    [message] = sim.mailbox("sales").messages
+    assert message.seconds == pytest.approx(5, abs=0.1)
+    alice.invites("sales")
+    assert hears(alice, "full")
+    sim.until(lambda: alice.idle)
+
+
 # Hearing messages
 
 
@@ -327,10 +342,11 @@ def test_greetings_are_recorded_heard_and_removed(sim: SimulatedExchange) -> Non
         bob.presses("*")
     bob.hangs_up()
     alice = sim.phone("1001")
-    alice.invites("21002")
-    assert hears_tone(sim, alice, 600)
-    alice.hangs_up()
-    sim.advance(1)
+    for dialled in ("21002", "41002"):  # the temporary one takes the place of both others
+        alice.invites(dialled)
+        assert hears_tone(sim, alice, 600)
+        alice.hangs_up()
+        sim.advance(1)
     bob.invites("*97")
     assert hears(bob, "main")
     bob.presses("0")
@@ -341,10 +357,11 @@ def test_greetings_are_recorded_heard_and_removed(sim: SimulatedExchange) -> Non
     bob.presses("3")
     assert hears(bob, "deleted")
     bob.hangs_up()
-    alice.invites("21002")
-    assert hears_tone(sim, alice, 400)
-    alice.hangs_up()
-    sim.advance(1)
+    for dialled, frequency in (("21002", 400), ("41002", 500)):
+        alice.invites(dialled)
+        assert hears_tone(sim, alice, frequency)
+        alice.hangs_up()
+        sim.advance(1)
 
 
 def test_name_is_said_where_there_is_no_greeting(sim: SimulatedExchange) -> None:

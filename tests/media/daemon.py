@@ -21,6 +21,7 @@ class Daemon:
     :ivar delay: seconds to each answer.
     :ivar commands: what it was told, repetitions too.
     :ivar calls: the call-ids that it has.
+    :ivar packets: how many packets it says came from each phone.
     """
 
     def __init__(self, clock: Clock, address: Address, answer: Callable[[bytes, Address], None]) -> None:
@@ -28,11 +29,13 @@ class Daemon:
         self.delay = 0.0
         self.commands: list[dict[str, Any]] = []
         self.calls: set[str] = set()
+        self.packets = 0
         self._clock = clock
         self._address = address
         self._answer = answer
         self._port = 30_000
         self._said: dict[bytes, dict[str, Any]] = {}
+        self._phones: dict[str, dict[str, tuple[str, int]]] = {}  # by call-id and tag: where a phone is
 
     def received(self, datagram: bytes) -> None:
         """A command came."""
@@ -63,14 +66,26 @@ class Daemon:
             return {"result": "error", "error-reason": "Unknown call-id"}
         if name == "delete":
             self.calls.remove(call)
-        if name in ("query", "delete"):
+        if name == "query":
+            tags = {tag: {"medias": [self._media(place)]} for tag, place in self._phones.get(call, {}).items()}
+            return {"result": "ok", "tags": tags}
+        if name == "delete":
             return {"result": "ok"}
         description = sdp.parse(command["sdp"].encode())
+        (first, *_) = description.media
+        tag = command["from-tag" if name == "offer" else "to-tag"]
+        self._phones.setdefault(call, {})[tag] = (description.host(first), first.port)
         description.connection = f"IN IP4 {HOST}"
         for media in description.media:
             self._port += 2
             media.connection, media.port = "", media.port and self._port
         return {"result": "ok", "sdp": sdp.serialise(description).decode()}
+
+    def _media(self, place: tuple[str, int]) -> dict[str, Any]:
+        """A stream, in as much of the form of rtpengine 10.5 as is read of it."""
+        where = {"family": "IPv4", "address": place[0], "port": place[1]}
+        counts = {"packets": self.packets, "bytes": 172 * self.packets, "errors": 0}
+        return {"type": "audio", "streams": [{"endpoint": where, "advertised endpoint": where, "stats": counts}]}
 
 
 class Daemons:
