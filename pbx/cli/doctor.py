@@ -84,6 +84,7 @@ def _flat(record: Row) -> Row:
         sound = record[f"from_{party}"]
         row |= {f"{party}_{column}": sound[name] for name, column in _SOUND.items()}
         row |= {f"{party}_signalled": sound["signalled"], f"{party}_media": sound["source"]}
+        row[f"{party}_latched_at"] = sound["latched_at"]
     return _times(row)
 
 
@@ -96,25 +97,29 @@ def _times(row: Row) -> Row:
 
 def _attempt(row: Row) -> str:
     where = f" at {row['address']}" if row["address"] else ""
-    began = datetime.fromisoformat(row["began_at"])
-
-    def after(name: str) -> str:
-        return f"{(datetime.fromisoformat(row[name]) - began).total_seconds():.2f} s"
-
     steps = [f"attempt {row['place']}: {row['target']}{where}"]
     if row["rang_at"]:
-        steps.append(f"first sign of progress after {after('rang_at')}")
+        steps.append(f"first sign of progress after {_after(row, 'rang_at')}")
     if row["answered_at"]:
-        steps.append(f"answered after {after('answered_at')}")
+        steps.append(f"answered after {_after(row, 'answered_at')}")
     elif row["ended_at"]:
-        steps.append(f"{row['code']} {row['text']} after {after('ended_at')}".replace("  ", " "))
+        steps.append(f"{row['code']} {row['text']} after {_after(row, 'ended_at')}".replace("  ", " "))
     return ", ".join(steps)
+
+
+def _after(row: Row, name: str) -> str:
+    """How long after the beginning of a call, or of an attempt, something happened."""
+    passed = datetime.fromisoformat(row[name]) - datetime.fromisoformat(row["began_at"])
+    return f"{passed.total_seconds():.2f} s"
 
 
 def _sound(party: str, row: Row) -> str:
     said = f"the {party}'s SDP says {row[f'{party}_signalled']}"
     if not row[f"{party}_packets"]:
         return f"{said}; no RTP came from it"
-    came = f"{row[f'{party}_packets']} packets came from {row[f'{party}_media']}, {row[f'{party}_lost']} were lost"
+    came = f"{row[f'{party}_packets']} packets came from {row[f'{party}_media']}"
+    if row[f"{party}_latched_at"]:
+        came += f", on which we settled after {_after(row, f'{party}_latched_at')}"
+    came += f", {row[f'{party}_lost']} were lost"
     jitter, opinion = row[f"{party}_jitter"] * 1000, row[f"{party}_mos"]
     return f"{said}; {came}, jitter {jitter:.1f} ms, MOS {opinion}"

@@ -47,6 +47,7 @@ class Sound:
     :param opinion: the mean opinion score, see `pbx.media.quality`; None where nothing came.
     :param signalled: where its SDP said that it receives RTP, as host:port.
     :param source: where its RTP came from, as host:port.
+    :param latched_at: when we settled on that address; None where nothing came, or another process has the sound.
     """
 
     packets: int = 0
@@ -55,6 +56,7 @@ class Sound:
     opinion: float | None = None
     signalled: str = ""
     source: str = ""
+    latched_at: float | None = None
 
 
 @dataclass(slots=True)

@@ -114,8 +114,9 @@ def _sound(facts: Sequence[StreamFacts]) -> tuple[str, Sound]:
     for one in facts:
         if one.kind == "audio":
             opinion = mean_opinion(one.codec, one.packets_in, one.lost, one.jitter)
-            sound = Sound(one.packets_in, one.lost, one.jitter, opinion, _shown(one.signalled), _shown(one.source))
-            return codec_named(one.codec), sound
+            since = None if one.source is None else one.latched_at or None
+            place = _shown(one.signalled), _shown(one.source), since
+            return codec_named(one.codec), Sound(one.packets_in, one.lost, one.jitter, opinion, *place)
     return "", Sound()
 
 

@@ -172,6 +172,7 @@ def _sound_row(party: str, sound: Sound) -> dict[str, Any]:
         f"{party}_mos": sound.opinion,
         f"{party}_signalled": sound.signalled,
         f"{party}_media": sound.source,
+        f"{party}_latched_at": _moment(sound.latched_at),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0010"
+REVISION = "0011"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -41,6 +41,7 @@ def _sound(party: str) -> list[sa.Column[Any]]:
         sa.Column(f"{party}_mos", sa.Double),
         sa.Column(f"{party}_signalled", sa.String, nullable=False),
         sa.Column(f"{party}_media", sa.String, nullable=False),
+        sa.Column(f"{party}_latched_at", sa.DateTime),
     ]
 
 

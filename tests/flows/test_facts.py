@@ -44,6 +44,26 @@ def test_the_facts_show_what_a_phone_behind_nat_said_and_where_it_was_heard():
     assert facts.signalled[0] == "192.168.1.93"
     assert facts.source[0] == alice.host
     assert facts.latched_at > 0
+    (record,) = sim.records.rows
+    sound = record.from_caller
+    told = [f"{host}:{port}" for host, port in (facts.signalled, facts.source)]
+    assert [sound.signalled, sound.source] == told
+    assert sound.packets == facts.packets_in > 0 and sound.latched_at == facts.latched_at
+
+
+def test_record_of_a_phone_that_said_nothing_has_no_latch():
+    sim, (alice, bob) = office("1001", "1002")
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    bob.says(1)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+    (record,) = sim.records.rows
+    caller, callee = record.from_caller, record.from_callee
+    assert (caller.packets, caller.source, caller.latched_at) == (0, "", None)
+    assert record.answered_at <= callee.latched_at <= record.ended_at
 
 
 def test_a_callee_that_does_not_answer_adds_no_facts():

@@ -37,7 +37,7 @@ ONE = CallRecord(
     cause="callee-hung-up",
     sentence="1001 and 1002 talked for 1 min; 1002 hung up",
     ended_by="callee",
-    from_caller=Sound(3000, 30, 0.002, 4.31, "10.0.0.1:4000", "10.0.0.1:4000"),
+    from_caller=Sound(3000, 30, 0.002, 4.31, "10.0.0.1:4000", "10.0.0.1:4000", NOW + 4.25),
     attempts=[
         AttemptRecord("7f3a", 1, "1002", "1002", "", "10.0.0.2:5060", NOW, NOW + 0.5, NOW + 4, NOW + 64, 200, "OK")
     ],
@@ -100,6 +100,7 @@ def test_record_is_written_within_half_a_second_with_its_attempts(database, cloc
     assert (row["caller"], row["reached"], row["sentence"]) == ("1001", "1002", ONE.sentence)
     assert row["began_at"].replace(tzinfo=UTC) == BEGAN
     assert (row["post_dial_delay"], row["caller_mos"], row["callee_mos"]) == (0.5, 4.31, None)
+    assert row["caller_latched_at"] - row["began_at"] == timedelta(seconds=4.25) and row["callee_latched_at"] is None
     assert [(one["place"], one["address"], one["code"]) for one in tried] == [(1, "10.0.0.2:5060", 200)]
     assert not clock.getDelayedCalls()
 
