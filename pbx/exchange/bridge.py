@@ -231,10 +231,18 @@ class Bridge(Conversation):
 
     def is_with(self, number: str) -> bool:
         """Whether an extension takes part: it calls, or has answered."""
+        if self._legs is not None and self._legs.is_with(number):
+            return True
         peer, leaving = self.party.other, self.transferor.transferor if self.transferor is not None else None
         return self.party.number == number or any(
             party is not None and party.answered and party.number == number for party in (peer, leaving)
         )
+
+    def forsake(self, number: str) -> None:
+        """Ring the phones of an extension no longer: it was removed."""
+        for ringing in (self._ringing, self._legs):
+            if ringing is not None:
+                ringing.forsake(number)
 
     def plan_ended(self) -> None:
         """The coroutine is over: so is the call, unless its caller has left it to others."""

@@ -17,7 +17,7 @@ from pbx.exchange.destination import Destination
 from pbx.exchange.diversion import Diversion
 from pbx.exchange.forwarding import diverted
 from pbx.exchange.hunt import Hunt
-from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, best, outcome_of
+from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, Unreachable, best, outcome_of
 from pbx.exchange.party import Party
 from pbx.exchange.passing import decline
 from pbx.exchange.target import ExtensionTarget, Target
@@ -39,6 +39,7 @@ GIVEN_UP = "given up"
 ANSWERED_ELSEWHERE = "answered elsewhere"
 DECLINED_FOR_ALL = "declined elsewhere for all"
 SENT_ON = "sent on by a phone"
+GONE = "removed meanwhile"
 
 
 class Branch:
@@ -195,6 +196,16 @@ class Fork:
         """
         self._end()
         self._cancel(more, NORMAL, 487, GIVEN_UP)
+
+    def forsake(self, number: str) -> None:
+        """Ring the phones of an extension no longer: it was removed."""
+        gone = [branch for branch in self._branches if branch.destination.number == number]
+        for branch in gone:
+            attempt = self._attempt(branch, 480, GONE)
+            self._outcomes.append(Unreachable(by=attempt.target, attempts=(attempt,)))
+        self._drop(gone, (), NORMAL, 480, GONE)
+        if gone:
+            self._check()
 
     @property
     def is_single(self) -> bool:

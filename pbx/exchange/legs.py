@@ -204,6 +204,10 @@ class Legs:
         """The leg that a party is."""
         return next((leg for leg in self._legs if leg.party is party), None)
 
+    def is_with(self, number: str) -> bool:
+        """Whether one of them is an extension's."""
+        return any(leg.party.number == number for leg in self._legs)
+
     def connect(self, leg: CallLeg) -> Deferred[None]:
         """Connect the party, which is answered, with a leg. Fires when that has left."""
         gone = leg.gone()
@@ -233,6 +237,11 @@ class Legs:
         for leg in (one, other):
             self.release(leg)
         self._user.replaced_by(one.party, other.party)
+
+    def forsake(self, number: str) -> None:
+        """Ring the phones of an extension no longer: it was removed."""
+        if self._ringing is not None:
+            self._ringing.forsake(number)
 
     def stop(self) -> None:
         """The party leaves: so do all its legs."""

@@ -117,6 +117,11 @@ class Ringing:
         """A session with a phone of each extension that is rung, by number."""
         return self._fork.rung if self._fork is not None else {}
 
+    def forsake(self, number: str) -> None:
+        """Ring the phones of an extension no longer: it was removed."""
+        if self._fork is not None:
+            self._fork.forsake(number)
+
     def give_up(self, more: tuple[Field, ...] = ()) -> None:
         """Ring no longer: the party has left. The user hears no more of it.
 

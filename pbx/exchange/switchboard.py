@@ -344,13 +344,15 @@ class Switchboard:
         self._doors.forbidden(event, call.caller, call.number, flow)
 
     def hang_up(self, number: str, reason: str) -> None:
-        """End the calls of an extension: those that it has made, and those that it has answered.
+        """End the calls of an extension, those that it has made and those that it has answered; nor do its phones ring.
 
         :param reason: in words.
         """
         for bridge in list(self.calls.values()):
             if bridge.is_with(number):
                 bridge.end(reason)
+            else:
+                bridge.forsake(number)
 
     def hang_up_all(self) -> None:
         """End all calls."""

@@ -23,6 +23,23 @@ async def team(call: Call) -> None:
     await call.dial(ext("desk"), timeout=20)
 
 
+@plan.internal("601")
+async def both(call: Call) -> None:
+    await call.dial(ext("1002"), ext("1003"), timeout=20)
+
+
+@plan.internal("602")
+async def by_hand(call: Call) -> None:
+    reached = await call.ring(ext("1002"), timeout=20)
+    assert not reached
+
+
+@plan.internal("603")
+async def asked_first(call: Call) -> None:
+    reached = await call.ring(ext("1002"), timeout=20)
+    await reached.leg.ask(timeout=20)
+
+
 def accounts_of(sim, numbers):
     return [sim.exchange.directory.find(number) for number in numbers]
 
@@ -66,6 +83,48 @@ def test_calls_end_with_their_extension_where_that_is_wanted(sim, go, number, di
     sim.until(lambda: alice.idle and bob.idle, within=1)
     assert (alice.call.ended_by, bob.call.ended_by) == ("them", "them")
     assert sim.exchange.location.contacts(number) == []
+
+
+@pytest.mark.parametrize("dialled", ["1002", "600", "601", "602"])
+@pytest.mark.parametrize("go", [remove, disable])
+def test_its_phones_ring_no_longer_where_that_is_wanted_and_those_of_others_do(sim, go, dialled):
+    sim.exchange.end_calls = True
+    alice, bob, carol = (sim.phone(number) for number in ("1001", "1002", "1003"))
+    call = alice.invites(dialled)
+    sim.until(lambda: bob.ringing)
+    go(sim, "1002")
+    sim.until(lambda: bob.idle, within=1)
+    if dialled == "601":
+        carol.answers()
+        sim.until(lambda: alice.talking)
+        alice.hangs_up()
+    sim.until(lambda: alice.idle and carol.idle, within=1)
+    assert call.status == (200 if dialled == "601" else 480)
+
+
+def test_phones_ring_on_otherwise(sim):
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    remove(sim, "1002")
+    sim.advance(5)
+    assert bob.ringing
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@pytest.mark.parametrize("number", ["1001", "1002"])
+def test_whom_the_plan_has_reached_is_in_the_call_before_it_talks_to_anybody(sim, number):
+    sim.exchange.end_calls = True
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.invites("603")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: bob.talking)
+    sim.advance(1)
+    assert sim.exchange.switchboard.is_engaged("1002")
+    remove(sim, number)
+    sim.until(lambda: alice.idle and bob.idle, within=1)
 
 
 @pytest.mark.parametrize("number", ["1001", "1002"])
