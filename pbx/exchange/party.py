@@ -187,7 +187,7 @@ class Party:
             mine.refuse(504)  # nobody is there who could be asked at once (RFC 3311 5.2)
         elif other is None or self.handover is not None:
             self.own_offer = not sdp
-            relay.end(self.side, sdp or None).addCallbacks(mine.accept, self._cannot_answer)
+            relay.end(self.side, sdp or None).addCallbacks(self._accept, self._cannot_answer)
         elif other.handover is not None or not _may_be_asked(other.session, mine):
             mine.refuse(491)
         elif not sdp:
@@ -220,7 +220,7 @@ class Party:
             described.addCallbacks(go_on, self.user.cannot_connect)
         elif mine.owes_ack:
             self.offer = sdp
-            relay.offer(self.side, other.side, sdp).addCallbacks(theirs.accept, self._cannot_go_on)
+            relay.offer(self.side, other.side, sdp).addCallbacks(other._accept, self._cannot_go_on)
         else:
             described = relay.answer(self.side, other.side, sdp).addCallback(self._told, other)
             described.addCallbacks(other._accept, other._cannot_answer)
