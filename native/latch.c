@@ -49,7 +49,7 @@ void latch_forget(struct latch *latch) {
 }
 
 /* Whether a valid packet from another address than the source may latch; if so, it has. */
-bool latch_admits(struct latch *latch, const struct address *source, int64_t heard, double now) {
+bool latch_admits(struct latch *latch, const struct address *source, int64_t heard, bool expected, double now) {
     bool at_once;
     if (latch->source.size == 0) {
         at_once = rank_of(latch, source) != STRANGER;
@@ -58,6 +58,8 @@ bool latch_admits(struct latch *latch, const struct address *source, int64_t hea
         at_once = new > old && (now < latch->since + WINDOW || (old <= STRANGER && new > STRANGER));
     }
     if (!at_once) {
+        if (latch->source.size == 0 && !expected)
+            return false;
         if (heard != latch->heard) {
             /* The present source has sent since the last knock, or this is the first: patience starts here. */
             latch->heard = heard;

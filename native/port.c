@@ -20,7 +20,7 @@ enum verdict rtp_received(struct port *port, const uint8_t *packet, size_t size,
         return DROP;
     }
     if (!address_equal(source, &port->latch.source)) {
-        if (!latch_admits(&port->latch, source, (int64_t)port->packets_in, now)) {
+        if (!latch_admits(&port->latch, source, (int64_t)port->packets_in, port->sends, now)) {
             port->strange++;
             return DROP;
         }

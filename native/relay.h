@@ -117,7 +117,8 @@ bool endpoint_equal(const struct address *one, const struct address *other);
 bool host_equal(const struct address *one, const struct address *other);
 const struct address *latch_target(const struct latch *latch);
 void latch_forget(struct latch *latch);
-bool latch_admits(struct latch *latch, const struct address *source, int64_t heard, double now);
+bool latch_admits(struct latch *latch, const struct address *source, int64_t heard, bool expected,
+                  double now);
 
 /* reception.c */
 void reception_restart(struct reception *reception);

@@ -1,7 +1,7 @@
 """The latch of symmetric RTP: whom a stream comes from, learned from packets, and by whom that may be changed.
 
 1. The first valid packet from a host that signalling knows decides. A stranger's does only when it has been sending for
-   a while and nothing better has come.
+   a while and nothing better has come; and never where the phone is not to send at all: it could not throw it out.
 2. For a short window after that a better source may still take over: best the address that signalling named, then any
    port of a host that signalling knows, then a stranger.
 3. Then only signalling opens the latch again, by naming another address. A stranger, though, gives way to a host that
@@ -61,10 +61,11 @@ class Latch:
         self.source = self.signalled = self.former = None
         self.heard = -1
 
-    def admits(self, source: Address, heard: int) -> bool:
+    def admits(self, source: Address, heard: int, expected: bool = True) -> bool:
         """Whether a valid packet from another address than `source` may latch; if so, it has.
 
         :param heard: how many packets have been admitted so far.
+        :param expected: whether the phone is to send.
         """
         now = self._clock.seconds()
         if self.source is None:
@@ -73,6 +74,8 @@ class Latch:
             new, old = self._rank(source), self._rank(self.source)
             at_once = new > old and (now < self.since + WINDOW or old <= _STRANGER < new)
         if not at_once:
+            if self.source is None and not expected:
+                return False
             if heard != self.heard:
                 # The present source has sent since the last knock, or this is the first: patience starts here.
                 self.heard, self.knocked = heard, now

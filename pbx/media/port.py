@@ -320,7 +320,7 @@ class Port:
             self._other_received(packet, source)
             return
         if source != self.latch.source:
-            if not self.latch.admits(source, self.packets_in):
+            if not self.latch.admits(source, self.packets_in, self.sends):
                 self.strange += 1
                 return
             self.rtcp_source = None

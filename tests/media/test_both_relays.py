@@ -194,6 +194,24 @@ def test_one_who_got_in_while_the_phone_was_silent_is_thrown_out_by_it(
     assert [bob.says(port(callee))] == alice.heard()
 
 
+def test_a_phone_that_only_listens_loses_nothing_to_one_who_merely_sends(
+    relay: Loopback, alice: Phone, bob: Phone, mallory: Phone
+) -> None:
+    """Nothing of its own could throw out who took its place."""
+    caller, callee = relay.side(alice), relay.side(bob)
+    result(relay.relay.offer(caller, callee, alice.describes(AUDIO)))
+    result(relay.relay.answer(callee, caller, bob.describes(AUDIO + "a=recvonly\r\n")))
+    assert [alice.says(port(caller))] == bob.heard()
+    assert relay.is_lent()
+    for _ in range(20):
+        relay.turn(PATIENCE)
+        mallory.says(port(callee))
+        assert [alice.says(port(caller))] == bob.heard()
+    assert (mallory.heard(), alice.heard(), facts(relay, callee).source) == ([], [], None)
+    bob.says(port(callee))  # what opens its NAT
+    assert facts(relay, callee).source == bob.address
+
+
 def test_a_phone_behind_nat_is_answered_where_it_sends_from(relay: Loopback, bob: Phone) -> None:
     alice = relay.phone(NAT)
     caller, callee = relay.side(alice, NAT), relay.side(bob)

@@ -48,6 +48,14 @@ def test_a_stranger_latches_when_nothing_better_comes(latch: Latch, clock: Virtu
     assert latch.target == STRANGER
 
 
+def test_where_nothing_is_expected_no_stranger_latches_and_the_phone_does(latch: Latch, clock: VirtualClock) -> None:
+    for _ in range(50):
+        clock.advance(PATIENCE)
+        assert not latch.admits(STRANGER, 0, False)
+    assert latch.target == SIGNALLED
+    assert latch.admits(MAPPED, 0, False)
+
+
 def test_a_stranger_that_was_first_does_not_keep_the_phone_out(latch: Latch, clock: VirtualClock) -> None:
     assert not latch.admits(STRANGER, 0)
     assert latch.admits(MAPPED, 0)
