@@ -118,6 +118,7 @@ class Conversation:
         if peer is self.party:
             party, peer = peer, party
         party.part()
+        peer.part()
         party.connect(peer)
         peer.ask(self.clock, party.named)
 
