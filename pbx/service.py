@@ -38,7 +38,6 @@ from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.switches import Switches
 from pbx.ending import Ending
 from pbx.exchange.registrar import Terms
-from pbx.exchange.switch import Switch
 from pbx.faults import Fault
 from pbx.features.voicemail.mailbox import Limits
 from pbx.lines import Lines
@@ -68,7 +67,8 @@ from pbx.store.messages import MessageTable
 from pbx.store.records import RecordTable
 from pbx.store.settings import SettingsTable
 from pbx.store.store import Store, StoreThread
-from pbx.store.switches import read_switches, write_switch
+from pbx.store.switch_table import SwitchTable
+from pbx.store.switches import read_switches
 from pbx.store.texts import TextTable
 from pbx.store.vault import Vault
 from pbx.traced import Traced
@@ -187,9 +187,7 @@ class PBX(Service):
                 self._texts = opening.texts(config.database.url, reactor.seconds())
                 switches, holidays = opening.calendar(config.database.url)
             self._outside = Outside(reactor, lambda: open_database(config.database.url))
-            self.surroundings = Surroundings(
-                Switches(switches, self._keep_switch), HolidayTable(holidays), self._outside
-            )
+            self.surroundings = Surroundings(Switches(switches), HolidayTable(holidays), self._outside)
             self._plan.surroundings = self.surroundings
             self._watchdog = Watchdog(
                 partial(is_beside, config.dialplan.file), reactor.callFromThread, self.surroundings.stint
@@ -220,11 +218,14 @@ class PBX(Service):
         self._ban_table = BanTable(database, self.reactor, self._thread)
         self._text_table = TextTable(database, self.reactor, self._thread)
         self._settings_table = SettingsTable(database, self.reactor, self._thread)
+        switches = self.surroundings.switches
+        self._switch_table = SwitchTable(database, self.reactor, self._thread, switches.kept)
+        switches.keep = self._switch_table.keep_switch
         self._records = RecordTable(database, self.reactor, self._thread)
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
-        self.exchange.show_switches(self.surroundings.switches)
+        self.exchange.show_switches(switches)
         self._emails = emailing(self.config.voicemail, self.exchange.voicemail, self.reactor, self._clock, self._aside)
         spare_the_collector()
         self._listening = Listening(self.exchange, self.reactor, self._certificates.security)
@@ -347,12 +348,6 @@ class PBX(Service):
         self.surroundings.switches.replace(await self._thread.run(read_switches, self._database))
         self.surroundings.holidays.replace(await self._thread.run(read_holidays, self._database))
 
-    def _keep_switch(self, switch: Switch) -> None:
-        """A phone has turned a switch over: write it down."""
-        kept = self._thread.run(write_switch, self._database, switch)
-        kept.addCallback(lambda _: self.surroundings.switches.kept(switch))
-        kept.addErrback(lambda failure: self.log.failure("the switch {name} cannot be kept", failure, name=switch.name))
-
     @property
     def listeners(self) -> list[str]:
         """Where we listen, as it could stand in the configuration, with the ports that are really taken."""
@@ -469,6 +464,7 @@ class PBX(Service):
         await self._ban_table.close()
         await self._text_table.close()
         await self._settings_table.close()
+        await self._switch_table.close()
         await self._message_table.close()
         await self._records.close()
         await self.store.close()

@@ -1,4 +1,4 @@
-"""The table `switches`: administrators add and remove rows; the server writes down what a phone has turned over."""
+"""The table `switches`: administrators add, turn and remove rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ def read_switches(database: sa.Engine) -> list[Switch]:
     """Read all; to be called where blocking is allowed."""
     with reading(database) as connection:
         return listed(connection)
-
-
-def write_switch(database: sa.Engine, switch: Switch) -> None:
-    """Keep whether a switch is on; to be called where blocking is allowed."""
-    with database.begin() as connection:
-        connection.execute(switches.update().where(switches.c.name == switch.name).values(is_on=switch.is_on))
 
 
 def listed(connection: sa.Connection) -> list[Switch]:
