@@ -473,6 +473,25 @@ def test_recording_that_cannot_be_made_does_not_end_the_conference(
     assert error["name"] == "sales"
 
 
+def test_full_disk_ends_the_recording_and_not_the_conference(
+    sim: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, logged_errors: Callable[[], list[Any]]
+) -> None:
+    alice, bob = enter(sim, "1001", "1002", dialled="802")
+    path = conference(sim, "court").recording
+    assert path is not None
+    sim.advance(3)
+
+    def append(writer: wav.Writer, sound: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(wav.Writer, "append", append)
+    sim.advance(3)
+    assert conference(sim, "court").recording is None and len(logged_errors()) == 1
+    say(sim, (alice, bob), (440.0, 600.0))
+    assert heard(alice, 600.0) > 0.95 and heard(bob, 440.0) > 0.95
+    assert len(wav.load(path)) >= 8000
+
+
 # Who talks
 
 

@@ -12,6 +12,7 @@ from pbx.features.voicemail import pin
 from pbx.features.voicemail.mailbox import Limits, Mailbox
 from pbx.media.g711 import ULAW
 from pbx.media.tones import tone as tone_of
+from pbx.media.wav import Writer
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.lawful import assert_lawful
@@ -509,6 +510,73 @@ def test_greeting_that_cannot_be_written_is_said_to_the_owner(sim: SimulatedExch
     bob.hangs_up()
     sim.advance(1)
     assert len(logged_errors()) == 1
+
+
+def full(writer: Writer, sound: bytes) -> None:
+    """What writing does on a disk that is full."""
+    raise OSError(28, "No space left on device")
+
+
+def test_full_disk_ends_a_message_which_is_kept_and_the_call_goes_on(
+    sim: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, logged_errors
+) -> None:
+    alice = sim.phone("1001")
+    alice.invites("21002")
+    assert alice.hears(tone_of("beep"), within=30)
+    alice.says(3.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "append", full)
+        alice.says(2.0)
+        assert hears(alice, "review")
+    alice.presses("1")
+    assert hears(alice, "sent")
+    sim.until(lambda: alice.idle)
+    [message] = sim.mailbox("1002").messages
+    assert 1.0 <= message.seconds <= 3.5 and len(logged_errors()) == 1
+
+
+def test_full_disk_leaves_the_greeting_that_there_was(
+    sim: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, logged_errors
+) -> None:
+    bob = calls(sim, "1002")
+    bob.presses("01")
+    for frequency, said in ((400, "!voicemail/saved"), (500, "!sorry")):
+        bob.presses("1")
+        forget(bob)
+        assert bob.hears(tone_of("beep"), within=30)
+        bob.says(2.0, frequency)
+        bob.presses("#")
+        assert hears(bob, said, "greeting-menu")
+        monkeypatch.setattr(Writer, "append", full)
+    bob.hangs_up()
+    alice = sim.phone("1001")
+    alice.invites("21002")
+    assert hears_tone(sim, alice, 400)
+    alice.hangs_up()
+    sim.advance(1)
+    assert logged_errors()
+
+
+def test_full_disk_forwards_nothing_and_loses_nothing(
+    sim: SimulatedExchange, monkeypatch: pytest.MonkeyPatch, logged_errors
+) -> None:
+    leaves(sim, sim.phone("1001"), "21002")
+    bob = calls(sim, "1002")
+    bob.presses("1")
+    assert hears_tone(sim, bob, 440)
+    bob.presses("8")
+    assert hears(bob, "enter-mailbox")
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "append", full)
+        bob.presses("1003#")
+        assert hears(bob, "comment")
+        bob.presses("2")
+        assert hears(bob, "!sorry")
+    bob.hangs_up()
+    sim.advance(1)
+    assert len(sim.mailbox("1002").messages) == 1 and sim.mailbox("1003").messages == []
+    files = [path.parent.name for path in sim.messages.files.folder.rglob("*.*")]
+    assert files == ["1002"] and len(logged_errors()) == 1
 
 
 def test_message_whose_sound_is_gone_can_be_deleted(sim: SimulatedExchange) -> None:
