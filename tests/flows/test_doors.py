@@ -12,12 +12,12 @@ import pytest
 from pbx.dialplan import Call, Plan, ext
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.thresholds import Thresholds
-from pbx.sip.digest import Challenge
+from pbx.sip.digest import Challenge, parse_challenge
 from pbx.sip.message import Response
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.office import ACCOUNTS, office
-from tests.flows.raw import Raw
+from tests.flows.raw import DESCRIPTION, Raw
 
 plan = Plan()
 
@@ -335,6 +335,41 @@ def test_what_a_phone_asserts_is_removed_and_believed_of_nobody():
     assert b"boss" not in invite
     assert from_of(sim, bob).startswith('"Phone 1001" <sip:1001@')
     alice.hangs_up()
+    sim.assert_idle()
+
+
+def test_caller_is_who_it_has_proven_to_be_whatever_its_from_says():
+    sim, (bob, _) = office("1002", "1003", plan=plan)
+    mallory = Raw(sim)
+    liar = "<sip:1003@10.0.0.1>;tag=liar"
+    mallory.sends("INVITE", "sip:1002@10.0.0.1", sender=liar)
+    sim.until(lambda: mallory.statuses == [401])
+    challenge = parse_challenge(mallory.responses[0].values("www-authenticate")[0])
+    assert challenge is not None
+    proof = challenge.answer("1001", ACCOUNTS["1001"], "INVITE", "sip:1002@10.0.0.1", "c")
+    mallory.sends(
+        *("INVITE", "sip:1002@10.0.0.1"),
+        sender=liar, branch="z9hG4bK2", cseq=2, fields=(f"Authorization: {proof}",), body=DESCRIPTION,
+    )  # fmt: skip
+    sim.until(lambda: 180 in mallory.statuses)
+    assert from_of(sim, bob).startswith('"Phone 1001" <sip:1001@')
+    assert b"1003" not in invite_to(sim, bob)
+    bob.declines(486)
+    sim.until(lambda: 486 in mallory.statuses)
+    sim.advance(40)
+    mallory.close()
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "PUBLISH", "REFER", "SUBSCRIBE"])
+def test_stranger_asks_for_nothing_but_calls(method):
+    sim, _ = office("1002", plan=plan)
+    zoe = Raw(sim)
+    for n, number in enumerate(("1002", "9999", "welcome")):
+        zoe.sends(method, f"sip:{number}@10.0.0.1", branch=f"z9hG4bK{n}", call_id=f"{n}", fields=("Event: presence",))
+    sim.advance(1)
+    assert zoe.statuses == [403, 403, 403]
+    zoe.close()
     sim.assert_idle()
 
 
