@@ -69,6 +69,7 @@ class Phones:
         if extension is None:
             return Failed(404, "there is no such number", by=target)
         bindings = self._location.contacts(number) if extension.enabled else []
+        secure = secure or extension.tls_only  # its phones may have registered before that was wanted
         if target.instance:
             bindings = [binding for binding in bindings if binding.instance == target.instance]
         if len(bindings) > 1:

@@ -487,6 +487,24 @@ def test_tls_only_extension_gets_403_elsewhere_once_it_has_proven_who_it_is():
     sim.assert_idle()
 
 
+def test_phone_that_has_registered_before_tls_was_wanted_is_rung_over_tls_or_not_at_all():
+    sim, (alice, bob) = office("1001", "1002", plan=plan)
+    assert final(sim, alice, "1002") == (200, "")
+    permit(sim, "1002", tls_only=True)
+    assert final(sim, alice, "1002")[0] == 480
+    over_tls = sim.phone("1002", transport="TLS")
+    call = alice.invites("1002")
+    sim.until(lambda: over_tls.ringing)
+    sim.advance(1)
+    assert bob.idle
+    over_tls.answers()
+    sim.until(lambda: alice.talking)
+    assert call.status == 200
+    alice.hangs_up()
+    sim.until(lambda: over_tls.idle)
+    sim.assert_idle()
+
+
 def guarded(sim: SimulatedExchange) -> None:
     """Have 31 sources try a wrong password each, so that 1001 is guarded."""
     for n in range(31):
