@@ -54,8 +54,9 @@ class Approach:
         """Offer along this way, and invite."""
         branch = self._branch
         before, branch.session.flow = branch.session.flow, flow
-        # From the same address of ours the same description goes out: it is the same request (RFC 3263 4.3).
-        if before is None or (before.source, before.host) != (flow.source, flow.host):
+        # From the same address of ours the same description goes out: it is the same request (RFC 3263 4.3). But what
+        # may stand in it depends on who can read it: keys do not go where TLS has failed.
+        if before is None or _terms(before) != _terms(flow):
             self._board.relay.close(branch.side)
             branch.side = self._board.side(flow)
         self._user.offer(branch).addCallbacks(self._offered, self._not_offered)
@@ -80,3 +81,8 @@ class Approach:
         else:
             outcome = self._user.failed(failure)
             branch.session.undelivered(outcome.code, outcome.text)
+
+
+def _terms(flow: Flow) -> tuple[str, str, bool]:
+    """What a description depends on, of the way that it takes."""
+    return flow.source, flow.host, flow.transport == "TLS"

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from pbx.dialplan import Call, Plan, uri
 from pbx.media.keying import MODES
-from pbx.sip.flow import SIPS_PORT
+from pbx.sip.flow import SIP_PORT, SIPS_PORT
+from pbx.sip.hops import Naptr, Srv
 from pbx.testing.exchange import HOST, SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.office import ACCOUNTS, plan
 from tests.flows.test_transfers import consult, refer
 from tests.media.network import result
+
+outside = Plan()
+
+
+@outside.internal("<number:any>")
+async def elsewhere(call: Call, number: str) -> None:
+    await call.dial(uri(f"sip:{number}@example.com"), timeout=60)
 
 
 def office(mode: str = "accept") -> SimulatedExchange:
@@ -152,6 +161,26 @@ def test_no_key_leaks_whatever_happens_to_a_call_of_which_one_end_has_tls(mode: 
     assert is_sealed(alice) and not is_sealed(carol) and sim.talk(alice, carol)
     assert any(b"a=crypto" in one.packet for one in sim.network.sent)
     over(sim, alice, carol)
+
+
+@pytest.mark.parametrize(("mode", "srtp"), [("offer", ""), ("accept", "required"), ("pass", "required")])
+def test_no_key_goes_to_the_server_without_tls_that_follows_one_with_it(mode: str, srtp: str) -> None:
+    sim = SimulatedExchange(outside, ACCOUNTS, srtp=mode)
+    sim.zone.records |= {
+        "example.com": [
+            Naptr(10, 10, "s", "SIPS+D2T", "_sips._tcp.example.com"),
+            Naptr(20, 10, "s", "SIP+D2U", "_sip._udp.example.com"),
+        ],
+        "_sips._tcp.example.com": [Srv(1, 0, SIPS_PORT, "gone.example.com")],
+        "_sip._udp.example.com": [Srv(1, 0, SIP_PORT, "there.example.com")],
+        "gone.example.com": ["10.0.8.1"],
+        "there.example.com": ["10.0.8.2"],
+    }
+    alice = sim.phone("1001", transport="TLS", srtp=srtp)
+    zoe = sim.phone("zoe", host="10.0.8.2", register=False, domain="example.com")
+    call(sim, alice, zoe)
+    assert is_sealed(alice) is bool(srtp) and not is_sealed(zoe) and sim.talk(alice, zoe)
+    over(sim, alice, zoe)
 
 
 def test_switched_off_nobody_is_taken_with_srtp() -> None:
