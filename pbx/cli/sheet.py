@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from pbx.cli.settings import Settings, pass_settings
 from pbx.faults import Fault
 
 if TYPE_CHECKING:
-    from pbx.store.sheet import Entry, Taken
+    from pbx.store.sheet import Entry, Row, Taken
 
 
 @click.command("import")
@@ -74,12 +75,18 @@ def export(settings: Settings, file: Path, hashes: bool, as_json: bool) -> None:
     from pbx.store import sheet
 
     with settings.reading() as connection:
-        text = sheet.written(connection, hashes)
+        text = sheet.written(connection, hashes, _watched if sys.stderr.isatty() else iter)
     if str(file) == "-":
         click.echo(text, nl=False)
         return
     _write(file, text)
     output.say(f"the extensions are saved in {file}", {"file": str(file)}, as_json)
+
+
+def _watched(rows: Sequence[Row]) -> Iterator[Row]:
+    """Give the rows one by one, and show how far it is."""
+    with click.progressbar(rows, label="Reading", file=sys.stderr) as bar:
+        yield from bar
 
 
 def _write(file: Path, text: str) -> None:

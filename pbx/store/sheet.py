@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from pbx.faults import Fault
 from pbx.store import accounts, columns
 from pbx.store.schema import aliases, extensions
+
+Row = Mapping[str, Any]
 
 LARGEST = 64 * 2**20  # bytes
 _AT_ONCE = 500  # rows in one statement
@@ -177,16 +179,19 @@ def _statement(exists: bool, written: tuple[str, ...]) -> sa.Insert | sa.Update:
     return extensions.insert().values(number=number, **values)
 
 
-def written(connection: sa.Connection, with_hashes: bool) -> str:
+def written(
+    connection: sa.Connection, with_hashes: bool, following: Callable[[Sequence[Row]], Iterable[Row]] = iter
+) -> str:
     """Return all extensions as the text of a file that `parse` takes.
 
     :param with_hashes: whether the hashes of their passwords are in it: whoever reads them can register.
+    :param following: gives the rows one by one, to whoever wants to see how far it is.
     """
     names = ["number", *columns.SETTINGS, *((*columns.HASHES, "realm") if with_hashes else ())]
     text = io.StringIO(newline="")
     sheet = csv.writer(text, lineterminator="\n")
     sheet.writerow(names)
-    for row in accounts.listed(connection, also=tuple(columns.HASHES)):
+    for row in following(accounts.listed(connection, also=tuple(columns.HASHES))):
         sheet.writerow([_guarded(_cell(row[name])) for name in names])
     return text.getvalue()
 

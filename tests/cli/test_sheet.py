@@ -43,7 +43,9 @@ def test_import_with_a_mistake_names_its_line_and_changes_nothing(upgraded: Pbx,
     assert upgraded("extension", "list", "--json").rows == before
 
 
-def test_import_shows_a_bar_on_a_terminal(sqlite: Pbx, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_and_export_show_a_bar_on_a_terminal(
+    sqlite: Pbx, folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -52,6 +54,11 @@ def test_import_shows_a_bar_on_a_terminal(sqlite: Pbx, file: Path, monkeypatch: 
     monkeypatch.setattr("sys.stderr", terminal)
     assert sqlite("extension", "import", str(file)).status == 0
     assert "Writing" in terminal.getvalue() and "100%" in terminal.getvalue()
+    terminal.truncate(0)
+    out = folder / "out.csv"
+    assert sqlite("extension", "export", str(out)).status == 0
+    assert "Reading" in terminal.getvalue() and "100%" in terminal.getvalue()
+    assert len(out.read_text().splitlines()) == 3
 
 
 def test_ten_thousand_extensions_are_imported_in_one_go(upgraded: Pbx, file: Path) -> None:
@@ -84,7 +91,7 @@ def test_export_is_for_this_user_only_and_never_overwrites(upgraded: Pbx, folder
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     heading, ann, bob = out.read_text().splitlines()
     assert heading.startswith("number,name,enabled,class_of_service,caller_id,max_contacts")
-    assert (ann, bob) == ("1001,Ann,yes,,,,,no,no,yes,,,,20,", "1002,Bob,yes,,,,,no,no,yes,,,,20,")
+    assert (ann, bob) == ("1001,Ann,yes,,,,,no,no,yes,,,,20,,yes,", "1002,Bob,yes,,,,,no,no,yes,,,,20,,yes,")
     assert "exists already; name a new file" in upgraded("extension", "export", str(out)).sentence
     assert "No such file or directory" in upgraded("extension", "export", str(folder / "none" / "x.csv")).sentence
 
