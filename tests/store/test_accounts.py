@@ -121,6 +121,8 @@ def test_everything_that_can_be_set_comes_back_and_goes_back_to_its_default(conn
         "forward_no_answer": "*60",
         "forward_no_answer_after": "30",
         "forward_unreachable": "+14155550101",
+        "call_waiting": "no",
+        "pickup_group": "sales",
     }
     assert list(texts) == list(columns.SETTINGS)
     accounts.change(connection, "1001", "r", None, texts)
@@ -136,6 +138,7 @@ def test_everything_that_can_be_set_comes_back_and_goes_back_to_its_default(conn
         "do_not_disturb": True,
         "voicemail": False,
         "forward_no_answer_after": 30,
+        "call_waiting": False,
     }
     accounts.change(connection, "1001", "r", None, dict.fromkeys(texts, ""))
     assert accounts.shown(connection, "1001") == before
