@@ -188,14 +188,13 @@ class UserAgent:
                 dialog.remote_target, routes, flow = place
                 dialog.routes = dialog.routes or routes
                 if flow is not None and not dialog.routes:
-                    dialog.flow = flow
+                    _move(dialog, flow)
                     return
         next_hop = dialog.next_hop
         uri = parse_uri(next_hop)
         flow = self.flows.flow_to(uri)
         if flow is not None:
-            if flow.transport == "TLS" or not dialog.secure:
-                dialog.flow = flow
+            _move(dialog, flow)
         elif uri.is_sip:
             secure = dialog.secure or dialog.remote_target.startswith("sips:")
             self.locator.locate(uri, secure).addCallback(self._located, dialog, next_hop)
@@ -209,7 +208,7 @@ class UserAgent:
         before = dialog.next_hop
         dialog.refresh(message)
         if dialog.neighbour and not dialog.routes:
-            dialog.flow = flow
+            _move(dialog, flow)
         elif dialog.next_hop != before or dialog.has_gruu:
             self.direct(dialog)
 
@@ -252,7 +251,7 @@ class UserAgent:
         for hop in self.outages.preferred(hops):
             flow = self.flows.flow_along(hop)
             if flow is not None:
-                dialog.flow = flow
+                _move(dialog, flow)
                 return
 
     def _look_round(self) -> None:
@@ -269,3 +268,10 @@ class UserAgent:
         transaction.respond(cancel.response(200, "", self.identifiers.token()))
         if invite.user is not None:
             invite.user.cancelled(cancel)
+
+
+def _move(dialog: Dialog, flow: Flow) -> None:
+    """Let the requests of a dialog go another way. One that is on TLS stays there, whatever its peer writes into Contact:
+    the keys of its SRTP may stand in them (RFC 4568 section 7.1)."""
+    if flow.transport == "TLS" or not (dialog.secure or dialog.flow.transport == "TLS"):
+        dialog.flow = flow

@@ -183,6 +183,22 @@ def test_no_key_goes_to_the_server_without_tls_that_follows_one_with_it(mode: st
     over(sim, alice, zoe)
 
 
+def test_call_that_has_begun_over_tls_stays_there_wherever_a_contact_leads() -> None:
+    sim = office()
+    alice = sim.phone("1001", transport="TLS", srtp="required")
+    bob = sim.phone("1002", transport="TLS", srtp="required")
+    call(sim, alice, bob)
+    [bridge] = sim.exchange.switchboard.calls.values()
+    dialog = bridge.party.session.dialog
+    assert dialog is not None
+    dialog.remote_target = f"sip:1001@{alice.host}:5060;transport=udp"
+    sim.exchange.switchboard.agent.direct(dialog)
+    bob.rekeys()
+    sim.advance(1)
+    assert sim.talk(alice, bob)
+    over(sim, alice, bob)
+
+
 def test_switched_off_nobody_is_taken_with_srtp() -> None:
     sim = office("off")
     alice, bob = sim.phone("1001", transport="TLS", srtp="required"), sim.phone("1002", transport="TLS")
