@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 3
 FOR ?= 600
 NATIVE := setup.py $(wildcard native/*.py native/*.c native/*.h)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make run       start an exchange in run/ with two accounts; Ctrl-C stops it"
-	@echo "make test      run the tests, JOBS=2 at a time; as root on Debian it installs the phone programs first"
+	@echo "make test      run the tests, JOBS=3 at a time; as root on Debian it installs the phone programs first"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff format the code"
 	@echo "make docs      write docs/rfc.md, docs/dialplan/reference.md and the causes in docs/operating.md anew"

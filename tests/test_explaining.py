@@ -76,7 +76,7 @@ def test_a_group_is_told_with_its_strategy_and_its_members_react() -> None:
 
 
 def test_who_is_rung_apart_is_told_too() -> None:
-    assert "if busy: rings 102 for 15 s; the caller gets 480" in said("101", "701")
+    assert "if busy: rings 102 for 15 s; the caller gets 486" in said("101", "701")
 
 
 def test_the_route_the_others_and_each_outcome() -> None:

@@ -271,7 +271,7 @@ class UserAgent:
 
 
 def _move(dialog: Dialog, flow: Flow) -> None:
-    """Let the requests of a dialog go another way. One that is on TLS stays there, whatever its peer writes into Contact:
-    the keys of its SRTP may stand in them (RFC 4568 section 7.1)."""
+    """Let the requests of a dialog go another way. One that is on TLS stays there, whatever its peer writes into
+    Contact: the keys of its SRTP may stand in them (RFC 4568 section 7.1)."""
     if flow.transport == "TLS" or not (dialog.secure or dialog.flow.transport == "TLS"):
         dialog.flow = flow
