@@ -167,7 +167,7 @@ class Generation:
         self.name = f"seed {seed}, generation {number}"
         self.figures = Figures()
         everywhere = Thresholds(allow=(ip_network("0.0.0.0/0"), ip_network("::/0")))
-        self.sim = SimulatedExchange(plan, ACCOUNTS, thresholds=everywhere)
+        self.sim = SimulatedExchange(plan, ACCOUNTS, thresholds=everywhere, traced=(10, 2**18))
         Lamp(self.sim.exchange.switchboard.events)
         self._source = random.Random(f"{seed} {number}")
         self._harm = 0.0
@@ -221,6 +221,7 @@ class Generation:
     def _round(self) -> None:
         source = self._source
         self.sim.network.sent.clear()
+        self.sim.records.rows.clear()  # the database's
         self._harm = source.choice((0.0, 0.02, 0.1, 0.3, 0.6))
         while source.random() < self._harm:
             # As many as one transaction sends: now and then the other side hears nothing of it at all.

@@ -213,6 +213,7 @@ class SimulatedExchange:
     :param domains: its domains beside its address.
     :param pairs: how many media port pairs there are.
     :param thresholds: what is too much of one source or account.
+    :param traced: of how many calls messages are kept, and in how many bytes.
     :param calls: how many there may be, in all and from one address.
     :param transactions: how many requests of others may be in work or remembered, in all and of one address.
     :param terms: what its registrar grants.
@@ -242,6 +243,7 @@ class SimulatedExchange:
         domains: Sequence[str] = (),
         pairs: int = 5000,
         thresholds: Thresholds = THRESHOLDS,
+        traced: tuple[int, int] = (1000, 16 * 2**20),
         calls: tuple[int, int] = CALLS,
         transactions: tuple[int, int] = TRANSACTIONS,
         terms: Terms = TERMS,
@@ -284,7 +286,7 @@ class SimulatedExchange:
             aside=at_once,
             bans=self.bans,
             records=self.records,
-            traced=(1000, 16 * 2**20),
+            traced=traced,
             realm=REALM,
             secret=source.randbytes(32),
             domains=domains,
