@@ -8,13 +8,10 @@ from __future__ import annotations
 import dataclasses
 
 import sqlalchemy as sa
-from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from pbx.exchange.ban import BANS, MEMORY, Ban
-from pbx.store.behind import Behind
-from pbx.store.database import reason
+from pbx.store.latest import Latest
 from pbx.store.schema import bans
 from pbx.store.store import Worker
 
@@ -22,8 +19,6 @@ _COLUMNS = [bans.c[field.name] for field in dataclasses.fields(Ban)]
 _REMOVE = bans.delete().where(bans.c.address == sa.bindparam("_address"))
 
 Batch = dict[str, Ban | None]
-
-_log = Logger()
 
 
 class BanTable:
@@ -34,45 +29,19 @@ class BanTable:
     """
 
     def __init__(self, database: sa.Engine, clock: IReactorTime, worker: Worker) -> None:
-        self._database = database
-        self._worker = worker
-        self._waiting: Batch = {}
-        self._behind = Behind(clock, self._write, lambda: bool(self._waiting))
-        self._fails = False
+        self._latest = Latest(database, clock, worker, write_bans, "bans", "they are in force")
 
     def keep_ban(self, ban: Ban) -> None:
         """Write a ban within half a second."""
-        self._change(ban.address, ban)
+        self._latest.put(ban.address, ban, 2 * BANS)
 
     def forget_ban(self, address: str) -> None:
         """Remove one within half a second."""
-        self._change(address, None)
+        self._latest.put(address, None, 2 * BANS)
 
     async def close(self) -> None:
         """Write what waits, once."""
-        await self._behind.close()
-
-    def _change(self, address: str, ban: Ban | None) -> None:
-        self._waiting.pop(address, None)
-        self._waiting[address] = ban
-        if len(self._waiting) > 2 * BANS:
-            del self._waiting[next(iter(self._waiting))]
-        self._behind.changed()
-
-    async def _write(self) -> bool:
-        batch, self._waiting = self._waiting, {}
-        try:
-            await self._worker.run(write_bans, self._database, batch)
-        except CancelledError:
-            raise  # the store is given up
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            self._waiting = {**batch, **self._waiting}  # what has changed since is newer
-            if not self._fails:
-                _log.warn("bans cannot be written ({reason}): they are in force", reason=reason(error))
-            self._fails = True
-        else:
-            self._fails = False
-        return not self._fails
+        await self._latest.close()
 
 
 def write_bans(database: sa.Engine, batch: Batch) -> None:

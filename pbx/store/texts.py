@@ -7,22 +7,17 @@ from __future__ import annotations
 import json
 
 import sqlalchemy as sa
-from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.text import KeptText, Text
-from pbx.store.behind import Behind
-from pbx.store.database import reason
+from pbx.store.latest import Latest
 from pbx.store.schema import texts
 from pbx.store.store import Worker
 
 _REMOVE = texts.delete().where(texts.c.n == sa.bindparam("_n"))
 
 Batch = dict[int, KeptText | None]
-
-_log = Logger()
 
 
 class TextTable:
@@ -33,40 +28,19 @@ class TextTable:
     """
 
     def __init__(self, database: sa.Engine, clock: IReactorTime, worker: Worker) -> None:
-        self._database = database
-        self._worker = worker
-        self._waiting: Batch = {}
-        self._behind = Behind(clock, self._write, lambda: bool(self._waiting))
-        self._fails = False
+        self._latest = Latest(database, clock, worker, write_texts, "texts", "a restart would lose them")
 
     def keep_text(self, kept: KeptText) -> None:
         """Write a text within half a second."""
-        self._waiting[kept.n] = kept
-        self._behind.changed()
+        self._latest.put(kept.n, kept)
 
     def forget_text(self, kept: KeptText) -> None:
         """Remove one within half a second."""
-        self._waiting[kept.n] = None
-        self._behind.changed()
+        self._latest.put(kept.n, None)
 
     async def close(self) -> None:
         """Write what waits, once."""
-        await self._behind.close()
-
-    async def _write(self) -> bool:
-        batch, self._waiting = self._waiting, {}
-        try:
-            await self._worker.run(write_texts, self._database, batch)
-        except CancelledError:
-            raise  # the store is given up
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            self._waiting = {**batch, **self._waiting}  # what has changed since is newer
-            if not self._fails:
-                _log.warn("texts cannot be written ({reason}): a restart would lose them", reason=reason(error))
-            self._fails = True
-        else:
-            self._fails = False
-        return not self._fails
+        await self._latest.close()
 
 
 def write_texts(database: sa.Engine, batch: Batch) -> None:
