@@ -1,6 +1,6 @@
 """What the exchange does with a call: one coroutine per call, read from top to bottom. docs/dialplan.md has the words.
 
-etc/examples/office.py has more: trunks and who takes over when one fails, hours and a night switch, a menu.
+etc/examples/ has more: trunks and who takes over when one fails, hours and a night switch, a menu.
 """
 
 from __future__ import annotations

@@ -4,119 +4,64 @@ that it rings may react. Nothing rings, and nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import implementer
 
 from pbx.dialplan.plan import Plan
 from pbx.dialplan.surroundings import Surroundings
+from pbx.exchange.accounts import Accounts
 from pbx.exchange.caller import Source
-from pbx.exchange.directory import NO_ALIASES
 from pbx.exchange.extension import Extension
-from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
-from pbx.exchange.transfer import Transfer
-from pbx.testing.sim import NUMBERING, Sim
+from pbx.features.voicemail.mailbox import Mailbox
+from pbx.observed import ObservedPlan
+from pbx.testing.sim import Sim
 from pbx.testing.sim_phone import SimPhone
 from pbx.testing.sim_trunk import SimTrunk
 
 REACTIONS = ("answered", "busy", "declined", "not answered", "unreachable")
 ANYBODY = "+15550000000"  # who calls over a trunk, where nobody is named
-PATIENCE = 300.0  # seconds of a call that are looked at
-TALK = 5.0  # seconds that an answered call lasts
+PATIENCE = 300.0  # seconds of a call that are looked at before it is answered
+TALK = 60.0  # seconds of it after that
 
-_OWN = frozenset(("number", "ha1_md5", "ha1_sha256", "enabled", "max_calls", "max_contacts", "tls_only"))
+_OWN = frozenset(("number", "ha1_md5", "ha1_sha256", "max_calls", "max_contacts", "tls_only"))
+_PROVIDER = ("caller_id", "number", "dids", "prefixes", "max_calls", "enabled")  # what is simulated of a trunk
+_KINDS = {Source.INTERNAL: "extension", Source.INBOUND: "over a trunk", Source.ANONYMOUS: "a stranger"}
 
 
-class _Observed:
-    """A bridge that is looked at: what the plan asks of it is written down."""
+class Office(NamedTuple):
+    """What the plan finds.
 
-    def __init__(self, bridge: Any, said: list[str], rung: list[Target]) -> None:
-        self.__dict__.update(bridge=bridge, said=said, rung=rung)
+    :ivar numbering: how numbers are dialled here.
+    :ivar prompts: the folder of the administrator's prompts; None for none.
+    """
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.bridge, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(self.bridge, name, value)
-
-    def dial(
-        self,
-        targets: Sequence[Callee],
-        timeout: float,
-        progress_within: float | None = None,
-        caller_id: str = "",
-        *,
-        intercom: bool = False,
-    ) -> Any:
-        """The plan rings somebody."""
-        self.rings(targets, timeout, caller_id, intercom)
-        return self.bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
+    accounts: Accounts
+    mailboxes: Sequence[Mailbox] = ()
+    numbering: Numbering = Numbering()
+    prompts: Path | None = None
 
     @property
-    def legs(self) -> _ObservedLegs:
-        """The legs of the call."""
-        return _ObservedLegs(self.bridge.legs, self)
-
-    def rings(self, targets: Sequence[Callee], timeout: float, caller_id: str, intercom: bool) -> None:
-        """Write down who is rung."""
-        shown = (f" as {caller_id}" if caller_id else "") + (" by intercom" if intercom else "")
-        self.said.append(f"rings {', '.join(map(str, targets))}{shown} for {timeout:g} s")
-        for target in targets:
-            self.rung.extend(target.members if isinstance(target, GroupTarget) else (target,))
-
-    def redirect(self, uris: Sequence[str], status: int = 302) -> None:
-        """The plan sends the caller elsewhere."""
-        self.said.append(f"sends the caller to {', '.join(uris)}")
-        self.bridge.redirect(uris, status)
-
-
-class _ObservedLegs:
-    """The legs of a call that is looked at."""
-
-    def __init__(self, legs: Any, bridge: _Observed) -> None:
-        self._legs = legs
-        self._bridge = bridge
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._legs, name)
-
-    def ring(
-        self,
-        targets: Sequence[Callee],
-        timeout: float,
-        progress_within: float | None,
-        caller_id: str,
-        intercom: bool = False,
-    ) -> Any:
-        """The plan rings somebody apart."""
-        self._bridge.rings(targets, timeout, caller_id, intercom)
-        return self._legs.ring(targets, timeout, progress_within, caller_id, intercom)
-
-
-class _Observer:
-    """A plan that is looked at (`pbx.exchange.switchboard.Dialplan`)."""
-
-    def __init__(self, plan: Plan[Any]) -> None:
-        self.plan = plan
-        self.said: list[str] = []
-        self.rung: list[Target] = []
-
-    def serves(self, source: Source, number: str) -> bool:
-        """Whether it takes such calls."""
-        return self.plan.serves(source, number)
-
-    def may_transfer(self, transfer: Transfer) -> Deferred[bool]:
-        """Whether a transfer may be."""
-        return self.plan.may_transfer(transfer)
-
-    def run(self, bridge: Any) -> None:
-        """Take the call, and look."""
-        self.plan.run(_Observed(bridge, self.said, self.rung))
+    def users(self) -> dict[str, Mapping[str, Any]]:
+        """The same, as a `Sim` takes it."""
+        return {
+            "extensions": {one.number: _columns(one) for one in self.accounts.extensions},
+            "aliases": self.accounts.aliases,
+            "trunks": {one.name: {name: getattr(one, name) for name in _PROVIDER} for one in self.accounts.trunks},
+            "mailboxes": {
+                one.name: {name: value for name, value in asdict(one).items() if name != "name"}
+                for one in self.mailboxes
+            },
+            "dialplan": asdict(self.numbering),
+            "media": {} if self.prompts is None else {"prompts": self.prompts.absolute()},
+        }
 
 
 class _Call(NamedTuple):
@@ -125,88 +70,73 @@ class _Call(NamedTuple):
     :ivar caller: the extension, or the number, that calls; "" for one that is withheld.
     :ivar trunk: the trunk over which it comes; "" for none.
     :ivar number: the one that is called.
+    :ivar extension: that of the caller; None for others.
     """
 
     source: Source
     caller: str
     trunk: str
     number: str
+    extension: Extension | None = None
 
 
-def explain(
-    plan: Plan[Any],
-    extensions: Mapping[str, Extension],
-    caller: str,
-    number: str,
-    at: str = "",
-    trunks: Collection[str] = (),
-    numbering: Numbering = NUMBERING,
-    aliases: Mapping[str, str] = NO_ALIASES,
-) -> Iterator[str]:
+def explain(plan: Plan[Any], office: Office, caller: str, number: str, at: str = "") -> Iterator[str]:
     """Yield lines for people.
 
-    :param extensions: by number.
     :param caller: an extension; a trunk ("acme"), or somebody who calls over it ("+15551234567@acme"); whoever is none
         of these is a stranger.
     :param at: "2026-12-25 10:00"; "" for now.
-    :param trunks: the names of all trunks.
-    :param numbering: how numbers are dialled here.
-    :param aliases: the number that each other name means.
     :raises ValueError: when that is no time.
     """
     surroundings = plan.surroundings
-    plan.settle(numbering)
-    call = _call(extensions, caller, number, trunks, numbering, aliases)
-    kinds = {Source.INTERNAL: "extension", Source.INBOUND: "over a trunk", Source.ANONYMOUS: "a stranger"}
+    users = office.users
+    Sim(plan, users, at, trace=False)  # says whether that is a time, and settles the plan
+    call = _call(office, caller, number)
     meant = f", which is {call.number}" if call.number != number else ""
-    yield f"{caller} ({kinds[call.source]}) calls {number}{meant}{f' at {at}' if at else ''}"
-    yield from _routes(plan, call, extensions.get(caller))
-    if plan.find(call.source, call.number, call.trunk) is None:
+    yield f"{caller} ({_KINDS[call.source]}) calls {number}{meant}{f' at {at}' if at else ''}"
+    if call.extension is not None and not call.extension.enabled:
+        yield f"then    the extension {call.caller} is disabled, and calls nobody"
         return
+    yield from _routes(plan, call, surroundings)
     rung: list[Target] = []
-    users: dict[str, Mapping[str, Any]] = {
-        "extensions": {one.number: _columns(one) for one in extensions.values()},
-        "trunks": {name: {} for name in trunks},
-        "aliases": aliases,
-    }
     for reaction in reversed(REACTIONS):
-        sim = Sim(plan, users, at or f"{datetime.now():%Y-%m-%d %H:%M:%S}", trace=False, numbering=numbering)
-        lines, more = _tried(sim, surroundings, call, reaction, rung)
-        if not more and not rung:
-            yield f"then    {'; '.join(lines)}"
+        seen = _tried(Sim(plan, users, at, trace=False), surroundings, office, call, reaction, rung)
+        if not seen.rung and not rung:
+            yield f"then    {'; '.join(seen.said)}"
             return
-        rung = list(dict.fromkeys([*rung, *more]))
-        yield f"if {reaction}: {'; '.join(lines)}"
+        rung = list(dict.fromkeys([*rung, *seen.rung]))
+        yield f"if {reaction}: {'; '.join(seen.said)}"
 
 
-def _call(
-    extensions: Mapping[str, Extension],
-    caller: str,
-    number: str,
-    trunks: Collection[str],
-    numbering: Numbering,
-    aliases: Mapping[str, str],
-) -> _Call:
+def _call(office: Office, caller: str, number: str) -> _Call:
     """Who calls whom, as the exchange decides it."""
+    accounts, numbering = office.accounts, office.numbering
+    extensions = {one.number: one for one in accounts.extensions}
+    own = caller if caller in extensions else accounts.aliases.get(caller, caller)
     who, _, trunk = caller.rpartition("@")
-    if caller not in extensions and trunk in trunks:
+    if own not in extensions and any(one.name == trunk for one in accounts.trunks):
         return _Call(Source.INBOUND, who, trunk, numbering.normal(number))
-    meant = number if number in extensions else aliases.get(number, number)
-    return _Call(Source.INTERNAL if caller in extensions else Source.ANONYMOUS, caller, "", meant)
+    meant = number if number in extensions else accounts.aliases.get(number, number)
+    if own in extensions:
+        return _Call(Source.INTERNAL, own, "", meant, extensions[own])
+    return _Call(Source.ANONYMOUS, caller, "", meant)
 
 
-def _routes(plan: Plan[Any], call: _Call, extension: Extension | None) -> Iterator[str]:
+def _routes(plan: Plan[Any], call: _Call, surroundings: Surroundings) -> Iterator[str]:
     """Which route takes the call, and why no other does."""
     found = plan.find(call.source, call.number, call.trunk)
-    if found is None:
+    switch = surroundings.switches.by_code(call.number) if call.source is Source.INTERNAL else None
+    if switch is not None and (found is None or not found[0].pattern.is_literal):
+        found = None
+        yield f"switch  {switch.name!r}, which is {'on' if switch.is_on else 'off'}, is turned over by this code"
+        yield from _permission(switch.allow, call, urgent=False)
+    elif found is None:
         yield f"no route of {call.source.value} callers takes it"
     else:
         route, values = found
         given = "".join(f", {name}={value!r}" for name, value in values.items())
         yield f"route   {route.pattern.text!r} at {route.path}:{route.line}: {route.function.__name__}{given}"
-        if route.allow:
-            has = extension is not None and extension.may(route.allow)
-            yield f"needs   {route.allow!r} in the class of service, which the caller {'has' if has else 'has not'}"
+        yield from _permission(route.allow, call, urgent=call.number in plan.numbering.emergency)
     for source, routes in plan.sources.items():
         for route in routes:
             if found is None or route is not found[0]:
@@ -214,7 +144,7 @@ def _routes(plan: Plan[Any], call: _Call, extension: Extension | None) -> Iterat
                 if source is not call.source:
                     why = f"it is for {source.value} callers"
                 elif route.pattern.match(call.number) is not None:
-                    why = "it matches, and is less specific"
+                    why = "it matches, and is less specific" if found else "it matches no telephone number"
                 yield f"not     {route.pattern.text!r} at line {route.line}: {why}"
     for trunk, did, route in plan.inbound_routes:
         if found is None or route.function is not found[0].function or route.line != found[0].line:
@@ -224,42 +154,71 @@ def _routes(plan: Plan[Any], call: _Call, extension: Extension | None) -> Iterat
             yield f"not     {did or 'all other numbers'!r} of {trunk} at line {route.line}: {why}"
 
 
+def _permission(word: str, call: _Call, urgent: bool) -> Iterator[str]:
+    """What the caller's class of service has to have."""
+    if word:
+        has = call.extension is not None and call.extension.may(word)
+        though = ", and need not have for an emergency" if urgent and not has else ""
+        yield f"needs   {word!r} in the class of service, which the caller {'has' if has else 'has not'}{though}"
+
+
 def _tried(
-    sim: Sim, surroundings: Surroundings, call: _Call, reaction: str, rung: Sequence[Target]
-) -> tuple[list[str], list[Target]]:
-    """Make the call; return what happened, and who was rung."""
+    sim: Sim, surroundings: Surroundings, office: Office, call: _Call, reaction: str, rung: Sequence[Target]
+) -> ObservedPlan:
+    """Make the call, and look what the plan does."""
     plan = sim.plan
     plan.surroundings = replace(surroundings, outside=sim.database)
-    observer = _Observer(plan)
-    sim.exchange.exchange.switchboard.dialplan = observer
+    seen = ObservedPlan(plan, {one.name: one for one in office.accounts.trunks})
+    sim.exchange.exchange.switchboard.dialplan = seen
     phones: list[SimPhone] = []
     if reaction != "unreachable":
-        meant = sim.exchange.exchange.directory.number_of
-        numbers = [meant(one.number) for one in rung if isinstance(one, ExtensionTarget)]
-        phones = [sim.phone(one) for one in numbers if one != call.caller and sim.has_extension(one)]
-        for phone in phones:
-            _react(phone, reaction)
+        directory = sim.exchange.exchange.directory
         for one in rung:
-            if isinstance(one, TrunkTarget) and sim.has_trunk(one.trunk):
+            if isinstance(one, ExtensionTarget):
+                extension = directory.find(directory.number_of(one.number))
+                if extension is not None and extension.enabled and extension.number != call.caller:
+                    phones.append(sim.phone(extension.number))
+                    _react(phones[-1], reaction)
+            elif isinstance(one, TrunkTarget) and sim.has_trunk(one.trunk):
                 _provide(sim.trunk(one.trunk), reaction)
-    if call.trunk:
-        dialling = sim.trunk(call.trunk).call(call.caller or ANYBODY, to=call.number, withheld=not call.caller)
-    else:
-        internal = call.source is Source.INTERNAL
-        dialling = sim.phone(call.caller) if internal else sim.stranger(call.caller)
-        dialling.dials(call.number)
-    if reaction == "declined":
-        for phone in phones:
-            if sim.until(lambda phone=phone: phone.ringing, 1.0):  # type: ignore[misc]
-                phone.decline()
-    if sim.until(lambda: dialling.connected or dialling.idle, PATIENCE) and dialling.connected:
-        observer.said.append("the caller is answered")
-        sim.advance(TALK)
-        dialling.hang_up()
-    elif dialling.idle:
-        observer.said.append(f"the caller gets {dialling.call.status}")
+    with _failures(seen.said):
+        if call.trunk:
+            dialling = sim.trunk(call.trunk).call(call.caller or ANYBODY, to=call.number, withheld=not call.caller)
+        else:
+            dialling = (
+                sim.phone(call.caller) if call.extension is not None else sim.stranger(call.caller.partition("@")[0])
+            )
+            dialling.dials(call.number)
+        if reaction == "declined":
+            for phone in phones:
+                if sim.until(lambda phone=phone: phone.ringing, 1.0):  # type: ignore[misc]
+                    phone.decline()
+        sim.until(lambda: dialling.connected or dialling.idle, PATIENCE)
+        if dialling.connected or dialling.call.status == 200:
+            seen.said.append("the caller is answered")
+            sim.until(lambda: dialling.idle, TALK)
+        elif dialling.idle:
+            seen.said.append(f"the caller gets {dialling.call.status}")
+        if not dialling.idle:
+            dialling.hang_up()
     plan.surroundings = surroundings
-    return observer.said, observer.rung
+    return seen
+
+
+@contextmanager
+def _failures(said: list[str]) -> Iterator[None]:
+    """What the plan raises meanwhile is told, too."""
+
+    @implementer(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if (failure := event.get("log_failure")) is not None:
+            said.append(f"the dialplan fails: {type(failure.value).__name__}: {failure.value}")
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield
+    finally:
+        globalLogPublisher.removeObserver(observe)
 
 
 def _react(phone: SimPhone, reaction: str) -> None:

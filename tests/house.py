@@ -29,6 +29,7 @@ VALUES, EDGES, MACHINES, EXCHANGE, FEATURES, DIALPLAN, SHELL = FLOORS = (
 TABLE = {
     "pbx": VALUES,
     "pbx.explaining": SHELL,
+    "pbx.observed": SHELL,
     "pbx.faults": VALUES,
     "pbx.sip": MACHINES,
     "pbx.sip.addresses": EDGES,

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from pbx.dialplan import Busy, Call, Plan, ext, group, trunk, uri
+from pbx.dialplan import Busy, Call, Plan, ext, group, mailbox, prompt, trunk, uri
 from pbx.dialplan.groups import in_turn
 from pbx.dialplan.hours import Hours
+from pbx.dialplan.surroundings import Surroundings
+from pbx.dialplan.switches import Switches
+from pbx.exchange.accounts import Accounts
 from pbx.exchange.extension import Extension
 from pbx.exchange.numbering import Numbering
-from pbx.explaining import explain
+from pbx.exchange.switch import Switch
+from pbx.exchange.trunk import ACCOUNT, ASSERTED, Trunk
+from pbx.explaining import Office, explain
+from pbx.features.voicemail.mailbox import Mailbox
 
 plan = Plan()
 OPEN = Hours("Mon-Fri 09:00-17:30", tz="Europe/Paris")
-EXTENSIONS = {
-    "101": Extension("101", "Alice", "", "", class_of_service=frozenset({"international"})),
-    "102": Extension("102", "Bob", "", ""),
-    "103": Extension("103", "Carol", "", ""),
-}
+AT = "2026-03-10 10:00 Europe/Paris"
+ALIASES = {"team": "103", "sales": "101"}
+EXTENSIONS = [
+    Extension("101", "Alice", "", "", class_of_service=frozenset({"international"}), caller_id="+33142000101"),
+    Extension("102", "Bob", "", ""),
+    Extension("103", "Carol", "", ""),
+    Extension("104", "Dave", "", "", enabled=False),
+]
+TRUNKS = [
+    Trunk("acme", "acme.example", caller_id=ACCOUNT, username="us", number="+33100"),
+    Trunk("backup", "backup.example", caller_id=ASSERTED),
+    Trunk("third", "third.example", number="+33100"),
+]
+OFFICE = Office(Accounts(EXTENSIONS, ALIASES, trunks=TRUNKS), [Mailbox("sales")], Numbering("33"))
 
 
 @plan.internal("<number:1XX>")
@@ -55,6 +72,23 @@ async def outbound(call: Call, number: str) -> None:
     await call.reject(503)
 
 
+@plan.outbound("112", allow="emergencies")
+async def emergency(call: Call) -> None:
+    await call.dial_first(trunk("acme").to("112"), trunk("backup").to("112"), trunk("third").to("112"))
+
+
+@plan.internal("702")
+async def menu(call: Call) -> None:
+    await call.ask(prompt("main-menu"), timeout=1)
+    await call.play(prompt("goodbye"))
+    await call.voicemail(mailbox("sales"))
+
+
+@plan.internal("703")
+async def wrong(call: Call) -> None:
+    await call.dial(ext("102"), timeout=-1)
+
+
 @plan.inbound(trunk("acme"), did="+14155550100")
 async def sales(call: Call) -> None:
     await call.dial(ext("101" if call.caller.number == "+15551234567" else "102"), timeout=25)
@@ -65,8 +99,8 @@ async def anything(call: Call) -> None:
     await call.dial(ext("team"), timeout=10)
 
 
-def said(caller: str, number: str, at: str = "2026-03-10 10:00 Europe/Paris") -> list[str]:
-    return list(explain(plan, EXTENSIONS, caller, number, at))
+def said(caller: str, number: str, at: str = AT) -> list[str]:
+    return list(explain(plan, OFFICE, caller, number, at))
 
 
 def test_a_group_is_told_with_its_strategy_and_its_members_react() -> None:
@@ -109,24 +143,49 @@ def test_the_class_of_service_and_strangers() -> None:
     lines = said("102", "94")
     assert "needs   'international' in the class of service, which the caller has not" in lines
     assert lines[-1] == "then    the caller gets 403"
-    assert "no route of anonymous callers takes it" in said("bob", "101")
+    for stranger in ("bob", "anonymous", "bob@elsewhere.example"):
+        lines = said(stranger, "101")
+        assert "no route of anonymous callers takes it" in lines and lines[-1] == "then    the caller gets 403"
 
 
-def test_a_call_to_the_outside_by_two_trunks() -> None:
-    from etc.examples.office import plan as office
-
-    extensions = {
-        "101": Extension(
-            "101", "Alice", "", "", class_of_service=frozenset({"international"}), caller_id="+33142000101"
-        )
-    }
-    at, trunks = "2026-03-10 10:00 Europe/Paris", ("acme", "backup")
-    lines = list(explain(office, extensions, "101", "00142255501", at, trunks, Numbering("33")))
-    by_acme = "rings +33142255501 by acme as +33142000101 for 60 s"
-    by_backup = by_acme.replace("acme", "backup")
+def test_through_which_trunk_as_whom_and_for_how_long() -> None:
+    lines = said("101", "112")
+    patience = "for 60 s, 6 s without progress"
+    by_acme = f"rings 112 by acme as us of +33142000101 {patience}"
+    by_backup = f"rings 112 by backup as +33142000101 {patience}"
+    by_third = f"rings 112 by third as +33142000101 {patience}"
     assert f"if answered: {by_acme}; the caller is answered" in lines
     assert f"if busy: {by_acme}; the caller gets 486" in lines
-    assert any(line.startswith(f"if unreachable: {by_acme}; {by_backup}; the caller gets") for line in lines)
+    assert f"if unreachable: {by_acme}; {by_backup}; {by_third}; the caller gets 408" in lines
+    assert any("by acme as us of +33100 for" in line for line in said("102", "112"))
+    assert any("by backup as anonymous for" in line for line in said("102", "112"))
+    needed = "needs   'emergencies' in the class of service, which the caller has not"
+    assert f"{needed}, and need not have for an emergency" in lines
+
+
+def test_what_is_heard_and_where_callers_get() -> None:
+    [line] = [line for line in said("101", "702") if line.startswith("then ")]
+    assert line == "then    plays main-menu; the caller is answered; plays goodbye; goes to voicemail sales"
+
+
+def test_a_plan_that_fails_is_told_and_ends_nothing(logged_errors: Any) -> None:
+    assert any("the dialplan fails: ValueError: dial(): timeout is in seconds" in line for line in said("101", "703"))
+    logged_errors()
+
+
+def test_a_code_turns_a_switch_over() -> None:
+    plan.surroundings = Surroundings(Switches([Switch("night", code="*60", allow="international")]))
+    lines = said("102", "*60")
+    assert lines[1] == "switch  'night', which is off, is turned over by this code"
+    assert lines[2].endswith("which the caller has not") and lines[-1] == "then    the caller gets 403"
+    assert said("101", "*60")[-1] == "then    the caller is answered"
+    plan.surroundings = Surroundings()
+
+
+def test_who_calls_by_another_name_or_is_disabled() -> None:
+    assert said("sales", "102")[0] == f"sales (extension) calls 102 at {AT}"
+    assert said("104", "102")[-1] == "then    the extension 104 is disabled, and calls nobody"
+    assert "if answered: rings 104 for 20 s; the caller gets 480" in said("101", "104")
 
 
 def test_what_is_no_time() -> None:
@@ -134,25 +193,17 @@ def test_what_is_no_time() -> None:
         said("101", "102", "tomorrow")
 
 
-def inbound(caller: str, number: str) -> list[str]:
-    aliases = {"team": "103", "sales": "101"}
-    return list(explain(plan, EXTENSIONS, caller, number, AT, ("acme", "backup"), aliases=aliases))
-
-
-AT = "2026-03-10 10:00 Europe/Paris"
-
-
 def test_a_call_over_a_trunk() -> None:
-    lines = inbound("acme", "14155550100")
+    lines = said("acme", "14155550100")
     assert lines[0] == f"acme (over a trunk) calls 14155550100, which is +14155550100 at {AT}"
     assert "sales" in lines[1]
     assert any(line.endswith("it is for calls over the trunk backup") for line in lines)
     assert "if answered: rings 102 for 25 s; the caller is answered" in lines
-    assert "if answered: rings 101 for 25 s; the caller is answered" in inbound("+15551234567@acme", "+14155550100")
-    assert inbound("acme", "+14155550199")[1] == "no route of inbound callers takes it"
-    assert any("of acme" in line and "another number" in line for line in inbound("acme", "+14155550199"))
+    assert "if answered: rings 101 for 25 s; the caller is answered" in said("+15551234567@acme", "+14155550100")
+    assert said("acme", "+14155550199")[1] == "no route of inbound callers takes it"
+    assert any("of acme" in line and "another number" in line for line in said("acme", "+14155550199"))
 
 
 def test_aliases_are_what_they_are_for_the_exchange() -> None:
-    assert inbound("102", "sales")[0] == f"102 (extension) calls sales, which is 101 at {AT}"
-    assert "if busy: rings team for 10 s; the caller gets 486" in inbound("backup", "+14155550199")
+    assert said("102", "sales")[0] == f"102 (extension) calls sales, which is 101 at {AT}"
+    assert "if busy: rings team for 10 s; the caller gets 486" in said("backup", "+14155550199")

@@ -19,28 +19,36 @@ def explain(settings: Settings, caller: str, number: str, at: str) -> None:
     Which route takes the call and why no other, whom it rings and for how long, and what follows for each outcome.
     The real dialplan is run in a simulation, with the extensions, switches and holidays of the database. Nothing rings.
     """
+    from twisted.logger import globalLogBeginner
+
     from pbx.dialplan import loading
     from pbx.dialplan.holidays import HolidayTable
     from pbx.dialplan.surroundings import Surroundings
     from pbx.dialplan.switches import Switches
+    from pbx.explaining import Office
     from pbx.explaining import explain as explained
     from pbx.faults import Fault
+    from pbx.media.library import Library
     from pbx.store import opening
     from pbx.store.database import open_database
+    from pbx.store.messages import read_mailboxes
     from pbx.store.store import read_accounts
 
-    url = settings.config.database.url
+    config, dialplan = settings.config, settings.config.dialplan
+    url = config.database.url
     with settings.reading():
-        accounts = read_accounts(open_database(url))
+        database = open_database(url)
+        accounts, mailboxes = read_accounts(database), read_mailboxes(database)
+    names, boxes = opening.names(url), opening.mailbox_names(url)
     switches, holidays = opening.calendar(url)
-    names, boxes, dialplan = opening.names(url), opening.mailbox_names(url), settings.config.dialplan
+    globalLogBeginner.beginLoggingTo((), discardBuffer=True, redirectStandardIO=False)  # what fails is told below
     known, has_trunk = names.extensions.__contains__, names.trunks.__contains__
-    plan = loading.load(dialplan.file, known, None, boxes.__contains__, has_trunk, dialplan.numbering)
+    library = Library(config.media.prompts, dialplan.country)
+    plan = loading.load(dialplan.file, known, library, boxes.__contains__, has_trunk, dialplan.numbering)
     plan.surroundings = Surroundings(Switches(switches), HolidayTable(holidays))
-    extensions = {extension.number: extension for extension in accounts.extensions}
+    office = Office(accounts, mailboxes, dialplan.numbering, config.media.prompts)
     try:
-        told = (names.trunks, dialplan.numbering, accounts.aliases)
-        for line in explained(plan, extensions, caller, number, at, *told):
+        for line in explained(plan, office, caller, number, at):
             click.echo(line)
     except ValueError as error:
         raise Fault("", 0, str(error), 'write the time as "2026-12-25 10:00"') from None

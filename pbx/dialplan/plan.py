@@ -58,6 +58,7 @@ class Plan(Generic[State]):
 
     :param state: makes what the plan wants to keep about each call (`call.state`): a class without arguments, say.
     :param limit: seconds that a call may last.
+    :ivar path: the file that makes it.
     :ivar surroundings: what it finds around it; given by whoever runs it.
     :ivar numbering: how numbers are dialled here.
     """
@@ -68,6 +69,7 @@ class Plan(Generic[State]):
     def __init__(self, state: Callable[[], State], *, limit: float = ...) -> None: ...
     def __init__(self, state: Callable[[], Any] = lambda: None, *, limit: float = CALL_LIMIT) -> None:
         check_seconds("Plan", "limit", limit)
+        self.path = sys._getframe(1).f_code.co_filename
         self._new_state = state
         self._limit = limit
         self._routes = {source: Routes() for source in Source}

@@ -23,13 +23,14 @@ def presented(caller: Caller, caller_id: str, destination: Destination, flow: Fl
     """
     link = destination.link
     if link is not None:
-        return _to_network(caller, caller_id, link.trunk)
+        return to_network(caller, caller_id, link.trunk)
     if caller_id:
         caller = replace(caller, number=caller_id, domain="")
     return caller.shown_at(hostport_of(flow)), ()
 
 
-def _to_network(caller: Caller, caller_id: str, trunk: Trunk) -> tuple[str, tuple[Field, ...]]:
+def to_network(caller: Caller, caller_id: str, trunk: Trunk) -> tuple[str, tuple[Field, ...]]:
+    """The same, of a call that goes out over a trunk."""
     number = caller_id or _number_of(caller, trunk)
     identity = f"<sip:{number}@{trunk.domain}>" if number else f"<{trunk.aor}>" if trunk.username else ""
     account = f"<{trunk.aor}>" if trunk.username else identity

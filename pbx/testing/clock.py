@@ -24,6 +24,11 @@ class VirtualClock:
         """Seconds since 1970."""
         return self._now
 
+    def begin(self, now: float) -> None:
+        """Let it be another time, an earlier one perhaps, as long as nothing waits for the time to go on."""
+        assert not self._queue, "something waits for the time to go on"
+        self._now = now
+
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> QueuedTimer:
         """Make a call in so many seconds."""
         if delay < 0:

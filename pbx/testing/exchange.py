@@ -363,6 +363,7 @@ class SimulatedExchange:
             if not domain:
                 self.zone.records.setdefault(row.domain, [host])
             features.setdefault("transport", row.transport or "UDP")
+            features.setdefault("library", self.library)
             self._providers[name] = SimulatedTrunk(
                 self.clock, self.network, row, host, self.host, self.phones, **features
             )

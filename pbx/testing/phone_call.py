@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pbx.media.sdes import CRYPTO, Crypto, cryptos
 from pbx.sip import sdp
-from pbx.sip.headers import Field
+from pbx.sip.headers import Field, parse_address
 from pbx.sip.information import Information
 from pbx.sip.message import Request
 from pbx.sip.refer import Referral
@@ -42,6 +42,7 @@ class PhoneCall:
     :ivar fields: the header fields of the last final response to our INVITE, or of what ended the call.
     :ivar forwards: Max-Forwards of the INVITE that came.
     :ivar invite: that INVITE; None in a call that the phone makes.
+    :ivar named: whom the other side has said we are connected to, since the call began (RFC 3325); "" for nobody.
     :ivar referral: the last REFER that came, for a test to accept or refuse; None before.
     :ivar holding: whether we have put the other side on hold.
     :ivar held: whether the other side has put us on hold.
@@ -62,6 +63,7 @@ class PhoneCall:
         self.why = ""
         self.forwards = 0
         self.invite: Request | None = None
+        self.named = ""
         self.referral: Referral | None = None
         self.held = self.holding = False
         self.profile = _SEALED if phone.srtp == "required" else "RTP/AVP"
@@ -144,6 +146,10 @@ class PhoneCall:
 
     def session_offered(self, session: Session, description: bytes) -> None:
         """A re-INVITE."""
+        for key, _, value in session.take_fields():
+            if key == "p-asserted-identity":
+                identity = parse_address(value)
+                self.named = identity.display or identity.uri.user
         if self._phone.refuses:
             session.refuse(self._phone.refuses)
             return

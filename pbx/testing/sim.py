@@ -13,13 +13,14 @@ ladder under a test that fails, and keeps it to itself under one that does not.
 from __future__ import annotations
 
 import ast
+import os
 import tomllib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pbx.dialplan.holidays import HolidayTable
 from pbx.dialplan.loading import named
@@ -43,29 +44,29 @@ from pbx.testing.phone import Phone
 from pbx.testing.sim_outside import SimOutside
 from pbx.testing.sim_phone import SimPhone
 from pbx.testing.sim_trunk import SimTrunk
+from pbx.testing.sound import Reciter
 
-Users = Mapping[str, Mapping[str, Any]]
+Users = Mapping[str, Any]
 
 # A test may call a thousand times in an hour; the limits of accounts are the exchange's own matter, not the plan's.
 UNLIMITED = Thresholds(calls_at_once=0, calls_per_hour=0, destinations_per_hour=0, account_requests_per_second=10**5)
-NUMBERING = Numbering()
 G711 = (0, 8)  # payload types: mu-law and A-law
 TRANSPORTS = ("UDP", "TCP", "TLS")
+EARLIEST, LATEST = 1970, 9999  # years that are no more
 SETTLE = 0.5  # seconds that pass after each thing that somebody does
-TABLES = ("aliases", "extensions", "trunks", "mailboxes", "switches", "holidays")
+TABLES = ("aliases", "extensions", "trunks", "mailboxes", "switches", "holidays", "dialplan", "media")
 
 
 class Sim:
     """One exchange with one plan.
 
     :param plan: the dialplan.
-    :param users: a TOML file, or a dict, with the tables `extensions`, `aliases`, `trunks`, `mailboxes`, `switches`,
-        `holidays`.
+    :param users: a TOML file, by its path from the dialplan's folder, or a dict: the tables `extensions`, `aliases`,
+        `trunks`, `mailboxes`, `switches`, `holidays`; and, as in the configuration, `dialplan` with what says how
+        numbers are dialled (`country = "33"`), and `media` with the folder of `prompts`.
         Without it every extension, trunk and mailbox that the plan or the test names exists, and may do all that the
         plan asks for.
-    :param at: the time at which it begins: "2026-03-10 10:00 Europe/Paris".
-    :param library: the sounds that there are; None for ours.
-    :param numbering: how numbers are dialled there: `Numbering("33")` for what is in France.
+    :param at: the time at which it begins: "2026-03-10 10:00 Europe/Paris". Its zone is that of all times in the test.
     :param asyncio: what `call.asyncio` does with a coroutine: `asyncio.run`, or a fake of it.
     :param trace: whether what goes over the network is printed.
     :raises ValueError: when the users or the time cannot be read.
@@ -77,15 +78,13 @@ class Sim:
         users: str | Path | Users | None = None,
         at: str = "",
         *,
-        library: Library | None = None,
-        numbering: Numbering = NUMBERING,
         asyncio: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
         trace: bool = True,
     ) -> None:
         self.plan = plan
-        self.clock = VirtualClock()
         self._known = users is not None
-        tables = _tables(users)
+        folder = Path(plan.path).parent
+        tables = _tables(users, folder)
         self._extensions = {number: _extension(number, row) for number, row in tables.get("extensions", {}).items()}
         if not self._known:
             self._extensions.update((number, self._everything(number)) for number in _named_by(plan, "ext", "group"))
@@ -101,12 +100,19 @@ class Sim:
             {name: [date.fromisoformat(str(day)) for day in days] for name, days in tables.get("holidays", {}).items()}
         )
         self.database = SimOutside(asyncio)
+        numbering = _numbering(tables.get("dialplan", {}))
         plan.settle(numbering)
         plan.surroundings = Surroundings(self.switches, self.holidays, self.database)
-        if at:
-            self.clock = VirtualClock(_moment(at).timestamp())
+        moment = _moment(at, None) if at else None
+        self._zone = moment.tzinfo if moment is not None else None
+        self.clock = VirtualClock(moment.timestamp()) if moment is not None else VirtualClock()
         self.exchange = SimulatedExchange(
-            plan, {}, clock=self.clock, library=library, thresholds=UNLIMITED, numbering=numbering
+            plan,
+            {},
+            clock=self.clock,
+            library=_library(tables.get("media", {}), folder),
+            thresholds=UNLIMITED,
+            numbering=numbering,
         )
         self._trace = trace
         self._printed = 0
@@ -180,14 +186,17 @@ class Sim:
         self.advance(SETTLE)
 
     def at(self, when: str) -> None:
-        """Let it be that time: "2026-03-10 10:00", in the time zone in which the plan's hours are told, or with a zone.
+        """Let it be that time: "2026-03-10 10:00", in the zone of `Sim(at=...)`, or with a zone of its own.
 
-        :raises ValueError: when that time is over.
+        :raises ValueError: when that time is over, and somebody has done something already.
         """
-        seconds = _moment(when).timestamp() - self.clock.seconds()
-        if seconds < 0:
+        moment = _moment(when, self._zone).timestamp()
+        if not self.exchange.network.sent and not self.clock.pending:
+            self.clock.begin(moment)
+            return
+        if moment < self.clock.seconds():
             raise ValueError(f"it is later than {when} already: give the earliest time to Sim(at=...)")
-        self.clock.advance(seconds)
+        self.clock.advance(moment - self.clock.seconds())
         for phone in self._phones.values():
             phone.phone.registers()
         self.settle()
@@ -253,16 +262,33 @@ def _hashes(number: str) -> tuple[str, str]:
     return ha1("MD5", number, REALM, number), ha1("SHA-256", number, REALM, number)
 
 
-def _tables(users: str | Path | Users | None) -> Users:
+def _tables(users: str | Path | Users | None, folder: Path) -> Users:
     tables: Users = {}
     if isinstance(users, str | Path):
-        tables = tomllib.loads(Path(users).read_text())
+        tables = tomllib.loads((folder / users).read_text())
     elif users is not None:
         tables = users
     for name in tables:
         if name not in TABLES:
             raise ValueError(f"the users have a table {name!r}; there are {', '.join(TABLES)}")
     return tables
+
+
+def _numbering(row: Mapping[str, Any]) -> Numbering:
+    """`country = "33"`, and what else the configuration says of it under `[dialplan]`."""
+    try:
+        return Numbering(**row)
+    except TypeError as error:
+        raise ValueError(f"the dialplan of the users: {error}") from None
+
+
+def _library(row: Mapping[str, Any], folder: Path) -> Library:
+    """`prompts = "prompts"`: a folder beside the dialplan, whose sounds count before ours."""
+    for name in row:
+        if name != "prompts":
+            raise ValueError(f"the media of the users have no {name!r}; they have prompts")
+    prompts = folder / row["prompts"] if row else None
+    return Library(prompts, recordings=Path(os.devnull), synthesiser=Reciter())
 
 
 def _extension(number: str, row: Any) -> Extension:
@@ -297,10 +323,20 @@ def _named_by(plan: Plan[Any], *words: str) -> set[str]:
     return names
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str, zone_of_test: tzinfo | None) -> datetime:
+    """The moment that a text means; one without a zone is in that one, or the machine's.
+
+    :raises ValueError: it is none.
+    """
     day, _, rest = text.strip().partition(" ")
     time, _, zone = rest.partition(" ")
     moment = datetime.fromisoformat(f"{day} {time or '00:00'}")
+    if not EARLIEST < moment.year < LATEST:
+        raise ValueError(f"{text!r} is in no year of telephones")
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(zone)) if zone else moment.astimezone()
+        try:
+            own = ZoneInfo(zone) if zone else zone_of_test
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{zone!r} is no time zone") from None
+        moment = moment.replace(tzinfo=own) if own is not None else moment.astimezone()
     return moment

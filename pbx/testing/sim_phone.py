@@ -20,6 +20,8 @@ from pbx.testing.sim_transfers import connect, send_on
 REACTION = 1.0  # seconds until somebody who waits for a call has picked up
 LOOK = 0.25  # seconds that a look at a lamp takes
 SECOND_LOOK = 1.25  # seconds after a change of a lamp, in which the next one is told, too
+POLITE = 10.0  # seconds for which somebody lets others finish
+PAUSE = 0.5  # seconds after which they have
 PATIENCE = 64.0  # seconds that a test waits for what it expects
 
 
@@ -85,7 +87,13 @@ class SimPhone:
         self.phone.busy = busy
 
     def says(self, seconds: float, frequency: float = 440.0) -> None:
-        """Say something, which takes its time."""
+        """Say something, which takes its time, once nobody else is heard any more; after ten seconds all the same."""
+        sound, end = self.call.sound, self._sim.clock.seconds() + POLITE
+        while self._sim.clock.seconds() < end:
+            before = sound.came
+            self._sim.advance(PAUSE)
+            if sound.is_quiet_since(before):
+                break
         self.phone.says(seconds, frequency)
         self._sim.settle()
 
@@ -157,8 +165,9 @@ class SimPhone:
 
     @property
     def display(self) -> str:
-        """Who its display said was calling last: the name, or the number."""
-        return self._shown
+        """Who its display says it is connected to, or who has called last: the name, or the number."""
+        call = self.phone.call
+        return (call.named if call is not None else "") or self._shown
 
     @property
     def cancelled_because(self) -> str:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, succeed
 from pbx.media import rtp, telephone_event
 from pbx.media.clip import Clip
 from pbx.media.g711 import ALAW, RATE, ULAW, Law
+from pbx.media.recorder import SPEECH
 from pbx.media.sdes import SUITES, Crypto
 from pbx.media.srtp import Seal
 from pbx.testing.clock import VirtualClock
@@ -34,6 +35,7 @@ class Sound:
     :param bound: the even port to bind.
     :param port: the same as the phone knows it; another one behind a NAT.
     :ivar payloads: what came, one entry a packet of mu-law, the latest last.
+    :ivar came: how many came.
     :ivar law: in which it speaks: as the other side does.
     :ivar seal: its SRTP; None for none.
     :ivar unopened: packets that came and were nothing to its SRTP.
@@ -42,6 +44,7 @@ class Sound:
     def __init__(self, network: Network, clock: VirtualClock, host: str, bound: int, port: int, ssrc: int) -> None:
         self.port = port
         self.payloads: list[bytes] = []
+        self.came = 0
         self.law: Law = ULAW
         self.target: Address | None = None
         self.seal: Seal | None = None
@@ -107,6 +110,12 @@ class Sound:
         """The share that a tone has of the power of what came last (at most 10 s), 0.0 to 1.0."""
         return share(ULAW.decode(b"".join(self.payloads[-LAST:])), frequency)
 
+    def is_quiet_since(self, came: int) -> bool:
+        """Whether nobody was heard to say anything since so many packets had come."""
+        return all(
+            ULAW.loudness(frame) < SPEECH for frame in self.payloads[max(0, len(self.payloads) - self.came + came) :]
+        )
+
     def forgets(self) -> None:
         """Forget what was heard."""
         self.payloads.clear()
@@ -155,6 +164,7 @@ class Sound:
         if law is not None:
             sound = law.translate(packet[rtp.SMALLEST_RTP :], ULAW)
             self.payloads.append(sound.ljust(FRAME, b"\xff")[:FRAME])
+            self.came += 1
             del self.payloads[:-LONGEST_HEARD]
 
 

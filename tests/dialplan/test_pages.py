@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from tools import reference
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("tutorial", "cookbook")
+GREETING = ROOT / "pbx" / "media" / "prompts" / "welcome.wav"
 FEWEST_RECIPES = 20
+_FILE = re.compile(r"^`(\S+)`.*?```\w+\n(.*?)```", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -49,10 +53,23 @@ def test_there_are_recipes_enough() -> None:
     assert len(sections("cookbook")) >= FEWEST_RECIPES
 
 
+def test_the_tasks_are_three_files_whose_tests_pass(tmp_path: Path) -> None:
+    files = dict(_FILE.findall((ROOT / "docs" / "dialplan" / "tasks.md").read_text()))
+    assert sorted(files) == ["plan.py", "test_plan.py", "users.toml"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    greeting = tmp_path / "prompts" / "greetings" / "sales-unavailable.wav"
+    greeting.parent.mkdir(parents=True)
+    greeting.write_bytes(GREETING.read_bytes())
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    assert (done.returncode, "10 passed" in done.stdout) == (0, True), done.stdout
+
+
 def test_every_block_of_the_other_pages_is_a_dialplan(tmp_path: Path) -> None:
     file = tmp_path / "dialplan.py"
     for page in (ROOT / "docs" / "dialplan").glob("*.md"):
-        if page.stem not in PAGES:
+        if page.stem not in (*PAGES, "tasks"):
             for block in _BLOCK.findall(page.read_text()):
                 file.write_text(block)
                 assert isinstance(load(file, lambda number: True), Plan)

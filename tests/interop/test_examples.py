@@ -1,4 +1,4 @@
-"""The office of etc/examples with phones and providers that we did not write: three of its tasks."""
+"""The tasks of etc/examples with phones and providers that we did not write: three of them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from tests.interop.exchange import TRUSTING, Exchange, password
 from tests.phones.baresip import Baresip
 from tests.phones.sipp import Sipp
 
-PLAN = (Path(__file__).parents[2] / "etc" / "examples" / "office.py").read_text()
+EXAMPLES = Path(__file__).parents[2] / "etc" / "examples"
 PROVIDER = "127.0.0.6"  # from where acme calls
 
 
-@pytest.fixture(scope="module")
-def office() -> Iterator[Exchange]:
-    """The office, open all day, with two trunks that the tests point somewhere."""
-    exchange = Exchange(PLAN, ["100", "101", "102"], security=TRUSTING, dialplan_options='country = "33"')
+@pytest.fixture
+def office(request: pytest.FixtureRequest) -> Iterator[Exchange]:
+    """An office with the plan of a task, and two trunks that the tests point somewhere."""
+    plan = (EXAMPLES / f"{request.param}.py").read_text()
+    exchange = Exchange(plan, ["100", "101", "102"], security=TRUSTING, dialplan_options='country = "33"')
     exchange.command("extension", "set", "101", "--class-of-service", "international", "--caller-id", "+33142000101")
     for name in ("sales", "office"):
         exchange.command("mailbox", "add", name)
@@ -43,6 +44,7 @@ def at(office: Exchange, name: str, address: str) -> None:
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.parametrize("office", ["task_1_two_phones"], indirect=True)
 def test_task_1_a_caller_from_outside_is_answered_by_a_desk_phone(
     office: Exchange, alice: Baresip, tmp_path: Path
 ) -> None:
@@ -54,6 +56,7 @@ def test_task_1_a_caller_from_outside_is_answered_by_a_desk_phone(
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.parametrize("office", ["task_3_hours"], indirect=True)
 def test_task_3_the_night_button_sends_callers_to_the_mailbox(office: Exchange, alice: Baresip, tmp_path: Path) -> None:
     office.command("switch", "add", "night")
     office.command("switch", "on", "night")
@@ -65,6 +68,7 @@ def test_task_3_the_night_button_sends_callers_to_the_mailbox(office: Exchange, 
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.parametrize("office", ["task_6_outbound"], indirect=True)
 def test_task_6_a_call_goes_out_by_the_second_trunk_when_the_first_one_refuses(
     office: Exchange, alice: Baresip, tmp_path: Path
 ) -> None:

@@ -206,10 +206,21 @@ def test_without_users_all_exist_and_may_everything() -> None:
 
 
 def test_time_goes_on_only_and_users_are_checked(sim: Sim) -> None:
+    sim.at("2026-03-09 08:00")  # nobody has done anything yet
+    sim.phone("101")
+    sim.at("2026-03-09 08:00:10")
     with pytest.raises(ValueError, match="it is later than"):
-        sim.at("2026-03-09 10:00 Europe/Paris")
+        sim.at("2026-03-09 07:59")
+    with pytest.raises(ValueError, match="'Mars' is no time zone"):
+        sim.at("2026-03-09 10:00 Mars")
+    with pytest.raises(ValueError, match="in no year of telephones"):
+        sim.at("0001-01-01")
     with pytest.raises(ValueError, match="'extension'; there are aliases, extensions"):
         Sim(plan, users={"extension": {}})
+    with pytest.raises(ValueError, match="the dialplan of the users"):
+        Sim(plan, users={"dialplan": {"county": "33"}})
+    with pytest.raises(ValueError, match="the media of the users have no 'prompt'; they have prompts"):
+        Sim(plan, users={"media": {"prompt": "here"}})
     with pytest.raises(ValueError, match="extension 101"):
         Sim(plan, users={"extensions": {"101": {"nmae": "Alice"}}})
 
@@ -267,6 +278,37 @@ def test_a_phone_knows_what_it_is_told_to_know(sim: Sim) -> None:
     c.dials("102")
     b.answer()
     assert c.talks_to(b)  # in A-law
+
+
+def test_times_are_in_the_zone_in_which_the_test_begins(sim: Sim) -> None:
+    for when, moment in (("2026-03-10 08:59:59", 1773129599), ("2026-03-10 09:30 Europe/London", 1773135000)):
+        sim.at(when)
+        assert sim.clock.seconds() == moment
+
+
+def test_who_is_connected_to_another_one_sees_so(sim: Sim) -> None:
+    sim.at("2026-03-10 10:00")
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    c.dials("101")
+    assert a.display == "Carol"
+    a.answer()
+    assert a.attended_transfer(to="102") == 200
+    assert b.display == "Carol" and c.display == "102"
+    b.hang_up()
+    a.dials("102")
+    assert b.display == "Alice"
+
+
+def test_who_has_something_to_say_lets_others_finish(sim: Sim) -> None:
+    sim.phone("101")
+    c = sim.phone("103").dials("*8")
+    sim.advance(20)
+    began = sim.clock.seconds()
+    c.says(seconds=3)
+    assert sim.clock.seconds() - began > 5  # the greeting took its time
+    c.hang_up()
+    [message] = sim.mailbox("sales").messages
+    assert message.seconds >= 3
 
 
 def test_users_may_be_a_file(tmp_path: Path) -> None:
