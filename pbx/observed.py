@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from pbx.dialplan.plan import Plan
 from pbx.exchange.caller import Caller, Source
+from pbx.exchange.detour import Guide
 from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.presentation import to_network
 from pbx.exchange.target import Target, TrunkTarget
@@ -111,10 +112,11 @@ class _Bridge(_Seen):
         caller_id: str = "",
         *,
         intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Any:
         """The plan rings somebody."""
         self.plan.rings(self.caller, targets, timeout, progress_within, caller_id, intercom)
-        return self.real.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
+        return self.real.dial(targets, timeout, progress_within, caller_id, intercom=intercom, guide=guide)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:
         """The plan sends the caller elsewhere."""
@@ -138,10 +140,11 @@ class _Legs(_Seen):
         progress_within: float | None,
         caller_id: str,
         intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Any:
         """The plan rings somebody apart."""
         self.plan.rings(self.caller, targets, timeout, progress_within, caller_id, intercom)
-        return self.real.ring(targets, timeout, progress_within, caller_id, intercom)
+        return self.real.ring(targets, timeout, progress_within, caller_id, intercom, guide)
 
 
 class _Speaking(_Seen):

@@ -14,6 +14,7 @@ from pbx.dialplan.leg_verbs import LeggedCall
 from pbx.dialplan.sound_verbs import Speaking
 from pbx.exchange.board import CallUser, KeysUser
 from pbx.exchange.caller import Caller
+from pbx.exchange.detour import Guide
 from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
@@ -61,8 +62,12 @@ class Bridge(ColleaguesCall, LeggedCall, DrivenCall, Protocol):
         caller_id: str = "",
         *,
         intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Deferred[Outcome]:
-        """Ring all targets; fires when the attempt failed, or when the call that it became has ended."""
+        """Ring all targets; fires when the attempt failed, or when the call that it became has ended.
+
+        :param guide: knows the way of what callees send on while others ring.
+        """
 
     def reject(self, status: int, reason: str | None, *, words: str = "") -> None:
         """End the call, not yet answered, with a status.

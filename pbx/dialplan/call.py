@@ -25,6 +25,7 @@ from pbx.dialplan.checks import (
     checked_redirection,
 )
 from pbx.dialplan.colleague_verbs import ColleagueVerbs
+from pbx.dialplan.detours import Beside, Detours, may_detour
 from pbx.dialplan.driver import Driver
 from pbx.dialplan.forwarding import Forwarded, forwarded
 from pbx.dialplan.holidays import Moment
@@ -400,14 +401,27 @@ class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         caller_id: str,
         intercom: bool = False,
     ) -> Outcome:
-        outcome = await self._bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
-        return outcome if outcome.diversion is None else await forwarded(self._bridge, outcome, self._routed)
+        if intercom or not may_detour(targets):
+            outcome = await self._bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
+            return outcome if outcome.diversion is None else await forwarded(self._bridge, outcome, self._routed)
+        detours, found = self._detours(), None
+        try:
+            found = await self._bridge.dial(targets, timeout, progress_within, caller_id, guide=detours)
+        finally:
+            detours.conclude(found)
+        return found
 
-    def _routed(self, bridge: Forwarded, rights: Caller) -> Coroutine[Any, Any, object] | None:
+    def _detours(self) -> Detours:
+        return Detours(self._bridge, self._surroundings.stint, self._routed)
+
+    def _routed(
+        self, bridge: Forwarded | Beside, rights: Caller, driver: Driver | None = None
+    ) -> Coroutine[Any, Any, object] | None:
         """What the plan does with this call under another number."""
         if self._route is None:
             return None
-        call = Call(cast(Bridge, bridge), self._driver, lambda: self.state, self._surroundings, self._route, rights)
+        driver = driver or self._driver
+        call = Call(cast(Bridge, bridge), driver, lambda: self.state, self._surroundings, self._route, rights)
         return self._route(call, bridge.number)
 
     async def _begin(self, verb: str) -> None:

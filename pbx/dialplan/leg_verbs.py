@@ -11,6 +11,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 
 from pbx.dialplan.checks import check_targets, check_timer, checked_caller_id
+from pbx.dialplan.detours import Detours
 from pbx.dialplan.plan_leg import CallLeg, Legs, PlanLeg, Turns
 from pbx.dialplan.sequences import LONGEST, Keypad, Words
 from pbx.dialplan.sound_verbs import SoundingCall
@@ -55,6 +56,9 @@ class LegVerbs:
     async def answer(self) -> None:
         raise NotImplementedError
 
+    def _detours(self) -> Detours:
+        raise NotImplementedError
+
     @property
     def peer(self) -> Leg:
         """To whom this party talks, in a coroutine of `@plan.in_call`.
@@ -95,7 +99,12 @@ class LegVerbs:
             check_timer("ring", "progress_within", progress_within)
         shown = checked_caller_id("ring", caller_id)
         await self._begin("ring")
-        outcome, leg = await self._bridge.legs.ring(targets, timeout, progress_within, shown)
+        detours = self._detours()
+        outcome = None
+        try:
+            outcome, leg = await self._bridge.legs.ring(targets, timeout, progress_within, shown, guide=detours)
+        finally:
+            detours.conclude(outcome)
         if leg is not None and isinstance(outcome, Answered):
             return replace(outcome, leg=PlanLeg(leg, self._bridge.legs, self.join, self._driver))
         return outcome

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from pbx.dialplan.sound_verbs import SoundingCall, SoundVerbs
+from pbx.exchange.detour import Guide
 from pbx.exchange.group import Callee
 from pbx.exchange.leg import Leg
 from pbx.exchange.outcome import Outcome
@@ -38,7 +39,13 @@ class Legs(Protocol):
     """The exchange's side of all legs of one party."""
 
     def ring(
-        self, targets: Sequence[Callee], timeout: float, progress_within: float | None, caller_id: str
+        self,
+        targets: Sequence[Callee],
+        timeout: float,
+        progress_within: float | None,
+        caller_id: str,
+        intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Deferred[tuple[Outcome, Any]]:
         """Ring somebody; fires with how that ended, and with the leg of whoever answered."""
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from pbx.exchange.fork import Branch
+from pbx.exchange.branch import Branch
 from pbx.exchange.outcome import Outcome
 from pbx.media.relay import Relay
 from pbx.media.side import Side

@@ -26,11 +26,11 @@ def by_invite(
     :raises Malformed: when the INVITE cannot make a session.
     """
     flow = transaction.flow
-    invitation = Invitation.of(transaction.request, caller, (number, instance))
+    invitation = Invitation.of(transaction.request, caller, flow, (number, instance))
     session = InboundSession(board.agent, transaction, NOBODY)
     party = session.user = Party(board.relay, session, board.side(flow), BYSTANDER, caller)
     party.offer, session.sdp = session.sdp, b""
-    bridge = Bridge(board, session, party, caller, number, invitation, session.take_fields(), flow)
+    bridge = Bridge(board, session, party, caller, number, invitation, session.take_fields())
     session.progress(100)
     return bridge
 
@@ -46,8 +46,8 @@ def by_transfer(
     """
     dialog = party.session.dialog
     assert dialog is not None and asker.transferor is not None
-    invitation = Invitation(by, party.identity, fields, MOST_FORWARDS, False, place)
-    bridge = Bridge(board, asker, party, by, place[0], invitation, [], dialog.flow)
+    invitation = Invitation(by, party.identity, fields, dialog.flow, MOST_FORWARDS, False, place)
+    bridge = Bridge(board, asker, party, by, place[0], invitation, [])
     bridge.transferor = asker
     asker.transferor.user = bridge
     return bridge

@@ -19,6 +19,7 @@ from pbx.exchange.board import Board, Transferor
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
 from pbx.exchange.conversation import Conversation
+from pbx.exchange.detour import Guide
 from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
@@ -32,7 +33,6 @@ from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.target import ExtensionTarget
 from pbx.sip.errors import InvalidState
-from pbx.sip.flow import Flow
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.occupancy import AGAIN
 from pbx.sip.reasons import PLAN_FAILED, TRANSFERRED
@@ -50,14 +50,13 @@ class Bridge(Conversation):
     :param number: what was dialled.
     :param invitation: what callees are told.
     :param fields: the header fields of the caller's INVITE.
-    :param flow: the way from which it came.
     :ivar host: the address that it came from.
     :ivar begun_at: when it did, in the clock's seconds.
     """
 
     peer = None  # to whom the caller talks, the dialplan learns when they are done
 
-    __slots__ = ("_asker", "_flow", "_invitation", "_progress", "_speaking", "fields")
+    __slots__ = ("_asker", "_invitation", "_progress", "_speaking", "fields")
 
     def __init__(
         self,
@@ -68,12 +67,10 @@ class Bridge(Conversation):
         number: str,
         invitation: Invitation,
         fields: list[Field],
-        flow: Flow,
     ) -> None:
-        super().__init__(board, party, caller, number, flow.remote[0])
+        super().__init__(board, party, caller, number, invitation.flow.remote[0])
         self._speaking = party.speaker = Speaking(board, party, self)
         self._asker = asker
-        self._flow = flow
         self._invitation = invitation
         self._progress = 0
         self.fields = fields
@@ -91,7 +88,7 @@ class Bridge(Conversation):
     @property
     def diverting(self) -> Diverting:
         """How an extension sends the call on."""
-        return Diverting(self._board, self, self._invitation, self._flow)
+        return Diverting(self._board, self, self._invitation)
 
     # The dialplan's verbs
 
@@ -103,6 +100,7 @@ class Bridge(Conversation):
         caller_id: str = "",
         *,
         intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Deferred[Outcome]:
         """Ring all targets, connect the first that answers.
 
@@ -110,12 +108,13 @@ class Bridge(Conversation):
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         :param caller_id: the number that callees are shown; "" for the caller's own.
         :param intercom: whether phones are asked to answer by themselves.
+        :param guide: knows the way of what callees send on while others ring; None where that is not followed.
         :returns: fires when the attempt failed, or when the callee has hung up.
         :raises InvalidState: while another `dial` goes on.
         """
         dialled = self._dial()
         self._ringing = ringing = Ringing(
-            self._board, self, self, self.party, self._invitation, caller_id, intercom=intercom
+            *(self._board, self, self, self, self.party, self._invitation, caller_id), intercom=intercom, guide=guide
         )
         ringing.ring(targets, timeout, progress_within)
         return dialled
@@ -193,7 +192,7 @@ class Bridge(Conversation):
 
         :param event: its name in the security log.
         """
-        self._board.forbidden(self, event, self._flow)
+        self._board.forbidden(self, event, self._invitation.flow)
         self.reject(403, words=event)
 
     def redirect(self, uris: Sequence[str], status: int = 302) -> None:

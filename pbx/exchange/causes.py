@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pbx.exchange.fork import NO_PROGRESS
+from pbx.exchange.branch import NO_PROGRESS
 from pbx.exchange.outcome import Busy, Declined, Failed, NoAnswer, Unreachable
 from pbx.exchange.story import Story
 from pbx.sip.reasons import (

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from pbx.exchange.board import Board, CallUser
 from pbx.exchange.caller import Caller
+from pbx.exchange.detour import Guide
 from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
@@ -81,7 +82,9 @@ class Consultation:
         self.user: CallUser | None = None
         self.ended = False
         self.last_outcome: Outcome | None = None
-        self._invitation = Invitation(caller, caller, (), MAX_FORWARDS, secure=False, only=("", ""))
+        dialog = party.session.dialog
+        assert dialog is not None
+        self._invitation = Invitation(caller, caller, (), dialog.flow, MAX_FORWARDS, secure=False, only=("", ""))
         self.legs = Legs(board, self, conversation, self._invitation)
         self.peer = self.legs.adopt(party.other)
         party.user = self
@@ -107,9 +110,7 @@ class Consultation:
     @property
     def diverting(self) -> Diverting:
         """What becomes of the party's calls that are sent on."""
-        dialog = self.party.session.dialog
-        assert dialog is not None
-        return Diverting(self._board, self, self._invitation, dialog.flow)
+        return Diverting(self._board, self, self._invitation)
 
     # The dialplan's verbs
 
@@ -121,6 +122,7 @@ class Consultation:
         caller_id: str = "",
         *,
         intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Deferred[Outcome]:
         """Ring all targets, connect the first that answers; fires when that has left, or nobody answered."""
         done: Deferred[Outcome] = Deferred()
@@ -132,7 +134,7 @@ class Consultation:
             else:
                 self.legs.connect(leg).addCallback(lambda _: done.callback(outcome))
 
-        self.legs.ring(targets, timeout, progress_within, caller_id, intercom).addCallback(talk)
+        self.legs.ring(targets, timeout, progress_within, caller_id, intercom, guide).addCallback(talk)
         return done
 
     def transfer(self, number: str) -> Deferred[bool]:

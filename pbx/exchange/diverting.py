@@ -31,16 +31,14 @@ class Diverting:
     """That of one call.
 
     :param invitation: what its callees are told.
-    :param flow: where it came from.
     """
 
-    __slots__ = ("_board", "_flow", "_invitation", "_user")
+    __slots__ = ("_board", "_invitation", "_user")
 
-    def __init__(self, board: Board, user: DivertingUser, invitation: Invitation, flow: Flow) -> None:
+    def __init__(self, board: Board, user: DivertingUser, invitation: Invitation) -> None:
         self._board = board
         self._user = user
         self._invitation = invitation
-        self._flow = flow
 
     @property
     def diversions(self) -> tuple[Diversion, ...]:
@@ -49,7 +47,7 @@ class Diverting:
 
     def begin(self, diversion: Diversion) -> Caller | Outcome:
         """An extension sends the call on: return with whose rights it goes on, or how it ends instead."""
-        rights = self._board.forwarder(diversion, self._flow)
+        rights = self._board.forwarder(diversion, self._invitation.flow)
         if rights is None:
             return Declined()
         refused = self._invitation.divert(diversion)

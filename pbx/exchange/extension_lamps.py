@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import count
 from typing import Protocol
 
+from pbx.exchange.branch import Branch
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.directory import Directory
-from pbx.exchange.fork import Branch
 from pbx.exchange.lamp import CONFIRMED, EARLY, TERMINATED, Lamp, LampDialog, Stage
 from pbx.exchange.location import Change, Location, has_turned
 from pbx.exchange.observer import Ending, Observed, Unobserving

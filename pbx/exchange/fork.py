@@ -1,18 +1,31 @@
 """A fork: several callees rung at once, the first to answer wins (RFC 3261 16.7, by a B2BUA).
 
 It ends once: with the branch that answered, or with the best outcome of all. The losers are told that the call was
-completed elsewhere. The members of ring groups may have their turns one after the other.
+completed elsewhere. The members of ring groups may have their turns one after the other. In the place of one who has
+sent the call on there may be a detour, which takes as long as it likes and ends with an outcome, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from pbx.exchange.cause import NO_ANSWER, NORMAL, NOT_SELECTED, OVERDUE, cause_in, understood, with_cause
+from pbx.exchange.branch import (
+    DECLINED_FOR_ALL,
+    LOST,
+    NOT_ANSWERED,
+    REMOVED,
+    SENT_ON,
+    STALLED,
+    UNANSWERED,
+    Branch,
+    Loss,
+    Renegotiating,
+)
+from pbx.exchange.cause import cause_in, understood
 from pbx.exchange.destination import Destination
 from pbx.exchange.diversion import Diversion
 from pbx.exchange.forwarding import diverted
@@ -21,87 +34,37 @@ from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, Unreachable
 from pbx.exchange.party import Party
 from pbx.exchange.passing import decline
 from pbx.exchange.target import ExtensionTarget, Target
-from pbx.media.relay import Relay
-from pbx.media.side import Side
-from pbx.sip.headers import REASON, Field
+from pbx.sip.headers import Field
 from pbx.sip.information import Information
-from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.refer import Referral
 from pbx.sip.session import EARLY, Session, SessionUser
 from pbx.sip.timers import Clock, Timer
 
-ELSEWHERE = REASON.field('SIP;cause=200;text="Call completed elsewhere"')
 
-# How an attempt ends that its callee has not ended, in words.
-NOT_ANSWERED = "no answer"
-NO_PROGRESS = "no sign of progress"
-GIVEN_UP = "given up"
-ANSWERED_ELSEWHERE = "answered elsewhere"
-DECLINED_FOR_ALL = "declined elsewhere for all"
-SENT_ON = "sent on by a phone"
-GONE = "removed meanwhile"
+class Detour(Protocol):
+    """A way that the call takes in the place of a callee who has sent it on, beside the branches.
 
-
-class Branch:
-    """One callee that is rung.
-
-    :ivar destination: where it is rung.
-    :ivar session: the session with it.
-    :ivar side: its media.
-    :ivar early: the session description of its last provisional response.
-    :ivar expiry: until it is given up before the others; None where it is rung as long as they are.
-    :ivar hunt: that of which it has its turn; None where it is rung with all others.
-    :ivar described: fires with our first offer to it; None where that is known at once, and afterwards.
+    :ivar sent: what that callee's own phones came to.
+    :ivar hunt: that of which the callee has its turn; None where it was rung with all others.
+    :ivar expiry: until it is given up before the others; None where it may last as long as they ring.
     """
 
-    __slots__ = ("began_at", "delay", "described", "destination", "early", "expiry", "hunt", "session", "side")
+    sent: Outcome
+    hunt: Hunt | None
+    expiry: Timer | None
 
-    def __init__(self, destination: Destination, session: OutboundSession, side: Side) -> None:
-        self.destination = destination
-        self.session = session
-        self.side = side
-        self.early = b""
-        self.described: Deferred[bytes] | None = None
-        self.expiry: Timer | None = None
-        self.hunt: Hunt | None = None
-        self.began_at = 0.0
-        self.delay: float | None = None  # seconds to the first sign of progress
-        if destination.link is not None:
-            destination.link.call_began()
+    @property
+    def rung(self) -> Mapping[str, Session]:
+        """A session with a phone of each extension that is rung, by number."""
 
-    def close(self, relay: Relay) -> None:
-        """The call that it was is over: its media can go, and its trunk carries one less."""
-        relay.close(self.side)
-        if self.destination.link is not None:
-            self.destination.link.call_ended()
+    def begin(self) -> None:
+        """Take it. It may be over at once."""
 
-    def cancel(self, more: tuple[Field, ...], cause: int) -> None:
-        """Ring it no longer.
+    def forsake(self, number: str) -> None:
+        """Ring the phones of an extension no longer: it was removed."""
 
-        :param more: fields of the CANCEL.
-        :param cause: why, as the telephone network is told (Q.850).
-        """
-        self.settle()
-        self.session.cancel(with_cause(more, cause) if self.destination.link is not None else more)
-
-    def settle(self) -> None:
-        """It has ended, one way or the other."""
-        if self.expiry is not None:
-            self.expiry.cancel()
-            self.expiry = None
-
-
-class Renegotiating(Protocol):
-    """Who takes part in a branch's offers and answers before it has answered the call."""
-
-    def session_offered(self, session: Session, sdp: bytes) -> None:
-        """An UPDATE came."""
-
-    def session_answered(self, session: Session, sdp: bytes) -> None:
-        """Our UPDATE was taken."""
-
-    def session_rejected(self, session: Session, status: int, reason: str) -> None:
-        """Our UPDATE was refused."""
+    def stop(self, loss: Loss) -> Sequence[Attempt]:
+        """Ring nobody there any more; return all attempts that were made."""
 
 
 class ForkUser(Protocol):
@@ -134,6 +97,13 @@ class ForkUser(Protocol):
     def diversion(self, branch: Branch, fields: Sequence[Field]) -> Diversion | None:
         """Where the phone of an extension sends the call, by the fields of its 3xx; None for who is no extension."""
 
+    def detour(self, outcome: Outcome, hunt: Hunt | None) -> Detour | Outcome | None:
+        """What becomes of a call that a callee's phones have not taken: its way to somebody else, or how it ends where
+        it may not go there; None where it goes nowhere else.
+
+        :param hunt: that of which the callee has its turn.
+        """
+
     def branch_ended(self, branch: Branch, code: int, text: str) -> None:
         """A branch will not answer; its media can go.
 
@@ -148,17 +118,19 @@ class ForkUser(Protocol):
 class Fork:
     """The ringing of all branches.
 
-    :param lost: outcomes of targets that could not even be rung.
-    :param timeout: seconds to ring.
+    :ivar detours: those that are taken at present.
     """
 
-    __slots__ = ("_branches", "_clock", "_expiry", "_hunts", "_outcomes", "_over", "_progress", "_starting", "_user")
+    __slots__ = (
+        "_branches", "_clock", "_expiry", "_hunts", "_outcomes", "_over", "_progress", "_starting", "_user", "detours",
+    )  # fmt: skip
 
-    def __init__(self, user: ForkUser, clock: Clock, lost: Sequence[Outcome]) -> None:
+    def __init__(self, user: ForkUser, clock: Clock) -> None:
         self._user = user
         self._clock = clock
         self._branches: list[Branch] = []
-        self._outcomes: list[Outcome] = list(lost)
+        self.detours: list[Detour] = []
+        self._outcomes: list[Outcome] = []
         self._expiry: Timer | None = None
         self._progress: Timer | None = None
         self._hunts: Sequence[Hunt] = ()
@@ -168,12 +140,14 @@ class Fork:
     def ring(
         self,
         destinations: Sequence[Destination],
+        lost: Sequence[Outcome],
         timeout: float,
         progress_within: float | None = None,
         hunts: Sequence[Hunt] = (),
     ) -> None:
         """Ring them all.
 
+        :param lost: outcomes of targets that cannot even be rung.
         :param timeout: seconds after which those that did not answer are given up.
         :param progress_within: seconds after which those are given up that have shown no sign of progress; not those
             who have turns, which are over soon enough.
@@ -185,37 +159,66 @@ class Fork:
         self._hunts = hunts
         for destination in destinations:
             self._ring(destination)
+        for outcome in lost:
+            self._lose(outcome, None)
         self._starting = False
-        if not self._over:
-            self._check()
+        self._check()
 
-    def give_up(self, more: tuple[Field, ...] = ()) -> None:
-        """Cancel all branches: the caller left.
+    def lose(self) -> tuple[Attempt, ...]:
+        """Cancel all branches: somebody else has answered. Return the attempts that had ended before."""
+        attempts = self._attempts()
+        self.stop(LOST)
+        return attempts
 
-        :param more: fields of the CANCELs.
-        """
+    def stop(self, loss: Loss) -> tuple[Attempt, ...]:
+        """Cancel all branches, and tell nobody; return all attempts that were made."""
         self._end()
-        self._cancel(more, NORMAL, 487, GIVEN_UP)
+        given_up = [self._attempt(branch, loss.code, loss.text) for branch in self._branches]
+        self._drop(self._branches, loss)
+        gone = [attempt for detour in self._take_detours() for attempt in detour.stop(loss)]
+        return (*self._attempts(), *given_up, *gone)
+
+    def detour_won(self, detour: Detour) -> tuple[Attempt, ...]:
+        """Somebody has answered where a callee has sent the call on: as `lose`, for all others."""
+        self.detours.remove(detour)
+        _settle(detour)
+        return (*self.lose(), *detour.sent.attempts)
+
+    def detour_ended(self, detour: Detour, outcome: Outcome) -> None:
+        """Where a callee has sent the call on, nobody has answered either."""
+        if detour in self.detours:
+            self.detours.remove(detour)
+            _settle(detour)
+            self._outcomes.append(outcome)
+            self._check()
 
     def forsake(self, number: str) -> None:
         """Ring the phones of an extension no longer: it was removed."""
         gone = [branch for branch in self._branches if branch.destination.number == number]
         for branch in gone:
-            attempt = self._attempt(branch, 480, GONE)
+            attempt = self._attempt(branch, REMOVED.code, REMOVED.text)
             self._outcomes.append(Unreachable(by=attempt.target, attempts=(attempt,)))
-        self._drop(gone, (), NORMAL, 480, GONE)
+        self._drop(gone, REMOVED)
+        for detour in tuple(self.detours):
+            detour.forsake(number)
         if gone:
             self._check()
 
     @property
     def is_single(self) -> bool:
         """Whether one callee is left that may answer, and is so by one early dialog."""
-        return len(self._branches) == 1 and not self._branches[0].session.is_forked
+        branches = self._branches
+        return len(branches) == 1 and not (self.detours or branches[0].session.is_forked)
 
     @property
     def rung(self) -> dict[str, Session]:
         """A session with a phone of each extension that is rung, by number."""
-        return {branch.destination.number: branch.session for branch in self._branches if branch.destination.number}
+        rung: dict[str, Session] = {
+            branch.destination.number: branch.session for branch in self._branches if branch.destination.number
+        }
+        for detour in self.detours:
+            rung.update(detour.rung)
+        return rung
 
     def number_of(self, session: Session) -> str:
         """The extension whose phone a branch rings; "" for none."""
@@ -225,10 +228,8 @@ class Fork:
         """Somebody else answers what a branch rings for."""
         branch = self._branch_of(session)
         attempt = self._attempt(branch, 200, "picked up")
-        outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
-        self._end()
-        self._cancel((ELSEWHERE,), NOT_SELECTED, 487, ANSWERED_ELSEWHERE)
-        self._user.fork_picked_up(party, outcome)
+        attempts = (*self.lose(), attempt)
+        self._user.fork_picked_up(party, outcome_of(200, by=branch.destination.target, attempts=attempts))
 
     def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
         """A branch has a provisional response."""
@@ -248,12 +249,10 @@ class Fork:
             return
         if branch.delay is None:
             branch.delay = self._clock.seconds() - branch.began_at
-        self._end()
         self._leave(branch)
         attempt = self._attempt(branch, 200, "OK")
-        outcome = outcome_of(200, by=branch.destination.target, attempts=(*self._attempts(), attempt))
-        if self._branches:
-            self._cancel((ELSEWHERE,), NOT_SELECTED, 487, ANSWERED_ELSEWHERE)
+        attempts = (*self.lose(), attempt)
+        outcome = outcome_of(200, by=branch.destination.target, attempts=attempts)
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
@@ -272,11 +271,11 @@ class Fork:
             self._redirected(branch, status)
             return
         attempt = self._attempt(branch, status, reason)
-        self._outcomes.append(outcome_of(status, reason, by=branch.destination.target, attempts=(attempt,)))
         self._user.branch_ended(branch, status, reason)
         other = branch.destination.instead(status) if branch.delay is None else None
         if other is not None:
             self._ring(other, branch.hunt)
+        self._lose(outcome_of(status, reason, by=branch.destination.target, attempts=(attempt,)), branch.hunt)
         if status >= 600:
             self._refused_for_all(branch)
         self._check()
@@ -333,35 +332,68 @@ class Fork:
     def _expired(self) -> None:
         self._expiry = None
         self._hunts = ()
-        for branch in self._branches:
-            self._not_answered(branch)
-        self._cancel((), NO_ANSWER, 480, NOT_ANSWERED)
+        branches, detours = self._branches, self._take_detours()
+        self._outcomes += [self._not_answered(branch) for branch in branches]
+        self._drop(branches, UNANSWERED)
+        for detour in detours:
+            self._outcomes.append(_given_up(detour))
         self._check()
 
     def _stalled(self) -> None:
         """Those that have shown no sign of progress are not going to."""
         self._progress = None
-        for branch in [branch for branch in self._branches if branch.delay is None and branch.hunt is None]:
-            self._branches.remove(branch)
-            attempt = self._attempt(branch, 408, NO_PROGRESS)
-            self._outcomes.append(Failed(408, attempt.text, by=attempt.target, attempts=(attempt,)))
-            branch.cancel((), OVERDUE)
-            self._user.branch_ended(branch, attempt.code, attempt.text)
+        stalled = [branch for branch in self._branches if branch.delay is None and branch.hunt is None]
+        self._drop(stalled, STALLED)
+        for branch in stalled:
+            attempt = self._attempt(branch, STALLED.code, STALLED.text)
+            self._lose(Failed(408, attempt.text, by=attempt.target, attempts=(attempt,)), None)
         self._check()
 
     def _given_up(self, branch: Branch) -> None:
         """One branch has rung for as long as it may, which is shorter than the others."""
         branch.expiry = None
-        self._branches.remove(branch)
-        self._not_answered(branch)
-        branch.cancel((), NO_ANSWER)
-        self._user.branch_ended(branch, 480, NOT_ANSWERED)
+        self._drop([branch], UNANSWERED)
+        self._lose(self._not_answered(branch), branch.hunt)
         self._check()
 
-    def _not_answered(self, branch: Branch) -> None:
-        attempt = self._attempt(branch, 480, NOT_ANSWERED)
+    def _not_answered(self, branch: Branch) -> Outcome:
         # Where nothing came back the phone may be gone; it rang for nobody all the same.
-        self._outcomes.append(NoAnswer(by=branch.destination.target, attempts=(attempt,)))
+        return NoAnswer(by=branch.destination.target, attempts=(self._attempt(branch, 480, NOT_ANSWERED),))
+
+    def _lose(self, outcome: Outcome, hunt: Hunt | None) -> None:
+        """One of a callee's phones will not answer; when that was its last one, the call may go on to somebody else."""
+        target, before = outcome.by, []
+        if isinstance(target, ExtensionTarget):
+            if any(branch.destination.target == target for branch in self._branches):
+                self._outcomes.append(outcome)
+                return
+            before = [one for one in self._outcomes if one.by == target]
+        found = self._user.detour(best((*before, outcome)) if before else outcome, hunt)
+        if found is None:
+            self._outcomes.append(outcome)
+            return
+        self._outcomes = [one for one in self._outcomes if one not in before]
+        if isinstance(found, Outcome):
+            self._outcomes.append(found)
+            return
+        self.detours.append(found)
+        if hunt is not None:
+            found.expiry = self._clock.callLater(hunt.ring_for, self._detour_overdue, found)
+        found.begin()
+
+    def _detour_overdue(self, detour: Detour) -> None:
+        detour.expiry = None
+        self.detours.remove(detour)
+        self._outcomes.append(_given_up(detour))
+        self._check()
+
+    def _take_detours(self, hunt: Hunt | None = None) -> list[Detour]:
+        """Those of a hunt, or all: they are the fork's no more."""
+        taken = [detour for detour in self.detours if hunt is None or detour.hunt is hunt]
+        self.detours = [detour for detour in self.detours if detour not in taken]
+        for detour in taken:
+            _settle(detour)
+        return taken
 
     def _leave(self, branch: Branch) -> None:
         self._branches.remove(branch)
@@ -372,56 +404,56 @@ class Fork:
         target = branch.destination.target
         diversion = self._user.diversion(branch, branch.session.take_fields())
         if diversion is not None and isinstance(target, ExtensionTarget):
-            self._outcomes.append(diverted(target, diversion, status, branch.delay))
-            self._user.branch_ended(branch, status, SENT_ON)
+            self._user.branch_ended(branch, status, SENT_ON.text)
             others = [other for other in self._branches if other.destination.target == target]
-            self._drop(others, (), NOT_SELECTED, 487, SENT_ON)
+            self._drop(others, SENT_ON)
+            self._lose(diverted(target, diversion, status, branch.delay), branch.hunt)
         else:
             attempt = self._attempt(branch, 480, "sent elsewhere, which is not followed")
-            self._outcomes.append(NoAnswer(by=target, attempts=(attempt,)))
             self._user.branch_ended(branch, attempt.code, attempt.text)
+            self._outcomes.append(NoAnswer(by=target, attempts=(attempt,)))
         self._check()
 
     def _refused_for_all(self, branch: Branch) -> None:
         """Nobody else is wanted either (RFC 3261 16.7 step 5): of those who have their turn with it, or of all."""
-        if branch.hunt is None:
-            self._end()
-            self._cancel((), NOT_SELECTED, 487, DECLINED_FOR_ALL)
-        else:
-            others = [other for other in self._branches if other.hunt is branch.hunt]
-            self._drop(others, (), NOT_SELECTED, 487, DECLINED_FOR_ALL)
+        hunt = branch.hunt
+        if hunt is None:
+            self._hunts = ()
+        self._drop([other for other in self._branches if hunt is None or other.hunt is hunt], DECLINED_FOR_ALL)
+        for detour in self._take_detours(hunt):
+            detour.stop(DECLINED_FOR_ALL)
 
     def _check(self) -> None:
         """Give the next ones of each group their turn; tell the user when no branch is left."""
-        if self._starting:
+        if self._starting or self._over:
             return
         if self._hunts:
             self._hunt()
-        if not self._branches:
+        if not (self._branches or self.detours):
             self._end()
             self._user.fork_failed(best(self._outcomes))
 
     def _hunt(self) -> None:
         self._starting = True  # so that whoever fails at once does not hunt, too
         for hunt in self._hunts:
-            while not any(branch.hunt is hunt for branch in self._branches):
+            while not any(branch.hunt is hunt for branch in self._branches) and not any(
+                detour.hunt is hunt for detour in self.detours
+            ):
                 following = hunt.next()
                 if following is None:
                     break
                 destinations, lost = following
-                self._outcomes += lost
                 for destination in destinations:
                     self._ring(destination, hunt)
+                for outcome in lost:
+                    self._lose(outcome, hunt)
         self._starting = False
 
-    def _cancel(self, more: tuple[Field, ...], cause: int, code: int, text: str) -> None:
-        self._drop(self._branches, more, cause, code, text)
-
-    def _drop(self, branches: Sequence[Branch], more: tuple[Field, ...], cause: int, code: int, text: str) -> None:
+    def _drop(self, branches: Sequence[Branch], loss: Loss) -> None:
         self._branches = [branch for branch in self._branches if branch not in branches]
         for branch in branches:
-            branch.cancel(more, cause)
-            self._user.branch_ended(branch, code, text)
+            branch.cancel(loss)
+            self._user.branch_ended(branch, loss.code, loss.text)
 
     def _end(self) -> None:
         self._over = True
@@ -442,3 +474,14 @@ class Fork:
 
     def _branch_of(self, session: Session) -> Branch:
         return next(branch for branch in self._branches if branch.session is session)
+
+
+def _given_up(detour: Detour) -> Outcome:
+    """How a detour ends whose time is over."""
+    return NoAnswer(by=detour.sent.by, attempts=(*detour.sent.attempts, *detour.stop(UNANSWERED)))
+
+
+def _settle(detour: Detour) -> None:
+    if detour.expiry is not None:
+        detour.expiry.cancel()
+        detour.expiry = None

@@ -6,13 +6,11 @@ any call that the extension makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
 from pbx.exchange import diversion as why
 from pbx.exchange.diversion import Diversion
 from pbx.exchange.extension import Extension
-from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.outcome import Attempt, Busy, Failed, NoAnswer, Outcome, Unreachable
 from pbx.exchange.target import ExtensionTarget
 from pbx.sip.errors import Malformed
@@ -54,37 +52,28 @@ def diverted(target: ExtensionTarget, diversion: Diversion, status: int, delay: 
 
 
 def patience(extension: Extension | None, timeout: float) -> float:
-    """Seconds for which its phones ring: who forwards when nobody answers has said how long that is."""
+    """Seconds for which its phones ring: who forwards when nobody answers has said how long that is.
+
+    :param timeout: seconds for which they would ring; 0 for any time.
+    """
     if extension is None or not extension.forward_no_answer:
         return timeout
-    return min(timeout, float(extension.forward_no_answer_after))
+    after = float(extension.forward_no_answer_after)
+    return min(timeout, after) if timeout else after
 
 
-def settled(targets: Sequence[Callee], outcome: Outcome, find: Callable[[str], Extension | None]) -> Outcome:
-    """What an outcome means to whom was called: where one extension was, its own wishes count.
-
-    The members of a group are rung at their phones, and nowhere else.
-
-    :param find: finds an extension by its number, or by another name.
-    """
-    if any(isinstance(target, GroupTarget) for target in targets):
-        return replace(outcome, diversion=None)
-    target = targets[0]
-    if outcome.diversion is not None or len(targets) > 1 or not isinstance(target, ExtensionTarget):
-        return outcome
-    extension = find(target.number)
-    if extension is None:
-        return outcome
+def settled(extension: Extension, outcome: Outcome) -> Diversion | None:
+    """Where an extension sends a call that its phones have not taken."""
+    if outcome.diversion is not None:
+        return outcome.diversion
     match outcome:
         case Busy():
-            diversion = _to(extension, extension.forward_busy, why.BUSY)
+            return _to(extension, extension.forward_busy, why.BUSY)
         case NoAnswer():
-            diversion = _to(extension, extension.forward_no_answer, why.NO_ANSWER)
+            return _to(extension, extension.forward_no_answer, why.NO_ANSWER)
         case Unreachable() | Failed(code=408 | 503):
-            diversion = _to(extension, extension.forward_unreachable, why.UNAVAILABLE)
-        case _:
-            return outcome
-    return replace(outcome, diversion=diversion)
+            return _to(extension, extension.forward_unreachable, why.UNAVAILABLE)
+    return None
 
 
 def redirected(number: str, fields: Iterable[Field], is_ours: Callable[[str], bool]) -> Diversion:

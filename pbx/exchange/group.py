@@ -27,12 +27,14 @@ class GroupTarget:
     :param strategy: who rings when.
     :param ring_for: seconds that each rings before the next one does; of no matter where all ring at once.
     :param skip_busy: whether members who are in a call are left out.
+    :param forwarding: whether members may have others rung in their place, by what they have set or by their phones.
     """
 
     members: tuple[ExtensionTarget, ...]
     strategy: Strategy = Strategy.ALL_AT_ONCE
     ring_for: float = 15.0
     skip_busy: bool = False
+    forwarding: bool = False
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.members))} ({self.strategy.value})"
@@ -43,7 +45,11 @@ Callee = Target | GroupTarget
 
 
 def group(
-    *members: str, strategy: Strategy = Strategy.ALL_AT_ONCE, ring_for: float = 15.0, skip_busy: bool = False
+    *members: str,
+    strategy: Strategy = Strategy.ALL_AT_ONCE,
+    ring_for: float = 15.0,
+    skip_busy: bool = False,
+    forwarding: bool = False,
 ) -> GroupTarget:
     """Make the target that is a ring group: `group("101", "102", strategy=in_turn, ring_for=20)`.
 
@@ -51,6 +57,8 @@ def group(
     :param strategy: one of `pbx.dialplan.groups`.
     :param ring_for: seconds that each rings before the next one does.
     :param skip_busy: whether members who are in a call are left out.
+    :param forwarding: whether members may have others rung in their place, by what they have set or by their phones;
+        not with `by_q`, where it is phones that have their turn.
     :raises TypeError: when one of these is of another kind.
     :raises ValueError: when there are no members, one comes twice or can be none, or no time to ring.
     """
@@ -67,4 +75,7 @@ def group(
         raise ValueError('group() needs members: group("101", "102")')
     if len(set(members)) < len(members):
         raise ValueError(f"group(): a member comes twice: {', '.join(members)}")
-    return GroupTarget(tuple([ext(member) for member in members]), strategy, float(ring_for), bool(skip_busy))
+    if forwarding and strategy is Strategy.BY_Q:
+        raise ValueError("group(): forwarding is of members; by_q gives their phones turns")
+    targets = tuple([ext(member) for member in members])
+    return GroupTarget(targets, strategy, float(ring_for), bool(skip_busy), bool(forwarding))

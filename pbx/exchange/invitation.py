@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 from pbx.exchange.caller import Caller
@@ -10,6 +11,7 @@ from pbx.exchange.diversion import Diversion, diversions_in
 from pbx.exchange.intercom import not_asking
 from pbx.exchange.outcome import Failed
 from pbx.exchange.privacy import withheld
+from pbx.sip.flow import Flow
 from pbx.sip.headers import Field
 from pbx.sip.message import Request
 
@@ -24,18 +26,20 @@ class Invitation:
     :ivar fields: the header fields that go on to them.
     :ivar diversions: who has sent the call on before it reaches them, the last one first.
     :ivar forwards: their Max-Forwards.
+    :ivar flow: the way by which whoever asked for the call did.
     :ivar secure: whether a SIPS URI was asked for: then they are called over TLS or not at all (RFC 3261 26.2.2).
     :ivar only: a number, and the only phone of it that is meant, where somebody has called its GRUU (RFC 5627); "" for
         all.
     """
 
-    __slots__ = ("caller", "diversions", "fields", "forwards", "only", "secure", "shown")
+    __slots__ = ("caller", "diversions", "fields", "flow", "forwards", "only", "secure", "shown")
 
     def __init__(
         self,
         caller: Caller,
         shown: Caller,
         fields: tuple[Field, ...],
+        flow: Flow,
         forwards: int,
         secure: bool,
         only: tuple[str, str],
@@ -44,6 +48,7 @@ class Invitation:
         self.caller = caller
         self.shown = shown
         self.fields = fields
+        self.flow = flow
         self.forwards = forwards
         self.secure = secure
         self.only = only
@@ -58,6 +63,10 @@ class Invitation:
         self.diversions = (diversion, *self.diversions)
         return None
 
+    def beside(self) -> Invitation:
+        """The same, for others who are called at the same time; what is changed there is not changed here."""
+        return copy(self)
+
     def withhold(self) -> None:
         """Let the caller be named to nobody (RFC 3323)."""
         self.caller = replace(self.caller, is_private=True)
@@ -65,10 +74,11 @@ class Invitation:
         self.fields = withheld(self.fields)
 
     @classmethod
-    def of(cls, request: Request, caller: Caller, only: tuple[str, str]) -> Invitation:
+    def of(cls, request: Request, caller: Caller, flow: Flow, only: tuple[str, str]) -> Invitation:
         """What a caller's INVITE asks for."""
         fields = not_asking(crossing(request.fields, INVITES))
         if caller.is_private:
             fields = withheld(fields)
         secure = request.uri.scheme == "sips"
-        return cls(caller, caller, fields, request.max_forwards - 1, secure, only, diversions_in(request.fields))
+        diversions = diversions_in(request.fields)
+        return cls(caller, caller, fields, flow, request.max_forwards - 1, secure, only, diversions)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from pbx.exchange.board import Board
+from pbx.exchange.detour import Guide
 from pbx.exchange.group import Callee
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.media_failure import status_of
@@ -167,6 +168,7 @@ class Legs:
         progress_within: float | None,
         caller_id: str,
         intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Deferred[Reached]:
         """Ring somebody.
 
@@ -174,6 +176,7 @@ class Legs:
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         :param caller_id: the number that they are shown; "" for the party's own.
         :param intercom: whether phones are asked to answer by themselves.
+        :param guide: knows the way of what they send on; None where that is not followed.
         :returns: fires with how it ended, and with the leg of whoever answered.
         :raises InvalidState: while somebody else is rung.
         """
@@ -183,7 +186,10 @@ class Legs:
         self._reached = reached
         user = self._user
         self._ringing = ringing = Ringing(
-            self._board, self._call, self, user.party, self._invitation, caller_id, apart=True, intercom=intercom
+            *(self._board, self._call, self, self, user.party, self._invitation, caller_id),
+            apart=True,
+            intercom=intercom,
+            guide=guide,
         )
         ringing.ring(targets, timeout, progress_within)
         return reached

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from pbx.exchange.destination import Destination
 from pbx.exchange.extension import Extension
-from pbx.exchange.forwarding import unwanted
+from pbx.exchange.forwarding import patience, unwanted
 from pbx.exchange.group import Callee, GroupTarget, Strategy
 from pbx.exchange.hunt import Hunt, Round
 from pbx.exchange.outcome import Attempt, Busy, Failed, Outcome
@@ -50,7 +50,13 @@ class Located(NamedTuple):
 
 
 def located(
-    board: Board, caller: str, targets: Iterable[Callee], secure: bool, only: tuple[str, str], hops: int
+    board: Board,
+    caller: str,
+    targets: Iterable[Callee],
+    secure: bool,
+    only: tuple[str, str],
+    hops: int,
+    forwarding: bool = False,
 ) -> Located:
     """All places to ring, and the outcomes of the targets that have none.
 
@@ -58,6 +64,8 @@ def located(
     :param secure: whether the caller asked for a SIPS URI.
     :param only: a number, and the only phone of it that is meant, where somebody has called its GRUU; "" for all.
     :param hops: what Max-Forwards allows (RFC 3261 16.3).
+    :param forwarding: whether extensions are rung for as long as they have set, before others are in their place; the
+        members of a group where that says so, too.
     """
     number, instance = only
     found = Located([], [], [])
@@ -67,15 +75,15 @@ def located(
             found.lost.extend([Failed(483, "too many hops", by=member) for member in members])
         elif isinstance(target, GroupTarget):
             if target.strategy is Strategy.ALL_AT_ONCE:
-                destinations, lost = _located(board, caller, target, target.members, secure)
+                destinations, lost = _located(board, caller, target, target.members, secure, forwarding)
                 found.destinations.extend(destinations)
                 found.lost.extend(lost)
             else:
-                found.hunts.append(Hunt(_rounds(board, caller, target, secure), target.ring_for))
+                found.hunts.append(Hunt(_rounds(board, caller, target, secure, forwarding), target.ring_for))
         else:
             if instance and target == ExtensionTarget(number):
                 target = ExtensionTarget(number, instance)
-            place = _place(board, target, secure, found.destinations)
+            place = _place(board, target, secure, forwarding, found.destinations)
             if isinstance(place, list):
                 found.destinations.extend(place)
             else:
@@ -83,20 +91,20 @@ def located(
     return found
 
 
-def _rounds(board: Board, caller: str, group: GroupTarget, secure: bool) -> Iterator[Round]:
+def _rounds(board: Board, caller: str, group: GroupTarget, secure: bool, forwarding: bool) -> Iterator[Round]:
     if group.strategy is Strategy.BY_Q:
-        destinations, lost = _located(board, caller, group, group.members, secure)
+        destinations, lost = _located(board, caller, group, group.members, secure, forwarding)
         yield (), lost
         destinations.sort(key=_preference, reverse=True)
         for _, phones in groupby(destinations, _preference):
             yield list(phones), ()
         return
     for member in board.turns.next(group):
-        yield _located(board, caller, group, (member,), secure)
+        yield _located(board, caller, group, (member,), secure, forwarding)
 
 
 def _located(
-    board: Board, caller: str, group: GroupTarget, members: Iterable[ExtensionTarget], secure: bool
+    board: Board, caller: str, group: GroupTarget, members: Iterable[ExtensionTarget], secure: bool, forwarding: bool
 ) -> tuple[list[Destination], list[Outcome]]:
     """Where members of a group are rung; each that cannot be has its attempt, too."""
     destinations: list[Destination] = []
@@ -106,7 +114,7 @@ def _located(
         if member.number == caller or (group.skip_busy and board.is_engaged(member.number)):
             found = Busy(by=member, attempts=(Attempt(member, 486, "is in a call", None),))
         else:
-            found = _place(board, member, secure)
+            found = _place(board, member, secure, forwarding and group.forwarding)
         if isinstance(found, list):
             destinations.extend(found)
         elif found.attempts:
@@ -117,14 +125,20 @@ def _located(
 
 
 def _place(
-    board: Board, target: Target, secure: bool, beside: Sequence[Destination] = ()
+    board: Board, target: Target, secure: bool, forwarding: bool, beside: Sequence[Destination] = ()
 ) -> list[Destination] | Outcome:
     """Where a target is rung; or the outcome when it cannot be, or does not want to."""
-    if isinstance(target, ExtensionTarget):
-        extension = board.account(target.number)
-        if extension is not None and (outcome := unwanted(extension, target, board.calls_of)) is not None:
-            return outcome
-    return board.locate(target, secure, beside)
+    extension = board.account(target.number) if isinstance(target, ExtensionTarget) else None
+    if extension is None:
+        return board.locate(target, secure, beside)
+    assert isinstance(target, ExtensionTarget)
+    outcome = unwanted(extension, target, board.calls_of)
+    if outcome is not None:
+        return outcome
+    place = board.locate(target, secure, beside)
+    if forwarding and isinstance(place, list):
+        place = [replace(phone, patience=patience(extension, phone.patience)) for phone in place]
+    return place
 
 
 def _preference(destination: Destination) -> float:

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from pbx.exchange.branch import Branch
 from pbx.exchange.caller import Caller
-from pbx.exchange.fork import Branch
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from pbx.exchange.branch import Branch
 from pbx.exchange.causes import explain
-from pbx.exchange.fork import Branch
 from pbx.exchange.group import Callee
 from pbx.exchange.observer import Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome

@@ -7,28 +7,32 @@ an outcome.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pbx.exchange.approach import Approach
 from pbx.exchange.board import Board
+from pbx.exchange.branch import LEFT, Branch, Loss
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.crossing import PROGRESS, crossing
 from pbx.exchange.destination import Destination
+from pbx.exchange.detour import Detour, Guide
 from pbx.exchange.diversion import Diversion, told_of
-from pbx.exchange.fork import Branch, Fork
+from pbx.exchange.fork import Fork
 from pbx.exchange.forwarding import patience, redirected, settled
-from pbx.exchange.group import Callee
+from pbx.exchange.group import Callee, GroupTarget
+from pbx.exchange.hunt import Hunt
 from pbx.exchange.intercom import asking
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.locating import located
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import Observed
-from pbx.exchange.outcome import Failed, Outcome
+from pbx.exchange.outcome import Attempt, Busy, Declined, Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
 from pbx.exchange.presentation import presented
 from pbx.exchange.target import ExtensionTarget
@@ -38,9 +42,11 @@ from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.session import Session, SessionUser
 from pbx.sip.uac import Delivery
 
+_log = Logger(namespace="pbx.call")
 
-class RingingUser(PartyUser, Protocol):
-    """Whom it tells, and whom the parties tell that come of it: the bridge."""
+
+class RingingUser(Protocol):
+    """Whom it tells: the bridge, or a detour."""
 
     def ringing_progressed(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
         """Somebody was reached so far; an `sdp` is what the party would hear."""
@@ -59,16 +65,19 @@ class Ringing:
     """One such attempt (`pbx.exchange.fork.ForkUser`).
 
     :param call: to which it belongs, for observers.
+    :param owner: whom the parties tell that come of it.
     :param party: for whom.
     :param invitation: what the callees are told.
     :param caller_id: the number that they are shown; "" for the caller's own.
     :param apart: whether we are to be the other end of the callee's sound, and not the party.
     :param intercom: whether phones are asked to answer by themselves.
+    :param guide: knows the way of what callees send on; None where that is not followed.
+    :param first: beside which attempt this one goes, for a detour; None for none.
     """
 
     __slots__ = (
-        "_apart", "_board", "_call", "_caller_id", "_early", "_fork", "_intercom", "_invitation", "_over", "_party",
-        "_targets", "_user",
+        "_apart", "_board", "_call", "_caller_id", "_early", "_first", "_followed", "_fork", "_guide", "_intercom",
+        "_invitation", "_over", "_owner", "_party", "_senders", "_targets", "_user",
     )  # fmt: skip
 
     def __init__(
@@ -76,24 +85,32 @@ class Ringing:
         board: Board,
         call: Observed,
         user: RingingUser,
+        owner: PartyUser,
         party: Party,
         invitation: Invitation,
         caller_id: str = "",
         apart: bool = False,
         intercom: bool = False,
+        guide: Guide | None = None,
+        first: Ringing | None = None,
     ) -> None:
         self._apart = apart
         self._intercom = intercom
         self._board = board
         self._call = call
         self._user = user
+        self._owner = owner
         self._party = party
+        self._guide = guide
+        self._first = first
         self._invitation = invitation
         self._caller_id = caller_id
         self._early: Party | None = None  # the callee whose early media the party hears
         self._fork: Fork | None = None
         self._over = False
         self._targets: Sequence[Callee] = ()
+        self._followed: frozenset[str] = frozenset()  # the extensions that may send the call on while others ring
+        self._senders: set[str] = set()  # those that do
 
     def ring(self, targets: Sequence[Callee], timeout: float, progress_within: float | None = None) -> None:
         """Ring all targets.
@@ -101,16 +118,23 @@ class Ringing:
         :param timeout: seconds to ring.
         :param progress_within: seconds until each must have shown a sign of progress; None for as long as it rings.
         """
-        invitation = self._invitation
-        self._board.observer.call_dials(self._call, targets, timeout)
-        found = located(
-            *(self._board, self._party.number, targets, invitation.secure, invitation.only), hops=invitation.forwards
-        )
+        board, invitation, first, guide = self._board, self._invitation, self._first, self._guide
+        if first is None:
+            board.observer.call_dials(self._call, targets, timeout)
         self._targets = targets
-        if len(targets) == 1 and isinstance(targets[0], ExtensionTarget):
-            timeout = patience(self._board.account(targets[0].number), timeout)
-        self._fork = Fork(self, self._board.agent.clock, found.lost)
-        self._fork.ring(found.destinations, timeout, progress_within, found.hunts)
+        if guide is not None:
+            self._followed = frozenset(_followed(targets))
+        elif len(targets) == 1 and isinstance(targets[0], ExtensionTarget):
+            timeout = patience(board.account(targets[0].number), timeout)
+        destinations, lost, hunts = located(
+            *(board, self._party.number, targets, invitation.secure, invitation.only),
+            hops=invitation.forwards,
+            forwarding=guide is not None,
+        )
+        if first is not None:
+            destinations, lost = _not_twice(destinations, lost, first.rung)
+        self._fork = Fork(self, board.agent.clock)
+        self._fork.ring(destinations, lost, timeout, progress_within, hunts)
 
     @property
     def rung(self) -> Mapping[str, Session]:
@@ -127,10 +151,14 @@ class Ringing:
 
         :param more: fields of the CANCELs.
         """
-        self._over = True
-        fork, self._fork = self._fork, None
+        fork = self._take_fork()
         if fork is not None:
-            fork.give_up(more)
+            fork.stop(LEFT._replace(fields=more))
+
+    def stop(self, loss: Loss) -> Sequence[Attempt]:
+        """Ring no longer, since others have the call; return all attempts that were made."""
+        fork = self._take_fork()
+        return fork.stop(loss) if fork is not None else ()
 
     # What the fork asks and tells
 
@@ -175,7 +203,8 @@ class Ringing:
         user, party = self._user, self._party
         self._board.observer.attempt_rang(self._call, branch, status)
         more = crossing(branch.session.take_fields(), PROGRESS)
-        if self._apart or party.answered or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
+        muted = self._apart or self._first is not None or party.answered
+        if muted or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
             user.ringing_progressed(status, b"", more)
             return
         self._hear(branch)
@@ -201,17 +230,18 @@ class Ringing:
     def fork_picked_up(self, party: Party, outcome: Outcome) -> None:
         """Somebody else has answered in the place of a callee."""
         self._early = self._fork = None
-        party.user = self._user
+        party.user = self._owner
         self._user.ringing_picked_up(party, outcome)
 
     def fork_failed(self, outcome: Outcome) -> None:
-        """Nobody answered."""
+        """Nobody answered. Where one extension was called by itself, it may have sent the call on."""
         self._fork = None
-        if self._intercom:  # whoever is to hear this at once is not somewhere else
-            outcome = replace(outcome, diversion=None)
-        else:
-            outcome = settled(self._targets, outcome, self._board.account)
-        self._user.ringing_failed(outcome)
+        extension, target = None, self._targets[0]
+        # Whoever is to hear this at once is not somewhere else; and where others ring, it was led there already.
+        if not self._intercom and self._guide is None and len(self._targets) == 1:
+            extension = self._board.account(target.number) if isinstance(target, ExtensionTarget) else None
+        diversion = settled(extension, outcome) if extension is not None else None
+        self._user.ringing_failed(replace(outcome, diversion=diversion))
 
     def diversion(self, branch: Branch, fields: Sequence[Field]) -> Diversion | None:
         """Where the phone of an extension sends the call."""
@@ -220,6 +250,29 @@ class Ringing:
             return None
         board, known = self._board, (flow.host, flow.source)
         return redirected(number, fields, lambda host: board.is_ours(host) or host in known)
+
+    def detour(self, outcome: Outcome, hunt: Hunt | None) -> Detour | Outcome | None:
+        """What becomes of a call that an extension has sent on while others ring."""
+        target, guide = outcome.by, self._guide
+        if guide is None or not isinstance(target, ExtensionTarget) or target.number not in self._followed:
+            return None
+        extension = self._board.account(target.number)
+        diversion = settled(extension, outcome) if extension is not None else None
+        if diversion is None:
+            return None
+        senders = self._senders if self._first is None else self._first._senders
+        detour = Detour(self._board, self, guide, self._invitation.beside(), diversion.to, outcome, hunt)
+        rights: Caller | Outcome = Declined()
+        if diversion.by in senders:  # once is enough: so there are as many detours at most as there are extensions
+            rights = Failed(482, "the call is forwarded in a circle")
+        elif diversion.to:
+            rights = detour.diverting.begin(diversion)
+        if isinstance(rights, Caller):
+            senders.add(diversion.by)
+            detour.rights = rights
+            return detour
+        _log.info("call {call}: not forwarded from {way}: {why}", call=self._call.id, way=diversion, why=rights.text)
+        return replace(rights, by=outcome.by, attempts=outcome.attempts)
 
     def branch_ended(self, branch: Branch, code: int, text: str) -> None:
         """A branch will not answer."""
@@ -235,7 +288,48 @@ class Ringing:
         """The outcome of a branch to which the party's media cannot be offered."""
         return Failed(*status_of(failure))
 
+    # What detours ask and tell (pbx.exchange.detour.DetourUser)
+
+    def beside(self, detour: Detour, caller_id: str, guide: Guide | None) -> Ringing:
+        """Another attempt for the same party, at the same time; the party does not hear its early media."""
+        return Ringing(
+            *(self._board, self._call, detour, self._owner, self._party, detour.invitation, caller_id, self._apart),
+            guide=guide,
+            first=self._first or self,
+        )
+
+    def detour_progressed(self, status: int, more: tuple[Field, ...]) -> None:
+        """Somebody is reached there so far; what there is to be heard the party cannot hear, so it rings."""
+        if self._fork is not None:
+            self._user.ringing_progressed(180 if status == 183 else status, b"", more)
+
+    def detour_answered(
+        self, detour: Detour, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]
+    ) -> None:
+        """Somebody there has answered: all others are cancelled."""
+        self._user.ringing_answered(peer, sdp, self._won(detour, outcome), more)
+
+    def detour_picked_up(self, detour: Detour, peer: Party, outcome: Outcome) -> None:
+        """Somebody has picked up what rings there."""
+        self._user.ringing_picked_up(peer, self._won(detour, outcome))
+
+    def detour_ended(self, detour: Detour, outcome: Outcome) -> None:
+        """Nobody there takes the call."""
+        if self._fork is not None:
+            self._fork.detour_ended(detour, outcome)
+
     # Inside
+
+    def _won(self, detour: Detour, outcome: Outcome) -> Outcome:
+        fork = self._fork
+        before = fork.detour_won(detour) if fork is not None else ()
+        self._early = self._fork = None
+        return replace(outcome, attempts=(*before, *outcome.attempts))
+
+    def _take_fork(self) -> Fork | None:
+        self._over = True
+        fork, self._fork = self._fork, None
+        return fork
 
     def _is_heard(self, branch: Branch, at_first: bool = False) -> bool:
         """Whether the party hears the early media of this branch.
@@ -259,4 +353,22 @@ class Ringing:
         link = branch.destination.link
         trunk = link.trunk.name if link is not None else ""
         identity = Caller(branch.destination.number, "", Source.INTERNAL, trunk=trunk)
-        return Party(self._board.relay, branch.session, branch.side, self._user, identity)
+        return Party(self._board.relay, branch.session, branch.side, self._owner, identity)
+
+
+def _followed(targets: Iterable[Callee]) -> Iterator[str]:
+    """The extensions that may send the call on while others ring: the members of a group where that says so."""
+    for target in targets:
+        if isinstance(target, ExtensionTarget):
+            yield target.number
+        elif isinstance(target, GroupTarget) and target.forwarding:
+            yield from [member.number for member in target.members]
+
+
+def _not_twice(
+    destinations: Sequence[Destination], lost: Sequence[Outcome], rung: Collection[str]
+) -> tuple[list[Destination], list[Outcome]]:
+    """Leave out the phones of extensions that are rung already."""
+    left_out = dict.fromkeys([phone.target for phone in destinations if phone.number in rung])
+    busy = [Busy(by=target, attempts=(Attempt(target, 486, "rings already", None),)) for target in left_out]
+    return [phone for phone in destinations if phone.number not in rung], [*lost, *busy]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pbx.exchange.fork import NOT_ANSWERED, Branch
+from pbx.exchange.branch import NOT_ANSWERED, Branch
 from pbx.exchange.group import Callee
 from pbx.exchange.observer import By, Ending, Observed
 from pbx.exchange.outcome import Answered, Attempt, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from inspect import CO_COROUTINE
 
-from pbx.exchange.fork import Branch
+from pbx.exchange.branch import Branch
 from pbx.exchange.group import Callee
 from pbx.exchange.observer import By, Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome

@@ -4,7 +4,7 @@ goes on where the one before was.
 
 from __future__ import annotations
 
-from pbx.exchange.fork import Branch
+from pbx.exchange.branch import Branch
 from pbx.exchange.group import GroupTarget, Strategy
 from pbx.exchange.observer import Ending, Observed, Unobserving
 from pbx.exchange.party import Party

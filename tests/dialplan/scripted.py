@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
+from pbx.exchange.detour import Guide
 from pbx.exchange.diverting import Diverting
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
@@ -80,6 +81,7 @@ class ScriptedBridge:
         caller_id: str = "",
         *,
         intercom: bool = False,
+        guide: Guide | None = None,
     ) -> Deferred[Outcome]:
         self.done.append(("dial", *map(str, targets), timeout))
         self.pending = Deferred()

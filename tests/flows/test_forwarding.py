@@ -28,11 +28,6 @@ async def team(call: Call) -> None:
     outcomes.append(await call.dial(group("1002", "1003"), timeout=10))
 
 
-@plan.internal("701")
-async def pair(call: Call) -> None:
-    outcomes.append(await call.dial(ext("1002"), ext("1003"), timeout=10))
-
-
 @plan.internal("702")
 async def refuses(call: Call) -> None:
     await call.reject(486)
@@ -300,17 +295,6 @@ def test_members_of_a_group_do_not_forward_its_calls():
     sim.until(lambda: alice.idle)
     assert alice.call.status == 480
     assert [(str(one.target), one.code) for one in outcomes[-1].attempts] == [("1002", 302), ("1003", 302)]
-    sim.assert_idle()
-
-
-def test_one_of_two_targets_forwards_when_the_other_does_not_answer():
-    sim, (alice, _bob, carol, dave) = office("1001", "1002", "1003", "1004", plan=plan)
-    sets(sim, "1002", forward_always="1004")
-    alice.invites("701")
-    sim.until(lambda: carol.ringing)
-    sim.until(lambda: dave.ringing and carol.idle)
-    alice.hangs_up()
-    sim.until(lambda: dave.idle)
     sim.assert_idle()
 
 
