@@ -23,7 +23,7 @@ from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import By, Ending
 from pbx.exchange.outcome import Answered, Failed, Outcome
 from pbx.exchange.party import Party
-from pbx.exchange.passing import is_key, pass_on
+from pbx.exchange.passing import pass_on
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
@@ -138,10 +138,9 @@ class Conversation:
     # What the parties tell (pbx.exchange.party.PartyUser)
 
     def party_informed(self, party: Party, information: Information) -> None:
-        """An INFO or MESSAGE came: the other side gets it as it is; where we are that, it may be a key."""
+        """An INFO or MESSAGE came: the other side gets it as it is."""
         other = party.other
-        if other is not None or not is_key(information, party.side.voice):
-            pass_on(information, other.session if other is not None else None, self._board.agent.layer)
+        pass_on(information, other.session if other is not None else None, self._board.agent.layer)
 
     def party_referred(self, party: Party, referral: Referral) -> None:
         """A REFER came."""

@@ -17,6 +17,7 @@ from pbx.exchange.link import Link
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import outcome_of
 from pbx.exchange.passing import decline, key_in
+from pbx.exchange.telling import Telling
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.flow import hostport_of
@@ -135,8 +136,8 @@ class Party:
     """
 
     __slots__ = (
-        "_relay", "answered", "handover", "holds", "identity", "lingers", "link", "offer", "orphaned", "other",
-        "own_offer", "pressed", "session", "settled", "side", "speaker", "user",
+        "_relay", "_telling", "answered", "handover", "holds", "identity", "lingers", "link", "offer", "orphaned",
+        "other", "own_offer", "pressed", "session", "settled", "side", "speaker", "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, identity: Caller) -> None:
@@ -157,6 +158,8 @@ class Party:
         self.holds = False
         self.speaker: Speaker | None = None
         self.pressed: Callable[[str], None] | None = None
+        self._telling: Telling | None = None
+        side.may_inform = session.may_inform
 
     @property
     def number(self) -> str:
@@ -251,10 +254,15 @@ class Party:
 
     def session_informed(self, session: Session, information: Information) -> None:
         """An INFO or MESSAGE came."""
-        key = key_in(information) if self.pressed is not None else None
-        if key and self.pressed is not None:
-            self.pressed(key)
-        self.user.party_informed(self, information)
+        key = key_in(information)
+        if key is None:
+            self.user.party_informed(self, information)
+        elif not self.side.informed(key):
+            information.answer(200)  # it tells of its keys in another form, too
+        else:
+            if self.pressed is not None:
+                self.pressed(key)
+            self._press(key, information)
 
     def session_referred(self, session: Session, referral: Referral) -> None:
         """A REFER came."""
@@ -265,6 +273,12 @@ class Party:
         self.user.party_left(self, reason)
 
     # What the bridge asks for
+
+    def tell_key(self, key: str) -> None:
+        """Tell its phone by INFO of a key that was pressed at the other one."""
+        if self._telling is None:
+            self._telling = Telling(self.session)
+        self._telling.tell(key)
 
     def connect(self, other: Party) -> None:
         """Let what one of the two offers be the other's to answer from now on."""
@@ -328,7 +342,7 @@ class Party:
         """It is no party of the call any more. Its media goes, and its user, who would wait with it for the garbage
         collector."""
         self._lose()
-        self.user, self.speaker, self.pressed = NOBODY, None, None
+        self.user, self.speaker, self.pressed, self._telling = NOBODY, None, None, None
         self._relay.close(self.side)
         if self.link is not None:
             self.link.call_ended()
@@ -364,6 +378,23 @@ class Party:
             if party.answered and not party.own_offer and party.session.asks:
                 party.orphaned = True
         return other
+
+    def _press(self, key: str, information: Information) -> None:
+        """Its phone has told by INFO of a key."""
+        if self.other is not None:
+            pressed = self._relay.press(self.side, key)
+            pressed.addCallback(self._pressed, information)
+        elif self.side.voice is not None:
+            information.answer(200)
+        else:
+            decline(information)
+
+    def _pressed(self, in_rtp: bool, information: Information) -> None:
+        """The other phone has it in its sound; or it may take it as it is."""
+        if in_rtp:
+            information.answer(200)
+        else:
+            self.user.party_informed(self, information)
 
     # What the relay tells, which may have taken its time: another process may be behind it
 

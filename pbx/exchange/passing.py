@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pbx.exchange.crossing import INFORMATION, crossing
 from pbx.media.dtmf import read_information
-from pbx.media.voice import Voice
 from pbx.sip.headers import ACCEPT
 from pbx.sip.information import Information
 from pbx.sip.session import CONFIRMED, Session
@@ -25,16 +24,11 @@ def pass_on(information: Information, session: Session | None, layer: Transactio
 
 
 def key_in(information: Information) -> str | None:
-    """The key that an INFO tells of, "" for none of the pad; None when it is about something else."""
-    return read_information(_kind(information), information.body) if information.method == "INFO" else None
-
-
-def is_key(information: Information, voice: Voice | None) -> bool:
-    """Take an INFO that tells of a key, where we are the other side ourselves. Returns whether it was one."""
-    if voice is None or information.method != "INFO" or not voice.informed(_kind(information), information.body):
-        return False
-    information.answer(200)
-    return True
+    """The key that an INFO tells of; None when it is about something else."""
+    if information.method != "INFO":
+        return None
+    kind = next((value for key, _, value in information.fields if key == "content-type"), "")
+    return read_information(kind, information.body)
 
 
 def decline(information: Information) -> None:
@@ -43,7 +37,3 @@ def decline(information: Information) -> None:
         information.answer(415, "", (_NOTHING,))
     else:
         information.answer(200)
-
-
-def _kind(information: Information) -> str:
-    return next((value for key, _, value in information.fields if key == "content-type"), "")

@@ -349,6 +349,7 @@ class Ringing:
         """The party that a callee is."""
         early = self._early
         if early is not None and early.side is branch.side:
+            early.side.may_inform = early.session.may_inform
             return early
         link = branch.destination.link
         trunk = link.trunk.name if link is not None else ""

@@ -18,6 +18,14 @@ class Presser(Protocol):
 
     pressed: Callable[[str], None] | None
 
+    @property
+    def side(self) -> Side: ...
+    @property
+    def other(self) -> Presser | None: ...
+
+    def tell_key(self, key: str) -> None:
+        """Tell its phone by INFO of a key that was pressed at the other one."""
+
 
 class SoundWatch:
     """The user of one side's media.
@@ -36,7 +44,12 @@ class SoundWatch:
 
     def key_received(self, side: Side, key: str) -> None:
         """A key was pressed. Where we are the other end of the sound, whoever asked for keys has it already."""
-        if self._party.pressed is not None and side.voice is None:
+        if side.voice is not None:
+            return
+        other = self._party.other
+        if other is not None and side.other is other.side and other.side.informs:
+            other.tell_key(key)
+        if self._party.pressed is not None:
             self._party.pressed(key)
 
     def fell_silent(self, side: Side, facts: StreamFacts) -> None:

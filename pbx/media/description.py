@@ -39,18 +39,20 @@ _HOLD = {SENDRECV: SENDONLY, SENDONLY: SENDONLY, INACTIVE: SENDONLY, RECVONLY: I
 """What a phone that does not want to hear anything is shown as, by the direction that it writes."""
 
 _PAYLOADS = frozenset(map(str, range(128)))
+_DYNAMIC = ("101", *map(str, range(96, 128)))  # RFC 3551 section 6; the first is everybody's for telephone-event
 MUX = "a=rtcp-mux"
 _MOST_STREAMS = 4  # each costs four sockets: an offer must not be able to take the whole range
 
 
 def read_offer(
-    body: bytes, allowed: frozenset[str], srtp: Terms = NO_SRTP, passes: bool = False
+    body: bytes, allowed: frozenset[str], srtp: Terms = NO_SRTP, passes: bool = False, informs: bool = False
 ) -> tuple[list[Stream], list[Media]]:
     """Judge an offer. Returns its streams and the m-lines that the answerer may see, ports and keys still to be set.
 
     :param allowed: the configured codecs' names in lower case.
     :param srtp: what of SRTP there may be with the offerer.
     :param passes: whether its keys go to the answerer.
+    :param informs: whether the offerer takes INFO: its keys, without telephone-event, are offered as such.
     :raises Malformed: 400 when it is no description, 488 when nothing of it can be relayed.
     """
     description = sdp.parse(body)
@@ -62,6 +64,8 @@ def read_offer(
             keying.read_offer(stream, srtp, passes)
         if stream.active and media.kind == "audio":
             _keep(stream, allowed)
+            if informs and EVENTS in allowed:
+                _inform(stream, _free(media.formats))
         if stream.active and sum(other.active for other in streams) == _MOST_STREAMS:
             stream.active = False
         streams.append(stream)
@@ -72,12 +76,13 @@ def read_offer(
     return streams, lines
 
 
-def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], list[Media]]:
+def read_answer(body: bytes, asked: Sequence[Stream], informs: bool = False) -> tuple[list[Stream], list[Media]]:
     """Judge the answer to an offer. Returns its streams and the m-lines that the offerer may see.
 
     One with fewer streams than the offer breaks RFC 3264 section 6, but clearly refuses what it leaves out.
 
     :param asked: the offer's streams, as `read_offer` returned them.
+    :param informs: whether the answerer takes INFO: a telephone-event that it does not take is taken for it.
     :raises Malformed: 400 when it is no description, 488 when it does not fit the offer.
     """
     description = sdp.parse(body)
@@ -94,6 +99,8 @@ def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], lis
             _keep(stream, offered.codecs)
             if not stream.active:
                 raise Malformed(488, "Answer has no codec in common with the offer")
+            if informs and not offered.informs and EVENTS in offered.codecs:
+                _inform(stream, offered.formats[offered.codecs.index(EVENTS)])
         if stream.active:
             keying.read_answer(stream, offered)
         if media.port and offered.active and not stream.active:
@@ -103,7 +110,7 @@ def read_answer(body: bytes, asked: Sequence[Stream]) -> tuple[list[Stream], lis
         direction = description.direction(media)
         if not (offered.sends or offered.hears):
             direction = INACTIVE  # RFC 3264 6.1
-        lines.append(_line(media, stream, offered.mux, direction))
+        lines.append(_line(media, stream, offered.mux, direction, offered.informs))
     for offered in asked[len(streams) :]:
         streams.append(Stream(offered.kind, offered.profile, offered.formats))
         lines.append(_refusal(offered))
@@ -206,6 +213,30 @@ def _kept(
     return tuple([payload for payload, _ in kept]), tuple([name for _, name in kept])
 
 
+def _inform(stream: Stream, payload: str) -> None:
+    """Give an audio stream without telephone-event one, unless nobody in between can read what passes.
+
+    :param payload: its payload type; "" when none is free.
+    """
+    if not stream.active or stream.passes or EVENTS in stream.codecs or not payload:
+        return
+    rates = {codec.rate for number, codec in stream.known if number in stream.formats}
+    rate = 8000 if 8000 in rates else min(rates)  # that of the sound (RFC 4733 section 2.1)
+    stream.informs = True
+    stream.known = (*stream.known, (payload, Codec(EVENTS, rate)))
+    stream.formats, stream.codecs = (*stream.formats, payload), (*stream.codecs, EVENTS)
+
+
+def _free(formats: tuple[str, ...]) -> str:
+    """A payload type for telephone-event among these; "" when there is none."""
+    return next((payload for payload in _DYNAMIC if payload not in formats), "")
+
+
+def _explained(payload: str, rate: int) -> tuple[str, str]:
+    """What says that a payload type is telephone-event: the sixteen keys."""
+    return f"a=rtpmap:{payload} {EVENTS}/{rate}", f"a=fmtp:{payload} 0-15"
+
+
 def _own_choice(stream: Stream, media: Media) -> list[str]:
     """Leave in an audio stream its first G.711 and its keys. Returns the lines that say so; none without G.711."""
     codecs = media.codecs()
@@ -216,7 +247,7 @@ def _own_choice(stream: Stream, media: Media) -> list[str]:
     lines = [f"a=rtpmap:{speech} {codecs[speech].name.upper()}/8000"]
     stream.formats, stream.codecs = (speech,), (codecs[speech].name,)
     if keys is not None:
-        lines += [f"a=rtpmap:{keys} telephone-event/8000", f"a=fmtp:{keys} 0-15"]
+        lines += _explained(keys, 8000)
         stream.formats, stream.codecs = (speech, keys), (*stream.codecs, EVENTS)
     lines.append("a=ptime:20")
     if stream.mux:
@@ -224,17 +255,22 @@ def _own_choice(stream: Stream, media: Media) -> list[str]:
     return lines
 
 
-def _line(media: Media, stream: Stream, mux: bool, direction: str) -> Media:
+def _line(media: Media, stream: Stream, mux: bool, direction: str, mute: bool = False) -> Media:
     """The m-line that the other side may see. Its port says only whether the stream is refused.
 
     :param mux: whether that side is offered, or has offered, to share RTP's port with RTCP: each of them by itself.
     :param direction: as that side is to see it.
+    :param mute: whether that side is not to see a telephone-event that it has not offered.
     """
     if not stream.active:
         return _refusal(stream)
-    own = (MUX,) if mux else ()
-    lines = (*_crossing(media.lines, stream.formats), *own, f"a={direction}")
-    return Media(media.kind, media.port, keying.plain(media.profile), stream.formats, lines=lines)
+    shown, own = stream.formats, (MUX,) if mux else ()
+    if mute:
+        shown = tuple([one for one, codec in zip(shown, stream.codecs, strict=True) if codec != EVENTS])
+    if stream.informs:
+        own = (*_explained(shown[-1], stream.known[-1][1].rate), *own)
+    lines = (*_crossing(media.lines, shown), *own, f"a={direction}")
+    return Media(media.kind, media.port, keying.plain(media.profile), shown, lines=lines)
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Keys as a telephone sends them in bodies of INFO and as pairs of tones (ITU-T Q.23, Q.24)."""
+"""Keys as telephones send them in bodies of INFO and as pairs of tones (ITU-T Q.23, Q.24)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ _TWIST = 6.3, 4.0  # how many times the column's power may be the row's, and the
 _CLEAR = 3.5  # how many times the power of a tone must be that of the next one of its group
 
 
+RELAY, PLAIN = "application/dtmf-relay", "application/dtmf"  # the two dialects of INFO
+DURATION = 100  # milliseconds for which a key is said to be down: when it is told, nobody knows how long it will be
+
 _SIGNAL = re.compile(r"\s*signal\s*=\s*([0-9]{1,2}|[*#A-D])\s*", re.IGNORECASE)
 
 
@@ -36,16 +39,25 @@ def read_information(kind: str, body: bytes) -> str | None:
     """
     media_type = kind.partition(";")[0].strip().lower()
     text = body[:200].decode("ascii", "replace")
-    if media_type == "application/dtmf-relay":
+    if media_type == RELAY:
         found = next(filter(None, map(_SIGNAL.fullmatch, text.splitlines())), None)
         signal = found[1] if found else ""
-    elif media_type == "application/dtmf":
+    elif media_type == PLAIN:
         signal = text.strip()
     else:
         return None
     if re.fullmatch("1[0-5]", signal):
         return KEYS[int(signal)]
     return signal.upper() if len(signal) == 1 and signal.upper() in KEYS else None
+
+
+def write_information(kind: str, key: str) -> bytes:
+    """Write a key into the body of an INFO.
+
+    :param kind: its Content-Type: `RELAY` or `PLAIN`.
+    :param key: one of `KEYS`.
+    """
+    return (f"Signal={key}\r\nDuration={DURATION}\r\n" if kind == RELAY else key).encode()
 
 
 def tone(key: str, seconds: float, amplitude: int = 9000) -> bytes:

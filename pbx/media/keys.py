@@ -6,7 +6,7 @@ and answer agree anew.
 
 from __future__ import annotations
 
-from pbx.media.dtmf import KEYS, Detector, read_information
+from pbx.media.dtmf import KEYS, Detector
 
 _EVENTS, _INFORMATION, _TONES = "telephone-event", "INFO", "tones"
 
@@ -24,17 +24,17 @@ class Keys:
         self._form = ""
         self._detector: Detector | None = None
 
+    def came_in_rtp(self) -> None:
+        """A telephone-event has come, of which we may not have been told yet."""
+        self._form = self._form or _EVENTS
+
     def told(self, key: str) -> str:
         """A telephone-event came. What is no key of the pad (flash) is none."""
         return self._counted(_EVENTS, key if key in KEYS else "")
 
-    def informed(self, kind: str, body: bytes) -> str | None:
-        """An INFO came. None when it is not about a key.
-
-        :param kind: its Content-Type.
-        """
-        key = read_information(kind, body)
-        return None if key is None else self._counted(_INFORMATION, key)
+    def informed(self, key: str) -> str:
+        """An INFO about a key came."""
+        return self._counted(_INFORMATION, key)
 
     def heard(self, pcm: bytes) -> str:
         """Sound came, from a phone that has no telephone-event."""

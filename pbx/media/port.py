@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from pbx.media.beat import Beat
 from pbx.media.formats import NOTHING, Formats
 from pbx.media.g711 import Law
 from pbx.media.latch import Latch
@@ -84,6 +85,22 @@ class Sink(Protocol):
     def send_rtcp(self, packet: Packet) -> None: ...
 
 
+class Splice(Sink, Protocol):
+    """A sink that puts keys into a stream, or takes them out of it (`pbx.media.splice`)."""
+
+    source: Port
+    """The port whose sink it is."""
+
+    def agree(self) -> None:
+        """Offer and answer agree anew."""
+
+    def press(self, key: str, beat: Beat, ssrc: int, /) -> bool:
+        """Put a key into the stream."""
+
+    def close(self) -> None:
+        """Nothing goes this way any more."""
+
+
 class Tap(Protocol):
     """Somebody who listens in on a port, in both directions; a recorder, for instance. Sound is G.711 of a law."""
 
@@ -136,6 +153,9 @@ class Port:
     :ivar agreed: whether the stream is agreed upon; until then nothing is received and nothing sent.
     :ivar names: payload type and codec of all that the phone has named; nothing where nobody looked.
     :ivar speech: how we can speak to this phone ourselves; None when there is no G.711 in what was agreed upon.
+    :ivar pad: the payload type under which this phone is told of keys (RFC 4733); -1 where it is not told in RTP.
+    :ivar informs: whether it is told, and tells, by INFO, while the phone at the other end does so in RTP.
+    :ivar splice: what puts keys into the stream to this phone, or takes them out of it; None where nothing has to.
     :ivar latch: whom RTP comes from.
     :ivar user: whom it tells of the phone; None when nobody wants to know.
     :ivar formats: what may come.
@@ -161,9 +181,9 @@ class Port:
 
     __slots__ = (
         "_clock", "_keys", "_path", "_peer", "_sink", "_tap", "agreed", "events", "flooded_at", "formats",
-        "garbage", "heard_at", "hears", "is_srtp", "kind", "latch", "mux", "names", "number", "octets_in",
-        "octets_out", "packets_in", "packets_out", "pair", "reception", "rtcp_signalled", "rtcp_source", "seal",
-        "sends", "silent", "speech", "strange", "user",
+        "garbage", "heard_at", "hears", "informs", "is_srtp", "kind", "latch", "mux", "names", "number", "octets_in",
+        "octets_out", "packets_in", "packets_out", "pad", "pair", "reception", "rtcp_signalled", "rtcp_source", "seal",
+        "sends", "silent", "speech", "splice", "strange", "user",
     )  # fmt: skip
 
     def __init__(self, kind: str, sockets: Sockets, host: str, clock: Clock, signalling_host: str) -> None:
@@ -174,6 +194,9 @@ class Port:
         self.formats: Formats = NOTHING
         self.speech: Speech | None = None
         self.names: tuple[tuple[str, str], ...] = ()
+        self.pad = NONE
+        self.informs = False
+        self.splice: Splice | None = None
         self.mux = self.sends = self.silent = False
         self.hears = True
         self.heard_at = self.flooded_at = 0.0
@@ -227,6 +250,8 @@ class Port:
         *,
         speech: Speech | None = None,
         names: tuple[tuple[str, str], ...] = (),
+        pad: int = NONE,
+        informs: bool = False,
         mux: bool = False,
         sends: bool = True,
         hears: bool = True,
@@ -238,6 +263,8 @@ class Port:
         :param formats: what it may send.
         :param speech: how we can speak to it ourselves, if we can.
         :param names: payload type and codec of all that it has named.
+        :param pad: under which payload type it is told of keys; -1 for none.
+        :param informs: whether it is told of them by INFO.
         :param mux: whether RTCP shares RTP's port (RFC 5761).
         :param sends: whether it is to send RTP.
         :param hears: whether it is to be sent any.
@@ -247,6 +274,8 @@ class Port:
         self.formats = formats
         self.speech = speech
         self.names = names
+        self.pad = pad
+        self.informs = informs
         self.mux = mux
         if sends and not (self.sends and self.hears is hears):  # whoever held may have said nothing for long
             self.heard_at = self._clock.seconds()
@@ -301,7 +330,9 @@ class Port:
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
         self.keep()
-        self._sink = self._tap = self.user = self.seal = None
+        if self.splice is not None:
+            self.splice.close()
+        self._sink = self._tap = self.user = self.seal = self.splice = None
         self.agreed = False
         self.pair.close()
 

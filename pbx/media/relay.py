@@ -111,7 +111,15 @@ class Relay:
 
         None when no audio is agreed upon that we can speak: then it takes an offer of ours (`end`) first.
         """
-        return side.speak(self.beat, int(self._identifiers.token()[:8], 16))
+        return side.speak(self.beat, self._ssrc())
+
+    def press(self, side: Side, key: str) -> Deferred[bool]:
+        """Put a key that a phone has told of by INFO into the sound that goes from it to another one (RFC 4733).
+
+        :param key: one of `pbx.media.dtmf.KEYS`.
+        :returns: fires with False where that one takes no keys in its sound, or not now.
+        """
+        return succeed(side.press(key, self.beat, self._ssrc()))
 
     def echo(self, side: Side) -> None:
         """Send a phone its own sound back."""
@@ -157,11 +165,12 @@ class Relay:
     def _read_offer(self, sdp: bytes, offerer: Side, answerer: Side) -> tuple[list[Stream], list[Media]]:
         if offerer.tap is not None or answerer.tap is not None:
             try:
-                return description.read_offer(sdp, self._codecs & description.PLAIN, offerer.srtp)
+                plain, informs = self._codecs & description.PLAIN, offerer.may_inform
+                return description.read_offer(sdp, plain, offerer.srtp, informs=informs)
             except Malformed:
                 pass  # somebody listens in and will hear nothing, but the two will talk
         passes = offerer.srtp.passes and answerer.srtp.passes
-        return description.read_offer(sdp, self._codecs, offerer.srtp, passes)
+        return description.read_offer(sdp, self._codecs, offerer.srtp, passes, offerer.may_inform)
 
     def _offer_keys(self, answerer: Side, streams: Sequence[Stream], lines: Sequence[Media]) -> None:
         for place, (stream, line) in enumerate(zip(streams, lines, strict=True)):
@@ -175,6 +184,9 @@ class Relay:
         for place, (asked, given, line) in enumerate(zip(offered, answered, lines, strict=True)):
             keying.write_answer(asked, given, line, offerer.maker(place, self._random))
 
+    def _ssrc(self) -> int:
+        return int(self._identifiers.token()[:8], 16)
+
     def _random(self, octets: int) -> bytes:
         return bytes.fromhex("".join([self._identifiers.token() for _ in range(-(-octets // 8))]))[:octets]
 
@@ -182,7 +194,7 @@ class Relay:
         offer = answerer.offer
         if offer is None or offer.offerer is not offerer or offerer.closed or answerer.closed:
             raise InvalidState(f"answer from {answerer} to {offerer}")
-        streams, lines = description.read_answer(sdp, offer.streams)
+        streams, lines = description.read_answer(sdp, offer.streams, answerer.may_inform)
         offerer.reserve(streams)
         self._settle(answerer, offer)
         earlier = offerer.offer

@@ -4,7 +4,8 @@ rtpengine gives ports and nothing else: it is shown descriptions that are filter
 only addresses are read. Each pair of sides is a call of its own there. A phone that goes from us to another phone, or
 back, is offered its new address by SIP, as it is when it changes anything else.
 
-We relay ourselves what rtpengine would not let us hear or hide: calls that somebody listens in on, and calls with SRTP.
+We relay ourselves what rtpengine would not let us hear or hide: calls that somebody listens in on, calls with SRTP, and
+calls of phones that tell of their keys by INFO alone.
 
 While rtpengine is asked, a side may be closed: then the answer is of no interest, and its Deferred never fires.
 """
@@ -228,6 +229,8 @@ class RtpengineRelay(Relay):
 
 def _is_ours(streams: Sequence[Stream], offerer: Side, answerer: Side) -> bool:
     """Whether we relay it ourselves."""
+    if offerer.informs or answerer.informs or any(stream.informs for stream in streams):
+        return True
     if offerer.tap is not None or answerer.tap is not None or answerer.srtp.offers or answerer.srtp.requires:
         return True
     sealed = any(stream.active and (stream.keys or stream.profile in SEALED) for stream in streams)

@@ -13,14 +13,17 @@ from typing import Any, Protocol
 
 from pbx.media import description
 from pbx.media.beat import Beat
+from pbx.media.echo import Echo
 from pbx.media.errors import NoPorts
 from pbx.media.formats import EVENTS
 from pbx.media.g711 import LAWS
 from pbx.media.keying import NO_SRTP, Maker, Terms
+from pbx.media.keys import Keys
 from pbx.media.port import Port, Sockets, Speech, Tap
-from pbx.media.renumbering import sink_to
-from pbx.media.rtp import Address, Packet
+from pbx.media.rtp import Address
+from pbx.media.splice import press, way_to
 from pbx.media.stream import Stream
+from pbx.media.telephone_event import NONE
 from pbx.media.voice import Voice
 from pbx.sip.sdp import Media
 from pbx.sip.timers import Clock
@@ -68,7 +71,7 @@ class SideUser(Protocol):
     """Whom a side tells of its phone: the call."""
 
     def key_received(self, side: Side, key: str) -> None:
-        """A key was pressed (RFC 4733): "0" to "9", "*", "#", "A" to "D", "flash". Once for each."""
+        """A key was pressed (RFC 4733), one of `pbx.media.dtmf.KEYS`. Once for each; not where it comes by INFO."""
 
     def fell_silent(self, side: Side, facts: StreamFacts) -> None:
         """The phone should be sending this stream, and nothing came for a while."""
@@ -117,11 +120,31 @@ class Side:
     :ivar voice: our own end of its sound, while we are that; None otherwise.
     :ivar talks: its calls at another relay, the present one last (`pbx.media.rtpengine`).
     :ivar tap: who listens in on its sound; None for nobody. See `listen_in`.
+    :ivar may_inform: whether its phone says that it takes INFO; set by who knows.
     """
 
     __slots__ = (
-        "_clock", "_host", "_session", "_shown_host", "_signalling_host", "_sockets", "_version", "closed", "offer",
-        "open_offers", "other", "ports", "said", "shown", "srtp", "talks", "tap", "user", "voice",
+        "_clock",
+        "_host",
+        "_keys",
+        "_session",
+        "_shown_host",
+        "_signalling_host",
+        "_sockets",
+        "_version",
+        "closed",
+        "may_inform",
+        "offer",
+        "open_offers",
+        "other",
+        "ports",
+        "said",
+        "shown",
+        "srtp",
+        "talks",
+        "tap",
+        "user",
+        "voice",
     )  # fmt: skip
 
     def __init__(
@@ -146,6 +169,8 @@ class Side:
         self.user: SideUser | None = None
         self.voice: Voice | None = None
         self.tap: Tap | None = None
+        self.may_inform = False
+        self._keys = Keys()
         self._sockets = sockets
         self._clock = clock
         self._host = host
@@ -188,7 +213,8 @@ class Side:
                 continue
             if mine.active and other.active:
                 formats = mine.formats_with(other)
-                speech = speech_of(mine.codecs, mine.formats, other.codecs, other.formats)
+                speech = speech_of(mine.codecs, mine.formats, other.codecs, other.formats, mine.informs)
+                pad = NONE if mine.passes or EVENTS not in other.codecs else _pad(mine.codecs, mine.formats)
                 port.agree_keys(mine.sealed, mine.passes or mine.sealed is not None)
                 port.agree(
                     self._reachable(mine.rtp),
@@ -196,16 +222,17 @@ class Side:
                     formats.unread if mine.passes else formats,
                     speech=None if mine.passes else speech,
                     names=() if mine.passes else tuple(zip(mine.formats, mine.codecs, strict=False)),
+                    pad=NONE if mine.informs else pad,
+                    informs=mine.informs and pad != NONE,
                     mux=mine.mux,
                     sends=mine.sends,
                     hears=mine.hears,
                 )
             else:
                 port.agreed = False
-        if self.voice is not None:
-            self.voice.keys.forget()
-            if not self.voice.port.agreed:
-                self.silence()
+        self._keys.forget()
+        if self.voice is not None and not self.voice.port.agreed:
+            self.silence()
 
     def maker(self, place: int, random: Callable[[int], bytes]) -> Maker:
         """Who makes our keys for the stream at this place.
@@ -260,7 +287,7 @@ class Side:
             if port is None or port.speech is None:
                 return None
             self.part()
-            self.voice = Voice(port, beat, ssrc)
+            self.voice = Voice(port, beat, ssrc, self._keys)
         return self.voice if self.voice.port.speech is not None else None
 
     def listen_in(self, tap: Tap | None) -> None:
@@ -292,8 +319,8 @@ class Side:
             if mine is theirs:
                 mine.sink = Echo(mine)
             elif mine.kind == theirs.kind:
-                mine.sink = sink_to(theirs, mine.names, theirs.names)
-                theirs.sink = sink_to(mine, theirs.names, mine.names)
+                mine.sink = way_to(theirs, mine, self._clock)
+                theirs.sink = way_to(mine, theirs, self._clock)
 
     def rejoin(self) -> None:
         """Connect again what it is connected to, since its ports have changed."""
@@ -355,10 +382,38 @@ class Side:
             if port is not None:
                 port.close()
 
+    @property
+    def informs(self) -> bool:
+        """Whether its phone is to be told by INFO of the keys that the other phone tells of in RTP."""
+        return any(port is not None and port.agreed and port.informs for port in self.ports)
+
+    def press(self, key: str, beat: Beat, ssrc: int) -> bool:
+        """Put a key into the sound that goes to the side that this one is connected to; see `Relay.press`."""
+        if self.other is None or self.other is self:
+            return False
+        for mine, theirs in zip(self.ports, self.other.ports, strict=False):
+            if mine is not None and theirs is not None and mine.agreed and theirs.agreed and mine.kind == "audio":
+                return press(mine, theirs, key, self._clock, beat, ssrc)
+        return False
+
+    def informed(self, key: str) -> bool:
+        """The phone told by INFO of a key. Returns whether that counts: not where it tells of keys in another form."""
+        for port in self.ports:
+            if port is not None and port.agreed and port.kind == "audio":
+                port.recall()
+                if port.events.timestamp != NONE:
+                    self._keys.came_in_rtp()
+        counts = bool(self._keys.informed(key))
+        if counts and self.voice is not None:
+            self.voice.press(key)
+        return counts
+
     def key_received(self, port: Port, key: str) -> None:
         """A key was pressed."""
+        if not self._keys.told(key):
+            return
         if self.voice is not None and port is self.voice.port:
-            self.voice.key_received(key)
+            self.voice.press(key)
         if self.user is not None:
             self.user.key_received(self, key)
 
@@ -386,7 +441,11 @@ class Side:
 
 @lru_cache(maxsize=256)
 def speech_of(
-    own_codecs: tuple[str, ...], own: tuple[str, ...], told_codecs: tuple[str, ...], told: tuple[str, ...]
+    own_codecs: tuple[str, ...],
+    own: tuple[str, ...],
+    told_codecs: tuple[str, ...],
+    told: tuple[str, ...],
+    informs: bool = False,
 ) -> Speech | None:
     """How we can speak to a phone ourselves.
 
@@ -396,31 +455,19 @@ def speech_of(
     :param own: its payload types for them.
     :param told_codecs: the codecs that it was told.
     :param told: the payload types that it was told.
+    :param informs: whether the telephone-event that it named is ours.
     """
     laws = {int(number): LAWS[name] for name, number in zip(told_codecs, told, strict=False) if name in LAWS}
     for name, number in zip(own_codecs, own, strict=False):
         if name in LAWS and LAWS[name] in laws.values():
-            return Speech(LAWS[name], int(number), laws, EVENTS in own_codecs and EVENTS in told_codecs)
+            has_events = EVENTS in own_codecs and EVENTS in told_codecs and not informs
+            return Speech(LAWS[name], int(number), laws, has_events)
     return None
 
 
-class Echo:
-    """A sink that sends a phone its own RTP back.
-
-    The synchronisation source is changed: a phone that finds its own in what it receives takes that for a loop and
-    drops it (RFC 3550 section 8.2). Its RTCP speaks of the source that this is no longer, so it ends here.
-    """
-
-    __slots__ = ("_port",)
-
-    def __init__(self, port: Port) -> None:
-        self._port = port
-
-    def send_rtp(self, packet: Packet) -> None:
-        self._port.send_rtp(bytes(packet[:8]) + bytes([octet ^ 0xFF for octet in packet[8:12]]) + packet[12:])
-
-    def send_rtcp(self, packet: Packet) -> None:
-        pass
+def _pad(codecs: tuple[str, ...], formats: tuple[str, ...]) -> int:
+    """The payload type under which a phone is told of keys; -1 where it has named none."""
+    return int(formats[codecs.index(EVENTS)]) if EVENTS in codecs else NONE
 
 
 def _codec(port: Port) -> str:

@@ -31,6 +31,8 @@ class Stream:
     :param sealed_only: whether it was offered as SRTP and as nothing else.
     :param sealed: the keys that were agreed upon, ours and this side's; None for no SRTP with us.
     :param passes: whether its keys go to the other side instead.
+    :param informs: whether its phone has no telephone-event but takes INFO, and the other side is told otherwise: the
+        telephone-event among its formats is ours.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Stream:
     sealed_only: bool = False
     sealed: tuple[Crypto, Crypto] | None = None
     passes: bool = False
+    informs: bool = False
 
     def formats_with(self, other: Stream) -> Formats:
         """What may come from either end when this one and that one agree."""

@@ -39,15 +39,16 @@ class Voice:
     :param port: the port that faces the phone; its stream is agreed upon, with G.711.
     :param beat: when it speaks.
     :param ssrc: 32 random bits.
+    :param keys: those of the phone.
     :ivar pressed: the keys that nobody has asked for yet, in order.
     """
 
-    __slots__ = ("_ears", "_key_wanted", "_player", "closed", "keys", "port", "pressed")
+    __slots__ = ("_ears", "_key_wanted", "_keys", "_player", "closed", "port", "pressed")
 
-    def __init__(self, port: Port, beat: Beat, ssrc: int) -> None:
+    def __init__(self, port: Port, beat: Beat, ssrc: int, keys: Keys) -> None:
         self.port = port
         self.pressed: deque[str] = deque(maxlen=MOST_KEYS)
-        self.keys = Keys()
+        self._keys = keys
         self.closed = False
         self._player = Player(port, beat, ssrc)
         self._ears: list[Ear] = []
@@ -76,18 +77,13 @@ class Voice:
         while self.pressed and self._key_wanted is not None:
             self._key_wanted(self.pressed.popleft())
 
-    def key_received(self, key: str) -> None:
-        """The phone told in RTP of a key (RFC 4733)."""
-        self._press(self.keys.told(key))
-
-    def informed(self, kind: str, body: bytes) -> bool:
-        """An INFO came. Returns whether it is about a key.
-
-        :param kind: its Content-Type.
-        """
-        keys = self.keys.informed(kind, body)
-        self._press(keys or "")
-        return keys is not None
+    def press(self, keys: str) -> None:
+        """The phone told of keys, in RTP or by INFO."""
+        for key in keys:
+            if self._key_wanted is not None:
+                self._key_wanted(key)
+            else:
+                self.pressed.append(key)
 
     def listen(self, ear: Ear) -> None:
         """Let somebody hear what the phone says."""
@@ -122,14 +118,7 @@ class Voice:
         for ear in tuple(self._ears):
             ear.heard(law, sound, header)
         if not speech.has_events:
-            self._press(self.keys.heard(law.decode(sound)))
+            self.press(self._keys.heard(law.decode(sound)))
 
     def send_rtcp(self, packet: Packet) -> None:
         """Its reports are about our own packets."""
-
-    def _press(self, keys: str) -> None:
-        for key in keys:
-            if self._key_wanted is not None:
-                self._key_wanted(key)
-            else:
-                self.pressed.append(key)

@@ -16,6 +16,7 @@ class Abilities:
     """What of this matters to a session. Peers of one make share theirs.
 
     :param update: whether it takes UPDATE (RFC 3311 section 4).
+    :param information: whether it takes INFO.
     :param reliable: whether it sends PRACK (RFC 3262).
     :param insists: whether every provisional response to it has to be reliable.
     :param timer: whether it knows session timers, or somebody on the way to it does (RFC 4028).
@@ -23,6 +24,7 @@ class Abilities:
     """
 
     update: bool = False
+    information: bool = False
     reliable: bool = False
     insists: bool = False
     timer: bool = False
@@ -45,6 +47,7 @@ def _understood(said: tuple[tuple[str, str], ...]) -> Abilities:
     refreshes = ("supported", "timer") in words or ("require", "timer") in words
     return Abilities(
         ("allow", "update") in words,
+        ("allow", "info") in words,
         insists or ("supported", "100rel") in words,
         insists,
         refreshes or ("session-expires", "") in words,

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pbx.sip import session_timer
 from pbx.sip.abilities import NONE, abilities_of
+from pbx.sip.client_transaction import ClientUser
 from pbx.sip.dialog import sdp_of
 from pbx.sip.errors import InvalidState, Malformed, Refused
 from pbx.sip.headers import REQUIRE, RETRY_AFTER, SUPPORTED, Field
@@ -56,6 +57,21 @@ class LastingSession(Session):
     def takes_update(self) -> bool:
         """Whether the peer understands UPDATE (RFC 3311 section 4)."""
         return self._peer.update
+
+    @property
+    def may_inform(self) -> bool:
+        """Whether the peer says that it takes INFO."""
+        return self._peer.information
+
+    def inform(self, kind: str, body: bytes, user: ClientUser) -> None:
+        """Send an INFO without an Info Package (RFC 2976).
+
+        :param kind: its Content-Type.
+        :param user: is told what comes of it.
+        :raises InvalidState: without a dialog.
+        """
+        dialog = self._dialog()
+        self._agent.layer.request(dialog.flow, dialog.request("INFO", (), body, kind), user)
 
     @property
     def may_offer(self) -> bool:

@@ -227,6 +227,8 @@ class OutboundSession(LastingSession):
         if response.first("require") is not None and is_reliable(response) and self.dialog is not None:
             if not self._acknowledge(self.dialog, response, sdp):
                 return
+        elif sdp:
+            self._peer = abilities_of(response.fields)
         self._peer_fields = response.fields
         self.user.session_progressed(self, response.status, sdp)
 

@@ -36,6 +36,7 @@ class Sound:
     :param port: the same as the phone knows it; another one behind a NAT.
     :ivar payloads: what came, one entry a packet of mu-law, the latest last.
     :ivar came: how many came.
+    :ivar keys: the keys that came with it (RFC 4733).
     :ivar law: in which it speaks: as the other side does.
     :ivar seal: its SRTP; None for none.
     :ivar unopened: packets that came and were nothing to its SRTP.
@@ -45,6 +46,8 @@ class Sound:
         self.port = port
         self.payloads: list[bytes] = []
         self.came = 0
+        self.keys = ""
+        self._events = telephone_event.Events()
         self.law: Law = ULAW
         self.target: Address | None = None
         self.seal: Seal | None = None
@@ -119,6 +122,7 @@ class Sound:
     def forgets(self) -> None:
         """Forget what was heard."""
         self.payloads.clear()
+        self.keys = ""
 
     def new_key(self, suite: str) -> bytes:
         """Another key for a suite of SRTP."""
@@ -166,6 +170,10 @@ class Sound:
             self.payloads.append(sound.ljust(FRAME, b"\xff")[:FRAME])
             self.came += 1
             del self.payloads[:-LONGEST_HEARD]
+        elif head is not None and head.payload_type == EVENTS:
+            event, now = packet[head.start : head.end], self._clock.seconds()
+            key = self._events.heard(event, head.timestamp, head.marker, now)
+            self.keys += telephone_event.NAMES[key] if key != telephone_event.NONE else ""
 
 
 class Reciter:

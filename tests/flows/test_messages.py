@@ -8,7 +8,7 @@ from pbx.sip.headers import INFO_PACKAGE, SUBJECT
 from pbx.sip.parser import parse
 from tests.flows.office import flow, office
 
-DTMF, RELAY = b"Signal=5\r\nDuration=160\r\n", "application/dtmf-relay"
+BALANCE, KIND = b"balance=12\r\n", "application/x-balance"
 
 
 def messages(sim, host):
@@ -132,8 +132,8 @@ def test_info_goes_through_the_call_unchanged_from_either_side(sim, alice, bob):
     sim.until(lambda: bob.ringing)
     bob.answers()
     sim.until(lambda: alice.talking)
-    assert status_of(sim, alice.informs(DTMF, RELAY)) == 200
-    assert bob.told == [("INFO", DTMF)]
+    assert status_of(sim, alice.informs(BALANCE, KIND)) == 200
+    assert bob.told == [("INFO", BALANCE)]
     bob.takes = 202
     assert status_of(sim, bob.informs(b"lunch?", method="MESSAGE")) == 200
     assert alice.told == [("MESSAGE", b"lunch?")]
@@ -153,9 +153,9 @@ def talking(*numbers):
 
 def test_info_has_its_content_type_and_no_more():
     sim, alice, bob = talking()
-    status_of(sim, alice.informs(DTMF, RELAY, more=(("x-one", "X-One", "1"),)))
+    status_of(sim, alice.informs(BALANCE, KIND, more=(("x-one", "X-One", "1"),)))
     sent = [parse(one.packet) for one in sim.network.sent if one.kind == "INFO" and one.target[0] == bob.host]
-    assert (sent[0].body, sent[0].first("content-type"), sent[0].first("x-one")) == (DTMF, RELAY, None)
+    assert (sent[0].body, sent[0].first("content-type"), sent[0].first("x-one")) == (BALANCE, KIND, None)
     alice.hangs_up()
     sim.until(lambda: bob.idle)
     sim.assert_idle()
@@ -165,7 +165,7 @@ def test_info_has_its_content_type_and_no_more():
 def test_refused_info_leaves_the_call_as_it_is(status, told):
     sim, alice, bob = talking()
     bob.takes = status
-    assert status_of(sim, alice.informs(DTMF, RELAY)) == told
+    assert status_of(sim, alice.informs(BALANCE, KIND)) == told
     sim.advance(1)
     assert sim.talk(alice, bob)
     alice.hangs_up()
@@ -183,14 +183,14 @@ def test_info_of_a_package_is_469():
     sim.assert_idle()
 
 
-@pytest.mark.parametrize(("body", "status"), [(DTMF, 415), (b"", 200)])
+@pytest.mark.parametrize(("body", "status"), [(BALANCE, 415), (b"", 200)])
 @pytest.mark.parametrize("dialled", ["600", "606"])
 def test_where_nobody_is_at_the_other_end_nothing_is_taken(dialled, body, status):
     sim, (alice,) = office("1001")
     alice.invites(dialled)
     sim.until(lambda: alice.talking)
     sim.advance(0.25)
-    assert status_of(sim, alice.informs(body, RELAY)) == status
+    assert status_of(sim, alice.informs(body, KIND)) == status
     alice.hangs_up()
     sim.assert_idle()
 
@@ -199,8 +199,8 @@ def test_while_it_rings_nobody_listens():
     sim, (alice, bob) = office("1001", "1002")
     alice.invites("1002")
     sim.until(lambda: alice.hears_ringing)
-    assert status_of(sim, alice.informs(DTMF, RELAY)) == 415
-    assert status_of(sim, bob.informs(DTMF, RELAY)) == 415
+    assert status_of(sim, alice.informs(BALANCE, KIND)) == 415
+    assert status_of(sim, bob.informs(BALANCE, KIND)) == 415
     bob.answers()
     sim.until(lambda: alice.talking)
     bob.hangs_up()

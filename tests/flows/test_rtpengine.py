@@ -257,3 +257,36 @@ def test_what_nobody_asked_for_or_comes_from_elsewhere_is_dropped() -> None:
     bob.answers()
     office.sim.until(lambda: alice.talking)
     office.over(alice, bob)
+
+
+# Keys by INFO
+
+
+def test_call_of_a_phone_without_telephone_event_is_ours_and_converted() -> None:
+    office = Office()
+    alice, bob = office.phones()
+    alice.has_events = False
+    office.call(alice, bob)
+    for _ in range(2):
+        alice.presses("5", "INFO")
+        bob.presses("7")
+        office.sim.advance(1)
+        bob.holds()
+        office.sim.advance(2)
+        bob.resumes()
+        office.sim.advance(2)
+    assert bob.call is not None and (bob.call.sound.keys, bob.told) == ("55", [])
+    assert alice.told == [("INFO", b"Signal=7\r\nDuration=100\r\n")] * 2
+    assert office.daemon.asked("offer") == []
+    office.over(alice, bob)
+
+
+@pytest.mark.parametrize("has_events", [True, False])
+def test_at_rtpengine_a_key_by_info_goes_on_as_it_is(has_events: bool) -> None:
+    office = Office()
+    alice, bob = office.phones()
+    bob.has_events = has_events
+    office.call(alice, bob)
+    alice.presses("5", "INFO")
+    assert bob.told == [("INFO", b"Signal=5\r\nDuration=100\r\n")]
+    office.over(alice, bob)

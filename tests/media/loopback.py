@@ -17,7 +17,7 @@ from pbx.sip.identifiers import Identifiers
 from pbx.testing.clock import VirtualClock
 from tests.media.network import CODECS, port, result
 
-HOST = "127.0.0.1"
+HOST, ALICE, BOB = "127.0.0.1", "127.0.0.11", "127.0.0.22"
 # Test processes run side by side (pytest-xdist names them gw0, gw1, ...), each with ports of its own.
 PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 PORTS = range(21200 + 200 * PROCESS, 21300 + 200 * PROCESS)
@@ -203,4 +203,4 @@ def facts(loopback: Loopback, side: Side) -> StreamFacts:
     return result(loopback.relay.statistics([side]))[0][0]
 
 
-__all__ = ["AUDIO", "HOST", "PORTS", "Loopback", "Phone", "Turns", "facts", "heard", "port", "result"]
+__all__ = ["ALICE", "AUDIO", "BOB", "HOST", "PORTS", "Loopback", "Phone", "Turns", "facts", "heard", "port", "result"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,33 +13,11 @@ from pbx.media.latch import PATIENCE, WINDOW
 from pbx.media.port import FLOOD, Port
 from pbx.media.sockets import SILENCE
 from pbx.media.sources import Sequel
-from tests.media.loopback import AUDIO, HOST, Loopback, Phone, facts
+from tests.media.loopback import ALICE, AUDIO, BOB, HOST, Loopback, Phone, facts
 from tests.media.network import port, result
 
-ALICE, NAT, MALLORY, BOB = "127.0.0.11", "127.0.0.12", "127.0.0.66", "127.0.0.22"
+NAT, MALLORY = "127.0.0.12", "127.0.0.66"
 MUX = AUDIO + "a=rtcp-mux\r\n"
-
-ENGINES = [
-    False,
-    pytest.param(True, marks=pytest.mark.skipif(not native.is_there(), reason="the native relay is not built")),
-]
-
-
-@pytest.fixture(params=ENGINES, ids=["python", "native"])
-def relay(request: pytest.FixtureRequest) -> Iterator[Loopback]:
-    loopback = Loopback(request.param)
-    yield loopback
-    loopback.close()
-
-
-@pytest.fixture
-def alice(relay: Loopback) -> Phone:
-    return relay.phone(ALICE)
-
-
-@pytest.fixture
-def bob(relay: Loopback) -> Phone:
-    return relay.phone(BOB)
 
 
 @pytest.fixture
