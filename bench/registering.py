@@ -21,7 +21,7 @@ from bench.loop import HOST, AtOnce, Ports, Standstill, Wire
 from pbx.clock import ReactorClock
 from pbx.dialplan import Plan
 from pbx.exchange.thresholds import Thresholds
-from pbx.service import spare_the_collector
+from pbx.memory import spare_the_collector
 from pbx.sip.digest import Challenge, parse_challenge
 from pbx.sip.identifiers import Identifiers
 from pbx.store import accounts, migration

@@ -6,7 +6,6 @@ nothing left half done. After that there is one way to start and three signals t
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
@@ -44,6 +43,7 @@ from pbx.lines import Lines
 from pbx.listening import Listening, bind, require_local
 from pbx.log import Output
 from pbx.media.library import Library
+from pbx.memory import spare_the_collector, use_huge_pages
 from pbx.ongoing import Ongoing
 from pbx.options import Listener
 from pbx.outside import Outside
@@ -78,7 +78,6 @@ from pbx.wiring import Exchange
 P = ParamSpec("P")
 T = TypeVar("T")
 
-COLLECTIONS = (50_000, 20, 100)  # calls leave no cycles behind (tests/flows/test_memory.py): seldom is enough
 LAST_WRITE = 0.5  # seconds for what the database has not got yet
 
 
@@ -228,6 +227,7 @@ class PBX(Service):
         self.exchange.show_switches(switches)
         self._emails = emailing(self.config.voicemail, self.exchange.voicemail, self.reactor, self._clock, self._aside)
         spare_the_collector()
+        use_huge_pages()
         self._listening = Listening(self.exchange, self.reactor, self._certificates.security)
         for listener, bound in zip(self.config.sip.listen, self._sockets, strict=True):
             self._listening.start(listener, bound)
@@ -473,13 +473,6 @@ class PBX(Service):
         """Close everything; the reactor waits for that."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._closed())
-
-
-def spare_the_collector() -> None:
-    """Let the garbage collector look at calls, and not again and again at what was there before the first one."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTIONS)
 
 
 def raise_descriptor_limit() -> int:

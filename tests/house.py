@@ -130,6 +130,7 @@ TABLE = {
     "pbx.rooms": SHELL,
     "pbx.rows": SHELL,
     "pbx.plan_tests": SHELL,
+    "pbx.memory": SHELL,
     "pbx.privileges": SHELL,
     "pbx.service": SHELL,
     "pbx.shutters": SHELL,

@@ -110,7 +110,9 @@ def read_answer(body: bytes, asked: Sequence[Stream], informs: bool = False) -> 
         direction = description.direction(media)
         if not (offered.sends or offered.hears):
             direction = INACTIVE  # RFC 3264 6.1
-        lines.append(_line(media, stream, offered.mux, direction, offered.informs))
+        line = _line(media, stream, offered.mux, direction, offered.informs)
+        line.profile = offered.profile
+        lines.append(line)
     for offered in asked[len(streams) :]:
         streams.append(Stream(offered.kind, offered.profile, offered.formats))
         lines.append(_refusal(offered))
@@ -270,7 +272,8 @@ def _line(media: Media, stream: Stream, mux: bool, direction: str, mute: bool = 
     if stream.informs:
         own = (*_explained(shown[-1], stream.known[-1][1].rate), *own)
     lines = (*_crossing(media.lines, shown), *own, f"a={direction}")
-    return Media(media.kind, media.port, keying.plain(media.profile), shown, lines=lines)
+    plain = SEALED.get(media.profile, media.profile)
+    return Media(media.kind, media.port, plain, shown, lines=lines)
 
 
 @lru_cache(maxsize=256)

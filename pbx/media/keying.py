@@ -53,13 +53,8 @@ def terms(mode: str, encrypted: bool) -> Terms:
     """
     required = mode == "require"
     if not encrypted or mode == "off":
-        return Terms(requires=required)
+        return Terms(requires=True) if required else NO_SRTP
     return Terms(True, mode == "offer" or required, required, mode == "pass")
-
-
-def plain(profile: str) -> str:
-    """The profile without SRTP."""
-    return SEALED.get(profile, profile)
 
 
 def read_offer(stream: Stream, terms: Terms, passes: bool) -> None:
@@ -118,8 +113,8 @@ def write_answer(offered: Stream, answered: Stream, line: Media, make: Maker) ->
     """Answer the keys that a phone has offered: the first that we can honour (RFC 4568 section 5.1.2).
 
     :param answered: what the other side said, or we.
+    :param line: the answer's, of the profile that was offered.
     """
-    line.profile = offered.profile
     if not answered.active:
         return
     if offered.passes:

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from pbx.media import description, keying, srtp
 from pbx.media.beat import Beat
 from pbx.media.errors import NoPorts
+from pbx.media.keying import NO_SRTP
 from pbx.media.port import Sockets
 from pbx.media.side import Offer, Side, StreamFacts
 from pbx.media.stream import Stream
@@ -152,7 +153,8 @@ class Relay:
         offerer.reserve(streams)
         try:
             answerer.reserve(streams)
-            self._offer_keys(answerer, streams, lines)
+            if answerer.srtp is not NO_SRTP:
+                self._offer_keys(answerer, streams, lines)
         except (Malformed, NoPorts):
             offerer.trim()
             answerer.trim()
@@ -201,7 +203,8 @@ class Relay:
         if earlier is not None and earlier.offerer is answerer:
             # A call that we had answered before: the answer to its offer went on as an offer, so this settles both.
             self._settle(offerer, earlier)
-        self._answer_keys(offerer, offer.streams, streams, lines)
+        if offerer.srtp is not NO_SRTP:
+            self._answer_keys(offerer, offer.streams, streams, lines)
         offerer.agree(offer.streams, streams)
         answerer.agree(streams, offer.streams)
         for asked, given in zip(offer.streams, streams, strict=True):

@@ -215,7 +215,9 @@ class Side:
                 formats = mine.formats_with(other)
                 speech = speech_of(mine.codecs, mine.formats, other.codecs, other.formats, mine.informs)
                 pad = NONE if mine.passes or EVENTS not in other.codecs else _pad(mine.codecs, mine.formats)
-                port.agree_keys(mine.sealed, mine.passes or mine.sealed is not None)
+                is_srtp = mine.passes or mine.sealed is not None
+                if is_srtp or port.is_srtp:
+                    port.agree_keys(mine.sealed, is_srtp)
                 port.agree(
                     self._reachable(mine.rtp),
                     self._reachable(mine.rtcp),
