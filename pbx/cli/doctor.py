@@ -36,6 +36,7 @@ def doctor(settings: Settings, call: str, as_json: bool) -> None:
     cause = BY_NAME.get(row["cause"], UNKNOWN_CAUSE)
     evidence = [] if goes_on else [cause.evidence]
     evidence += [_attempt(attempt) for attempt in attempts]
+    evidence += [_held(party, row) for party in ("caller", "callee") if row[f"{party}_held"]]
     evidence += [_sound(party, row) for party in ("caller", "callee") if row[f"{party}_signalled"]]
     sentence = "the call goes on" if goes_on else row["sentence"]
     remedy = "" if goes_on else cause.remedy
@@ -111,6 +112,10 @@ def _after(row: Row, name: str) -> str:
     """How long after the beginning of a call, or of an attempt, something happened."""
     passed = datetime.fromisoformat(row[name]) - datetime.fromisoformat(row["began_at"])
     return f"{passed.total_seconds():.2f} s"
+
+
+def _held(party: str, row: Row) -> str:
+    return f"the {party} had the other one on hold for {row[f'{party}_held']:.0f} s"
 
 
 def _sound(party: str, row: Row) -> str:

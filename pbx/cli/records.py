@@ -53,7 +53,8 @@ class Moment(click.ParamType[datetime]):
 def records(settings: Settings, /, as_csv: bool, as_json: bool, **wanted: Any) -> None:
     """List calls that are over.
 
-    With NUMBER, those in which it called, was dialled or has answered. The last column says in words why each ended.
+    With NUMBER, those in which it called, was dialled, has answered or was transferred. The last column says in words
+    why each ended.
 
     Moments are in UTC. --json and --csv have all columns of the table `calls`.
     """

@@ -165,6 +165,7 @@ class Bridge(Conversation):
         party.user = self
         self._sides.append(party.side)
         self._keep(party)
+        self._board.observer.party_joined(self, party)
         self._join(party)
         return dialled
 
@@ -360,6 +361,7 @@ class Bridge(Conversation):
             return
         self._outcome = Answered()
         self._sides.append(peer.side)
+        self._board.observer.party_joined(self, peer)
         self.party.connect(peer)
         peer.ask(self.clock, self.party.named)
 

@@ -300,7 +300,7 @@ _FAILED = (
         "the trunk is disabled, not registered, or does not answer our OPTIONS",
         "trunk {trunk} cannot be used: {text}",
         "`pbx trunks` says what is wrong with it",
-        lambda story: bool(story.facts()["trunk"]) and story.failed_as(Failed) and not story.record.attempts,
+        lambda story: bool(story.facts()["trunk"]) and story.failed_as(Failed) and story.is_skipped,
     ),
     Cause(
         "no-way",
@@ -488,8 +488,13 @@ BY_NAME = {cause.name: cause for cause in (*CAUSES, UNKNOWN_CAUSE)}
 def explain(story: Story) -> None:
     """Write into a story's record why its call ended, as a name and as a sentence."""
     cause = next((cause for cause in CAUSES if cause.holds(story)), UNKNOWN_CAUSE)
-    record = story.record
+    record, facts = story.record, story.facts()
     record.cause = cause.name
-    record.sentence = cause.sentence.format_map(story.facts())
+    sentences = [cause.sentence.format_map(facts)]
     if story.failure is not None and record.place and cause in _FAILED:
-        record.sentence += f"; went to {record.place}"
+        sentences.append(f"went to {record.place}")
+    if story.holder and cause in _TALKED:
+        sentences.append(f"{facts[story.holder]} had the other one on hold")
+    if record.transferred and record.caller:
+        sentences.append(f"transferred by {record.caller}")
+    record.sentence = "; ".join(sentences)

@@ -132,8 +132,8 @@ class Conversation:
         one.user = other.user = self
         self._outcome = Answered()
         self._sides += [one.side, other.side]
-        self._board.observer.party_replaced(self, caller, one)
         self.reunite(one, other)
+        self._board.observer.party_replaced(self, caller, one)
 
     # What the parties tell (pbx.exchange.party.PartyUser)
 

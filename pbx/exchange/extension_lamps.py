@@ -100,9 +100,8 @@ class ExtensionLamps(Unobserving):
 
     def call_began(self, call: Observed) -> None:
         """A phone dials. Its lamp is that of a call from now on: one that blinked would ask colleagues to pick up."""
-        caller = call.caller
-        if caller.source is Source.INTERNAL:
-            self._enter(call, caller.number, call.party.session, False, CONFIRMED)
+        if call.party.number:  # of who is transferred, not of the transferor, in whose name the call is made
+            self._enter(call, call.party.number, call.party.session, False, CONFIRMED)
 
     def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None:
         """A phone rings: not for the first time, perhaps, or with another dialog, which counts no less."""
@@ -132,7 +131,7 @@ class ExtensionLamps(Unobserving):
     def party_joined(self, call: Observed, party: Party) -> None:
         """A phone has picked up what rang at others."""
         if party.number:
-            self._enter(call, party.number, party.session, True, CONFIRMED)
+            self._enter(call, party.number, party.session, True, CONFIRMED, call.party.identity)
 
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         """A phone has put the other end on hold, or resumes."""

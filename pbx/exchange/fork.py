@@ -79,6 +79,9 @@ class ForkUser(Protocol):
     def invite(self, branch: Branch, sdp: bytes) -> None:
         """Send the INVITE of a branch."""
 
+    def fork_skipped(self, outcome: Outcome) -> None:
+        """A target cannot even be rung."""
+
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """A branch has a provisional response."""
 
@@ -157,10 +160,7 @@ class Fork:
         if progress_within is not None and progress_within < timeout:
             self._progress = self._clock.callLater(progress_within, self._stalled)
         self._hunts = hunts
-        for destination in destinations:
-            self._ring(destination)
-        for outcome in lost:
-            self._lose(outcome, None)
+        self._ring_all(destinations, lost)
         self._starting = False
         self._check()
 
@@ -304,7 +304,14 @@ class Fork:
         """A branch ended what it never answered."""
         self.session_rejected(session, 480, reason)
 
-    def _ring(self, destination: Destination, hunt: Hunt | None = None) -> None:
+    def _ring_all(self, destinations: Sequence[Destination], lost: Sequence[Outcome], hunt: Hunt | None = None) -> None:
+        for destination in destinations:
+            self._ring(destination, hunt)
+        for outcome in lost:
+            self._user.fork_skipped(outcome)
+            self._lose(outcome, hunt)
+
+    def _ring(self, destination: Destination, hunt: Hunt | None) -> None:
         branch = self._user.branch(destination, self)
         branch.hunt, branch.began_at = hunt, self._clock.seconds()
         self._branches.append(branch)
@@ -442,11 +449,7 @@ class Fork:
                 following = hunt.next()
                 if following is None:
                     break
-                destinations, lost = following
-                for destination in destinations:
-                    self._ring(destination, hunt)
-                for outcome in lost:
-                    self._lose(outcome, hunt)
+                self._ring_all(*following, hunt)
         self._starting = False
 
     def _drop(self, branches: Sequence[Branch], loss: Loss) -> None:

@@ -20,6 +20,7 @@ from pbx.exchange.caller import Caller
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
+from pbx.exchange.target import Target
 from pbx.media.side import StreamFacts
 
 
@@ -90,6 +91,13 @@ class Observer(Protocol):
         :param timeout: seconds that they are rung.
         """
 
+    def attempt_skipped(self, call: Observed, target: Target, code: int, text: str) -> None:
+        """One callee cannot even be rung.
+
+        :param code: the status that says why.
+        :param text: the same in words.
+        """
+
     def attempt_began(self, call: Observed, branch: Branch) -> None:
         """One callee is about to be rung."""
 
@@ -122,7 +130,8 @@ class Observer(Protocol):
         """
 
     def party_joined(self, call: Observed, party: Party) -> None:
-        """Somebody has picked up what rang elsewhere, and is the callee now."""
+        """Somebody who was not rung for this call is the callee now: who has picked up what rang elsewhere, is parked,
+        or has a call back whose transfer has failed."""
 
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
         """A party put the other one on hold, or resumes."""
@@ -147,6 +156,7 @@ class Unobserving:
 
     def call_began(self, call: Observed) -> None: ...
     def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None: ...
+    def attempt_skipped(self, call: Observed, target: Target, code: int, text: str) -> None: ...
     def attempt_began(self, call: Observed, branch: Branch) -> None: ...
     def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None: ...
     def attempt_answered(self, call: Observed, branch: Branch) -> None: ...

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """One try at one callee.
+    """One try at one callee; also at one that could not be rung, or has joined the call without that.
 
     :param call: the call's id.
     :param place: which of its attempts it is, from 1.
@@ -19,7 +19,7 @@ class AttemptRecord:
     :param number: the extension, or the number that was called outside.
     :param trunk: the trunk that it went over; "" for none.
     :param address: where the INVITE went, "" where it went nowhere.
-    :param code: the final status; 487 where we gave it up.
+    :param code: the final status; 480 where it did not answer in time, 487 where we gave it up before.
     :param text: the same in words.
     """
 
@@ -71,6 +71,8 @@ class CallRecord:
     :param dialled: the number that was dialled.
     :param reached: who answered; "" for nobody.
     :param trunk_in: the trunk by which it came; "" for none.
+    :param transferred: who was at the caller's end last, where that was another: whom the caller has transferred, and
+        who talks in its name; "" for nobody.
     :param trunk_out: the trunk by which whoever answered was reached, or by which it was tried last; "" for none.
     :param place: where in the exchange the caller was last, such as "voicemail 1002"; "" for nowhere.
     :param codec: of its audio, as SDP calls it; "" where none was agreed upon.
@@ -78,6 +80,8 @@ class CallRecord:
     :param cause: why it ended so, a name in `pbx.exchange.causes`.
     :param sentence: the same in words.
     :param ended_by: "caller", "callee", "plan", "administrator" or "exchange".
+    :param caller_held: seconds for which the caller's end had the callee on hold.
+    :param callee_held: seconds for which the callee had the caller's end on hold.
     :param from_caller: the sound that came from the caller.
     :param from_callee: the sound that came from who answered last.
     """
@@ -90,6 +94,7 @@ class CallRecord:
     dialled: str
     began_at: float
     trunk_in: str = ""
+    transferred: str = ""
     reached: str = ""
     trunk_out: str = ""
     place: str = ""
@@ -101,6 +106,8 @@ class CallRecord:
     cause: str = ""
     sentence: str = ""
     ended_by: str = ""
+    caller_held: float = 0.0
+    callee_held: float = 0.0
     from_caller: Sound = field(default_factory=Sound)
     from_callee: Sound = field(default_factory=Sound)
     attempts: list[AttemptRecord] = field(default_factory=list)

@@ -18,6 +18,7 @@ from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.record import CallRecord, Sound
 from pbx.exchange.story import Story, codec_named
+from pbx.exchange.target import Target
 from pbx.media.quality import mean_opinion
 from pbx.media.rtp import Address
 from pbx.media.side import StreamFacts
@@ -60,6 +61,9 @@ class Records(Unobserving):
     def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None:
         self._stories[call.id].dials(targets, timeout, self._clock.seconds())
 
+    def attempt_skipped(self, call: Observed, target: Target, code: int, text: str) -> None:
+        self._stories[call.id].skips(target, code, text, self._clock.seconds())
+
     def attempt_began(self, call: Observed, branch: Branch) -> None:
         self._stories[call.id].begins(branch, self._clock.seconds())
 
@@ -68,6 +72,8 @@ class Records(Unobserving):
 
     def attempt_answered(self, call: Observed, branch: Branch) -> None:
         self._stories[call.id].answers(branch, self._clock.seconds())
+        if call.answered:
+            self.call_answered(call)
 
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
         self._stories[call.id].ends(branch, code, text, self._clock.seconds(), call.party.offer)
@@ -83,8 +89,16 @@ class Records(Unobserving):
     def call_entered(self, call: Observed, place: str) -> None:
         self._stories[call.id].enters(place)
 
+    def party_joined(self, call: Observed, party: Party) -> None:
+        self._stories[call.id].is_joined(party, self._clock.seconds())
+        if call.answered:
+            self.call_answered(call)
+
+    def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
+        self._stories[call.id].holds(party is call.party, is_held, self._clock.seconds())
+
     def party_replaced(self, call: Observed, old: Party, new: Party) -> None:
-        self._stories[call.id].is_transferred(new.identity.number)
+        self._stories[call.id].is_transferred(call, self._clock.seconds())
 
     def party_left(self, call: Observed, party: Party, words: str) -> None:
         self._stories[call.id].leaves(words, self._clock.seconds())

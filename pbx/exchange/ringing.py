@@ -198,6 +198,12 @@ class Ringing:
         fields = (*more, *told_of(invitation.diversions, host), *asked, *invitation.fields)
         branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, fields)
 
+    def fork_skipped(self, outcome: Outcome) -> None:
+        """Tell who observes the call."""
+        if outcome.by is not None:
+            (attempt,) = outcome.attempts or (Attempt(outcome.by, outcome.code, outcome.text, None),)
+            self._board.observer.attempt_skipped(self._call, attempt.target, attempt.code, attempt.text)
+
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """Tell it, and let the party hear the early media of the first callee that has some."""
         user, party = self._user, self._party

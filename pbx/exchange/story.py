@@ -8,12 +8,14 @@ from pbx.exchange.branch import NOT_ANSWERED, Branch
 from pbx.exchange.group import Callee
 from pbx.exchange.observer import By, Ending, Observed
 from pbx.exchange.outcome import Answered, Attempt, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
+from pbx.exchange.party import Party
 from pbx.exchange.record import AttemptRecord, CallRecord
-from pbx.exchange.target import TrunkTarget
+from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
 from pbx.sip.errors import Malformed
 from pbx.sip.sdp import parse
 
 MOST_ATTEMPTS = 50  # that are kept of one call: a plan may try for as long as a call may last
+JOINED = "joined without being rung"  # it has picked up, was parked, or has the call back
 ONE_WAY = 250  # packets, five seconds of speech: who hears that, and is not heard at all, has reason to complain
 
 
@@ -25,16 +27,18 @@ class Story:
     :ivar timeout: for how many seconds at most.
     :ivar dialled_at: when; 0.0 before the first time.
     :ivar outcome: what came of that; None while it lasts.
+    :ivar skipped: those of them that could not even be rung.
     :ivar callee: the attempt that was answered last; None while nobody is called anew.
     :ivar words: why the call ended, as it has it: of the callee that has left, or of all; "" while it lasts.
     :ivar by: who ended it.
     :ivar left: why that callee has left, in words; "" while it is there.
     :ivar offered: the codecs that the caller offers, where that matters.
+    :ivar holder: who has the other one on hold, or had at the end: "caller", "callee", "" for nobody.
     """
 
     __slots__ = (
-        "_branches", "by", "callee", "dialled_at", "left", "offered", "outcome", "record", "targets", "timeout",
-        "words",
+        "_branches", "_held_since", "by", "callee", "dialled_at", "holder", "left", "offered", "outcome", "record",
+        "skipped", "targets", "timeout", "words",
     )  # fmt: skip
 
     def __init__(self, call: Observed) -> None:
@@ -43,12 +47,16 @@ class Story:
         self.record = CallRecord(
             *(call.id, caller.source.value, number, name, call.host, call.number, call.begun_at, caller.trunk)
         )
+        if call.party.identity is not caller:
+            self.record.transferred = _number(call.party)
         self.targets: Sequence[Callee] = ()
         self.timeout = 0.0
         self.dialled_at = 0.0
         self.outcome: Outcome | None = None
         self.callee: AttemptRecord | None = None
-        self.words = self.by = self.left = ""
+        self.words = self.by = self.left = self.holder = ""
+        self.skipped: tuple[Target, ...] = ()
+        self._held_since: dict[str, float] = {}
         self.offered: list[str] = []
         self._branches: dict[Branch, AttemptRecord] = {}
 
@@ -58,21 +66,32 @@ class Story:
         """The dialplan calls somebody."""
         self.targets, self.timeout, self.dialled_at = targets, timeout, now
         self.outcome = self.callee = None
-        self.left = ""
+        self.skipped = ()
+        self.left = self.holder = ""
+
+    def skips(self, target: Target, code: int, text: str, now: float) -> None:
+        """An attempt that ends before it begins."""
+        self.skipped += (target,)
+        attempt = self._attempt(target, target.number if isinstance(target, ExtensionTarget) else "", "", now)
+        attempt.ended_at, attempt.code, attempt.text = now, code, text
 
     def begins(self, branch: Branch, now: float) -> None:
         """An attempt."""
-        destination, attempts = branch.destination, self.record.attempts
-        target = destination.target
-        number, trunk = (target.number, target.trunk) if isinstance(target, TrunkTarget) else (destination.number, "")
-        attempt = AttemptRecord(
-            *(self.record.id, len(attempts) + 1, str(target), number, trunk),
-            address=_hostport(*destination.flow.remote) if destination.flow is not None else "",
-            began_at=now,
-        )
-        self._branches[branch] = attempt
+        destination = branch.destination
+        address = _hostport(*destination.flow.remote) if destination.flow is not None else ""
+        self._branches[branch] = self._attempt(destination.target, destination.number, address, now)
+
+    def _attempt(self, target: Target, number: str, address: str, now: float) -> AttemptRecord:
+        number, trunk = (target.number, target.trunk) if isinstance(target, TrunkTarget) else (number, "")
+        return self._noted(AttemptRecord(*(self.record.id, 0, str(target), number, trunk, address, now)))
+
+    def _noted(self, attempt: AttemptRecord) -> AttemptRecord:
+        """The same, as the next one that is kept."""
+        attempts = self.record.attempts
+        attempt.place = len(attempts) + 1
         if len(attempts) < MOST_ATTEMPTS:
             attempts.append(attempt)
+        return attempt
 
     def rings(self, branch: Branch, now: float) -> None:
         """It shows a sign of progress."""
@@ -108,17 +127,57 @@ class Story:
     def leaves(self, words: str, now: float) -> None:
         """The callee leaves."""
         self.left = words
+        self.holder = next(iter(self._held_since), "")
+        self._resumes_all(now)
         if self.callee is not None:
             self.callee.ended_at = now
 
-    def is_transferred(self, number: str) -> None:
-        """Another party has the place of one."""
-        self.record.reached = number or self.record.reached
+    def is_joined(self, party: Party, now: float) -> None:
+        """Somebody is the callee who was not rung."""
+        dialog, number = party.session.dialog, _number(party)
+        address = _hostport(*dialog.flow.remote) if dialog is not None else ""
+        name = number or "a withheld number"
+        attempt = AttemptRecord(*(self.record.id, 0, name, number, "", address, now))
+        attempt.answered_at, attempt.code, attempt.text = now, 200, JOINED
+        self.callee = self._noted(attempt)
+        self.record.reached, self.record.trunk_out = name, ""
         self.left = ""
+
+    def is_transferred(self, call: Observed, now: float) -> None:
+        """Another party has the place of one: who is there now?"""
+        leader, other = call.party, call.party.other
+        if leader.identity is not call.caller:
+            self.record.transferred = _number(leader)
+        if other is not None:
+            self.record.reached = _number(other) or self.record.reached
+        self._resumes_all(now)
+        self.left = ""
+
+    def holds(self, is_caller: bool, is_held: bool, now: float) -> None:
+        """One end puts the other one on hold, or resumes."""
+        end = "caller" if is_caller else "callee"
+        if is_held:
+            self._held_since.setdefault(end, now)
+        else:
+            self._resumes(end, now)
+
+    def _resumes(self, end: str, now: float) -> None:
+        since = self._held_since.pop(end, now)
+        if end == "caller":
+            self.record.caller_held += now - since
+        else:
+            self.record.callee_held += now - since
+
+    def _resumes_all(self, now: float) -> None:
+        for end in list(self._held_since):
+            self._resumes(end, now)
 
     def is_over(self, ending: Ending, now: float) -> None:
         """The call ends."""
         self._branches.clear()
+        if self._held_since:
+            self.holder = next(iter(self._held_since))
+            self._resumes_all(now)
         if self.callee is not None and self.callee.ended_at is None:
             self.callee.ended_at = now
         record = self.record
@@ -152,6 +211,12 @@ class Story:
         """That in words; of a trunk, or of who decided."""
         failure = self.failure
         return "" if failure is None else failure.text
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether who has decided so could not even be rung."""
+        failure = self.failure
+        return failure is not None and failure.by in self.skipped
 
     @property
     def is_by_callee(self) -> bool:
@@ -196,7 +261,8 @@ class Story:
         failure = self.failure
         deciding = None if failure is None else failure.by
         called = listed([str(target) for target in self.targets]) or "nobody"
-        caller = record.caller or ("a withheld number" if record.source != "anonymous" else "a stranger")
+        caller = record.transferred or record.caller
+        caller = caller or ("a withheld number" if record.source != "anonymous" else "a stranger")
         return {
             "caller": caller,
             "callee": record.reached or called,
@@ -240,6 +306,11 @@ def listed(names: Sequence[str]) -> str:
 def codec_named(name: str) -> str:
     """A codec as people write it, from its name in lower case."""
     return name if name == "opus" else name.upper()
+
+
+def _number(party: Party) -> str:
+    """The number of a party; "" where it is withheld."""
+    return "" if party.identity.is_private else party.identity.number
 
 
 def _trunks(targets: Sequence[Callee]) -> list[str]:

@@ -161,6 +161,9 @@ def row_of(record: CallRecord) -> dict[str, Any]:
         "post_dial_delay": record.post_dial_delay,
         **_sound_row("caller", record.from_caller),
         **_sound_row("callee", record.from_callee),
+        "transferred": _text(record.transferred),
+        "caller_held": record.caller_held,
+        "callee_held": record.callee_held,
     }
 
 
@@ -198,7 +201,7 @@ def _attempt_row(attempt: AttemptRecord) -> dict[str, Any]:
 class Wanted:
     """Which records are asked for; None does not matter.
 
-    :param number: who called, was dialled or has answered.
+    :param number: who called, was dialled, has answered or was transferred.
     :param caller: who called.
     :param called: who was dialled or has answered.
     :param since: in UTC.
@@ -221,7 +224,9 @@ def read_records(connection: sa.Connection, wanted: Wanted) -> list[dict[str, An
     """Read rows of `calls`, the oldest first."""
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.number is not None:
-        conditions.append(sa.or_(*[column == wanted.number for column in (calls.c.caller, *_CALLED)]))
+        conditions.append(
+            sa.or_(*[column == wanted.number for column in (calls.c.caller, calls.c.transferred, *_CALLED)])
+        )
     if wanted.caller is not None:
         conditions.append(calls.c.caller == wanted.caller)
     if wanted.called is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The migration that this version of the program was written for.
-REVISION = "0011"
+REVISION = "0012"
 
 # Without names, SQLite's batch mode could not drop a constraint in a later migration.
 metadata = sa.MetaData(
@@ -219,6 +219,8 @@ calls = sa.Table(
     sa.Column("post_dial_delay", sa.Double),
     *_sound("caller"),
     *_sound("callee"),
+    sa.Column("transferred", sa.String, nullable=False, server_default=""),
+    *[sa.Column(f"{party}_held", sa.Double, nullable=False, server_default="0") for party in ("caller", "callee")],
 )
 
 attempts = sa.Table(

@@ -82,7 +82,7 @@ class Datagram:
         return f"{self.source[0]}:{self.source[1]} > {self.target[0]}:{self.target[1]} {words}{fate}"
 
 
-class _Loss:
+class Loss:
     """A rule by which datagrams are lost."""
 
     __slots__ = ("_kind", "_source", "_target", "_times")
@@ -102,6 +102,15 @@ class _Loss:
         if self._times is not None:
             self._times -= 1
         return True
+
+    def stops(self) -> None:
+        """Lose no more."""
+        self._times = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether it loses none any more."""
+        return self._times == 0
 
 
 class Network:
@@ -145,7 +154,8 @@ class Network:
         self._reset = frozenset(reset)
         self._tear = frozenset(tear)
         self._counted = counted
-        self._losses: list[_Loss] = []
+        self._losses: list[Loss] = []
+        self._isolated: set[str] = set()
         self._sockets: dict[Address, SimulatedSocket] = {}
         self.count = 0
         self.sent: list[Datagram] = []
@@ -190,15 +200,26 @@ class Network:
         self._reset, self._tear = frozenset(reset), frozenset(tear)
         self._lose, self._double, self._overtake = frozenset(lose), frozenset(double), frozenset(overtake)
 
-    def loses(self, kind: str, *, source: str = "", target: str = "", times: int | None = 1) -> None:
-        """Lose the next datagrams of a kind.
+    def loses(self, kind: str, *, source: str = "", target: str = "", times: int | None = 1) -> Loss:
+        """Lose the next datagrams of a kind; return the rule, which can be stopped.
 
         :param kind: as `Datagram.kind` says it: "ACK", "200 INVITE".
         :param source: the host that they come from; "" for any.
         :param target: the host that they go to; "" for any.
         :param times: how many of them; None for all.
         """
-        self._losses.append(_Loss(kind, source, target, times))
+        loss = Loss(kind, source, target, times)
+        self._losses = [rule for rule in self._losses if not rule.over]
+        self._losses.append(loss)
+        return loss
+
+    def isolates(self, host: str) -> None:
+        """Lose all datagrams from and to a host, until it is reconnected."""
+        self._isolated.add(host)
+
+    def reconnects(self, host: str) -> None:
+        """Let a host have the network again."""
+        self._isolated.discard(host)
 
     def loses_at_random(self, loss: float, seed: int = 0) -> None:
         """Lose a share of what is counted from now on, 0.0 to 1.0; the same datagrams in every run."""
@@ -224,6 +245,8 @@ class Network:
         datagram = Datagram(self._clock.seconds(), source, target, packet, fate)
         self.sent.append(datagram)
         if self._losses and any(loss.takes(datagram) for loss in self._losses):
+            datagram.fate, delays = "lost", []
+        if self._isolated and not self._isolated.isdisjoint((source[0], target[0])):
             datagram.fate, delays = "lost", []
         for delay in delays:
             self._clock.callLater(delay, self._deliver, datagram)

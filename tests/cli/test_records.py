@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pbx.store.database import open_database
 from pbx.store.records import write_records
 from tests.cli.command import Pbx
 from tests.cli.test_live import result, server
-from tests.store.test_records import ONE, OTHER
+from tests.store.test_records import ONE, OTHER, TRANSFERRED
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def _sounds() -> dict[str, Sound]:
 
 
 def test_doctor_says_sentence_evidence_and_remedy(upgraded: Pbx, keep: Any) -> None:
-    keep(ONE, CallRecord(**{**asdict(OTHER), "cause": "not-registered", "attempts": [], **_sounds()}))
+    keep(ONE, replace(TRANSFERRED, cause="not-registered"))
     lines = upgraded("doctor", "7f").out.splitlines()
     assert lines[0] == ONE.sentence
     assert "cause      callee-hung-up" in lines
@@ -89,7 +89,10 @@ def test_doctor_says_sentence_evidence_and_remedy(upgraded: Pbx, keep: Any) -> N
                for line in lines)  # fmt: skip
     came = "3000 packets came from 10.0.0.1:4000, on which we settled after 4.25 s, 30 were lost, jitter 2.0 ms"
     assert any(f"{came}, MOS 4.31" in line for line in lines)
-    assert "remedy     see why not with `pbx registrations NUMBER`" in upgraded("doctor", "8b").out.splitlines()
+    other = upgraded("doctor", "9c").out
+    assert "remedy     see why not with `pbx registrations NUMBER`" in other.splitlines()
+    assert "attempt 1: 1003, 480 not registered after 0.00 s" in other
+    assert "the callee had the other one on hold for 12 s" in other
 
 
 def test_doctor_asks_the_running_server_first(sqlite: Pbx, folder: Path, keep: Any) -> None:

@@ -12,6 +12,7 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.switch import Switch
 from pbx.sip.headers import EVENT, REPLACES
 from pbx.testing.lamp_key import LampKey
+from pbx.testing.watch import Transfer
 from tests.flows.office import ACCOUNTS, flow, office
 from tests.flows.test_renegotiation import connect
 from tests.flows.test_transfers import consult, refer
@@ -303,4 +304,35 @@ def test_dialog_is_among_what_can_be_watched():
     reply = alice.asks("SUBSCRIBE", "1002", (EVENT.field("nonsense"),))
     sim.until(lambda: reply.status)
     assert (reply.status, "dialog" in reply.field("allow-events").split(", ")) == (489, True)
+    sim.assert_idle()
+
+
+@flow("1001", "1002", "1003", "1004")
+def test_lamps_of_a_blind_transfer_are_those_of_the_two_who_talk(sim, alice, bob, carol, dave):
+    keys = [LampKey(dave, number) for number in ("1001", "1002", "1003")]
+    sim.until(lambda: [key.state for key in keys] == ["idle", "idle", "idle"])
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    transfer = Transfer(bob, "sip:1003@10.0.0.1")
+    sim.until(lambda: carol.ringing)
+    carol.answers()
+    sim.until(lambda: transfer.over and [key.state for key in keys] == ["busy", "idle", "busy"])
+    sim.advance(16)
+    alice.hangs_up()
+    sim.until(lambda: [key.state for key in keys] == ["idle", "idle", "idle"])
+    over(sim, *keys)
+
+
+def test_lamp_of_a_transferor_who_has_the_call_back():
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004")
+    key = LampKey(dave, "1002")
+    carol.busy = True
+    connect(sim, alice, bob)
+    transfer = Transfer(bob, "sip:1003@10.0.0.1")
+    sim.until(lambda: transfer.over and alice.talking and bob.talking)
+    sim.advance(8)
+    assert key.state == "busy"
+    bob.hangs_up()
+    sim.until(lambda: key.state == "idle")
+    over(sim, key)
     sim.assert_idle()

@@ -50,6 +50,13 @@ OTHER = CallRecord(
     sentence="1003 did not answer for 20 s",
     ended_by="plan",
 )
+TRANSFERRED = replace(
+    OTHER,
+    id="9c02",
+    transferred="1004",
+    callee_held=12.5,
+    attempts=[AttemptRecord("9c02", 1, "1003", "1003", "", "", NOW, None, None, NOW, 480, "not registered")],
+)
 
 
 @pytest.fixture
@@ -182,6 +189,7 @@ def test_bytes_of_a_phone_that_are_no_text_are_stored_as_escapes(database, clock
         ({}, ["7f3a", "8b01"]),
         ({"number": "1002"}, ["7f3a"]),
         ({"number": "1003"}, ["8b01"]),
+        ({"number": "1004"}, []),
         ({"caller": "+33142255501"}, ["8b01"]),
         ({"caller": "1002"}, []),
         ({"called": "1002"}, ["7f3a"]),
@@ -211,6 +219,14 @@ def test_call_that_is_not_there_is_said_so(database, clock, beginning):
         read_record(connection, beginning)
 
 
+def test_records_are_found_by_who_was_transferred(database, clock):
+    kept = table(database, clock)
+    kept.keep(ONE)
+    kept.keep(TRANSFERRED)
+    clock.advance(BATCH)
+    assert found(database, number="1004") == ["9c02"]
+
+
 def test_beginning_of_two_calls_is_said_so(database, clock):
     kept = table(database, clock)
     kept.keep(ONE)
@@ -227,11 +243,16 @@ def test_both_databases_keep_the_same(tmp_path, cluster, clock):
         opened = open_database(url)
         kept = table(opened, clock)
         kept.keep(ONE)
+        kept.keep(TRANSFERRED)
         clock.advance(BATCH)
         with reading(opened) as connection:
-            rows.append(read_record(connection, "7f3a"))
+            rows.append([read_record(connection, id) for id in ("7f3a", "9c02")])
         with opened.begin() as connection:
             connection.execute(calls.delete())
             assert not connection.scalar(sa.select(sa.func.count()).select_from(attempts))
         opened.dispose()
-    assert all(row == rows[0] for row in rows)
+    assert rows[0] == rows[1]
+    call, (attempt,) = rows[0][1]
+    assert (call["transferred"], call["caller_held"], call["callee_held"]) == ("1004", 0, 12.5)
+    assert (attempt["address"], attempt["code"], attempt["text"]) == ("", 480, "not registered")
+    assert attempt["began_at"] == attempt["ended_at"] and attempt["post_dial_delay"] is None
