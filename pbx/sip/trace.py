@@ -61,13 +61,13 @@ class Trace:
     def __init__(self, seconds: Callable[[], float], limit: int) -> None:
         self._seconds = seconds
         self._limit = limit
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[tuple[float, Way, Flow | None, bytes, str, str, tuple[str, int] | None]] = deque()
         self._size = 0
 
     @property
     def entries(self) -> list[Entry]:
         """All that is kept, the oldest first."""
-        return list(self._entries)
+        return [Entry(*one) for one in self._entries]
 
     @property
     def size(self) -> int:
@@ -80,21 +80,26 @@ class Trace:
         :param method: of its CSeq.
         """
         if method not in _ELSEWHERE:
-            self._keep(Entry(self._seconds(), RECEIVED, flow, packet))
+            self._entries.append((self._seconds(), RECEIVED, flow, packet, "", "", None))
+            self._size += len(packet) + OVERHEAD
+            if self._size > self._limit:
+                self._trim()
 
     def sent(self, flow: Flow, packet: bytes) -> None:
         """A message went."""
         # The CSeq names the method in requests and responses alike.
         if b" REGISTER\r\n" not in packet and b" OPTIONS\r\n" not in packet and b" SUBSCRIBE\r\n" not in packet:
-            self._keep(Entry(self._seconds(), SENT, flow, packet))
+            self._entries.append((self._seconds(), SENT, flow, packet, "", "", None))
+            self._size += len(packet) + OVERHEAD
+            if self._size > self._limit:
+                self._trim()
 
     def note(self, call: str, words: str, place: tuple[str, int] | None = None) -> None:
         """Something happened to a call."""
-        self._keep(Entry(self._seconds(), NOTE, None, b"", call, words, place))
+        self._entries.append((self._seconds(), NOTE, None, b"", call, words, place))
+        self._size += OVERHEAD
+        self._trim()
 
-    def _keep(self, entry: Entry) -> None:
-        entries = self._entries
-        entries.append(entry)
-        self._size += len(entry.packet) + OVERHEAD
+    def _trim(self) -> None:
         while self._size > self._limit:
-            self._size -= len(entries.popleft().packet) + OVERHEAD
+            self._size -= len(self._entries.popleft()[3]) + OVERHEAD
