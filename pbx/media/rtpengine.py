@@ -4,8 +4,9 @@ rtpengine gives ports and nothing else: it is shown descriptions that are filter
 only addresses are read. Each pair of sides is a call of its own there. A phone that goes from us to another phone, or
 back, is offered its new address by SIP, as it is when it changes anything else.
 
-We relay ourselves what rtpengine would not let us hear or hide: calls that somebody listens in on, calls with SRTP, and
-calls of phones that tell of their keys by INFO alone.
+We relay ourselves what rtpengine would not let us hear or hide: calls that somebody listens in on, calls with SRTP,
+calls of phones that tell of their keys by INFO alone; and a call while one of its phones holds it, so that the other
+one hears our music.
 
 While rtpengine is asked, a side may be closed: then the answer is of no interest, and its Deferred never fires.
 """
@@ -13,6 +14,7 @@ While rtpengine is asked, a side may be closed: then the answer is of no interes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults, succeed
@@ -93,7 +95,10 @@ class RtpengineRelay(Relay):
         """Pass an answer on; see `Relay.answer`."""
         offer, talk = answerer.offer, self._talk(offerer, answerer)
         if offer is None or not offer.forwarded or talk is None or offer.offerer is not offerer or offerer.closed:
-            return super().answer(answerer, offerer, sdp)
+            answered = super().answer(answerer, offerer, sdp)
+            if talk is not None and answerer.other is offerer:
+                self._delete(talk)  # both phones are with us now
+            return answered
         try:
             streams, lines = description.read_answer(sdp, offer.streams)
         except Malformed as malformed:
@@ -125,19 +130,27 @@ class RtpengineRelay(Relay):
         super().part(side)
 
     def statistics(self, sides: Sequence[Side]) -> Deferred[list[tuple[StreamFacts, ...]]]:
-        """The facts of each stream of each side; of those at rtpengine it says no jitter, and counts no strangers."""
+        """The facts of each stream of each side.
+
+        Of what was at rtpengine, loss and jitter are those that the other phone has reported (RTCP), 0 where it has
+        not, and strangers are not counted.
+        """
         return gatherResults([self._statistics(side) for side in sides])
 
     def _statistics(self, side: Side) -> Deferred[tuple[StreamFacts, ...]]:
         if not side.talks:
             return succeed(side.statistics())
-        talk: Talk = side.talks[-1]
+        found = gatherResults([self._told_of(talk, side.tag) for talk in side.talks])
+        return found.addCallback(lambda parts: _together([*parts, side.statistics()]))
+
+    def _told_of(self, talk: Talk, tag: str) -> Deferred[tuple[StreamFacts, ...]]:
+        """What rtpengine knows of one side of a call, or knew; nothing where it does not answer."""
         if talk.facts is None:
             found = self._ask(talk, {"command": "query"})
         else:
             found = Deferred()
             talk.facts.addBoth(_told, found)
-        return found.addCallbacks(_facts, lambda _: (), callbackArgs=(side.tag,))
+        return found.addCallbacks(_facts, lambda _: (), callbackArgs=(tag,))
 
     def close(self, side: Side) -> None:
         """Release a side's ports, and its calls at rtpengine. No harm if done before."""
@@ -233,6 +246,8 @@ def _is_ours(streams: Sequence[Stream], offerer: Side, answerer: Side) -> bool:
         return True
     if offerer.tap is not None or answerer.tap is not None or answerer.srtp.offers or answerer.srtp.requires:
         return True
+    if answerer.is_holding or any(stream.active and stream.kind == "audio" and not stream.hears for stream in streams):
+        return True
     sealed = any(stream.active and (stream.keys or stream.profile in SEALED) for stream in streams)
     return sealed or any(side.is_srtp(place) for side in (offerer, answerer) for place in range(len(side.ports)))
 
@@ -288,33 +303,70 @@ def _told(answer: Any, waiting: Deferred[Any]) -> Any:
 
 
 def _facts(answer: dict[str, Any], tag: str) -> tuple[StreamFacts, ...]:
-    """What a `query` says of one side's streams."""
+    """What a `query` says of one side's streams.
+
+    rtpengine has loss and jitter (in ms) by the source (SSRC) that they were reported of.
+    """
     other = next((other for other in _table(answer, "tags") if other != tag), "")
     mine, theirs = _streams(answer, tag), _streams(answer, other)
     facts = []
-    for place, (kind, stream) in enumerate(mine):
+    for place, (kind, codec, stream) in enumerate(mine):
         counted = _table(stream, "stats")
-        sent = _table(theirs[place][1], "stats") if place < len(theirs) else {}
+        reported = _table(_table(answer, "SSRC"), str(stream.get("SSRC")))
+        quality = _table(reported, "average MOS")
+        sent = _table(theirs[place][2], "stats") if place < len(theirs) else {}
         came = _number(counted, "packets")
         facts.append(
             StreamFacts(
                 kind, _number(stream, "local port"), _address(stream, "advertised endpoint"),
                 _address(stream, "endpoint") if came else None, 0.0, came, _number(counted, "bytes"),
-                _number(sent, "packets"), _number(sent, "bytes"), 0, 0.0,
-                float(_number(stream, "last packet")) if came else 0.0, _number(counted, "errors"), 0,
+                _number(sent, "packets"), _number(sent, "bytes"), max(_number(reported, "cumulative loss"), 0),
+                _number(quality, "jitter") / 1000, float(_number(stream, "last packet")) if came else 0.0,
+                _number(counted, "errors"), 0, codec.partition("/")[0].lower(),
             )
         )  # fmt: skip
     return tuple(facts)
 
 
-def _streams(answer: dict[str, Any], tag: str) -> list[tuple[str, dict[str, Any]]]:
-    """Kind and RTP stream of each m-line; what does not have that form is left out."""
+def _together(parts: Sequence[tuple[StreamFacts, ...]]) -> tuple[StreamFacts, ...]:
+    """The facts of streams that were here and there, the present ones last."""
+    facts = []
+    for place in range(max(map(len, parts))):
+        first, *later = [part[place] for part in parts if place < len(part)]
+        for one in later:
+            first = _one_after(first, one)
+        facts.append(first)
+    return tuple(facts)
+
+
+def _one_after(first: StreamFacts, then: StreamFacts) -> StreamFacts:
+    heard = then if then.packets_in else first
+    return replace(
+        then,
+        source=heard.source,
+        latched_at=first.latched_at or then.latched_at,
+        packets_in=first.packets_in + then.packets_in,
+        octets_in=first.octets_in + then.octets_in,
+        packets_out=first.packets_out + then.packets_out,
+        octets_out=first.octets_out + then.octets_out,
+        lost=first.lost + then.lost,
+        jitter=heard.jitter,
+        heard_at=heard.heard_at,
+        garbage=first.garbage + then.garbage,
+        strange=first.strange + then.strange,
+        codec=then.codec or first.codec,
+    )
+
+
+def _streams(answer: dict[str, Any], tag: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Kind, codec and RTP stream of each m-line; what does not have that form is left out."""
     medias = _table(_table(answer, "tags"), tag).get("medias")
     found = []
     for media in medias if isinstance(medias, list) else ():
         streams = media.get("streams") if isinstance(media, dict) else None
         if isinstance(streams, list) and streams and isinstance(streams[0], dict):
-            found.append((str(media.get("type")), streams[0]))
+            codec = media.get("codec")
+            found.append((str(media.get("type")), codec if isinstance(codec, str) else "", streams[0]))
     return found
 
 

@@ -10,6 +10,7 @@ from pbx.testing.clock import VirtualClock
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.office import ACCOUNTS, plan
+from tests.flows.test_hold import DIALECTS, holds
 from tests.media.daemon import HOST, Daemon, Daemons
 
 
@@ -74,7 +75,7 @@ def test_both_phones_send_to_rtpengine_and_it_to_them(delay: float) -> None:
 def test_what_rtpengine_knows_of_a_call_is_in_its_record(delay: float) -> None:
     """It is asked before it is told to forget the call."""
     office = Office()
-    office.daemon.delay, office.daemon.packets = delay, 250
+    office.daemon.delay, office.daemon.packets, office.daemon.lost = delay, 250, (5, 8)
     alice, bob = office.phones()
     office.call(alice, bob)
     assert alice.call is not None and bob.call is not None
@@ -82,9 +83,10 @@ def test_what_rtpengine_knows_of_a_call_is_in_its_record(delay: float) -> None:
     office.over(alice, bob)
     (record,) = office.sim.records.rows
     sounds = (record.from_caller, record.from_callee)
-    assert [(sound.packets, sound.signalled, sound.source) for sound in sounds] == [
-        (250, place, place) for place in places
+    assert [(sound.packets, sound.lost, sound.jitter, sound.signalled, sound.source) for sound in sounds] == [
+        (250, 5, 0.008, place, place) for place in places
     ]
+    assert record.codec == "PCMU" and all(3.5 < (sound.opinion or 0) < 4.4 for sound in sounds)
     assert office.daemon.commands[-1]["command"] == "delete"
 
 
@@ -113,6 +115,49 @@ def test_hold_resume_and_an_offer_asked_for(delay: float) -> None:
     bob.asks_for_an_offer()
     office.sim.advance(4)
     assert alice.talking and bob.talking and target(alice)[0] == target(bob)[0] == HOST
+    office.over(alice, bob)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.4])
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("holder", ["caller", "callee"])
+def test_who_is_on_hold_hears_music_of_ours_and_is_back_at_rtpengine_afterwards(
+    holder: str, dialect: str, delay: float
+) -> None:
+    office = Office()
+    office.daemon.delay, office.daemon.packets = delay, 100
+    alice, bob = office.phones()
+    office.call(alice, bob)
+    office.sim.advance(3)
+    one, other = (alice, bob) if holder == "caller" else (bob, alice)
+    for _ in range(2):
+        holds(one, dialect)
+        office.sim.until(lambda: other.call.held and one.may_offer)  # type: ignore[union-attr]
+        assert other.hears(office.sim.library.prompt("music/hold"), within=60)
+        assert target(alice)[0] != HOST and target(bob)[0] != HOST
+        office.sim.advance(1)
+        assert not office.daemon.calls
+        one.resumes()
+        office.sim.until(lambda: not other.call.held and one.may_offer and other.may_offer)  # type: ignore[union-attr]
+        office.sim.advance(2)
+        assert target(alice)[0] == target(bob)[0] == HOST
+        assert office.sim.exchange.relay.ports_in_use == 0
+    office.over(alice, bob)
+    (record,) = office.sim.records.rows
+    assert record.from_caller.packets >= 300 and record.from_callee.packets >= 300  # three times at rtpengine
+
+
+def test_both_hold_each_other_and_both_resume() -> None:
+    office = Office()
+    alice, bob = office.phones()
+    office.call(alice, bob)
+    office.sim.advance(3)
+    for step, music_for in ((bob.holds, alice), (alice.holds, None), (bob.resumes, bob), (alice.resumes, None)):
+        step()
+        office.sim.advance(8)
+        if music_for is not None:
+            assert music_for.hears(office.sim.library.prompt("music/hold"), within=60)
+    assert target(alice)[0] == target(bob)[0] == HOST and office.sim.exchange.relay.ports_in_use == 0
     office.over(alice, bob)
 
 
@@ -203,8 +248,11 @@ def test_call_whose_instance_dies_moves_to_another_with_its_next_offer() -> None
     new = next(daemon for daemon in office.daemons.all if daemon is not old)
     old.mode = "silent"
     alice.holds()
+    office.sim.advance(2)
+    assert bob.call is not None and bob.call.held and alice.talking
+    alice.resumes()
     office.sim.advance(sum(RESENDS) + 2)
-    assert new.calls and bob.call is not None and bob.call.held and alice.talking
+    assert new.calls and not bob.call.held and alice.talking
     office.over(alice, bob)
 
 

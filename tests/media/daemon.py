@@ -22,6 +22,7 @@ class Daemon:
     :ivar commands: what it was told, repetitions too.
     :ivar calls: the call-ids that it has.
     :ivar packets: how many packets it says came from each phone.
+    :ivar lost: how many of them each phone has reported to be missing, and with which jitter, in ms.
     """
 
     def __init__(self, clock: Clock, address: Address, answer: Callable[[bytes, Address], None]) -> None:
@@ -30,6 +31,7 @@ class Daemon:
         self.commands: list[dict[str, Any]] = []
         self.calls: set[str] = set()
         self.packets = 0
+        self.lost = 0, 0
         self._clock = clock
         self._address = address
         self._answer = answer
@@ -68,7 +70,13 @@ class Daemon:
             self.calls.remove(call)
         if name == "query":
             tags = {tag: {"medias": [self._media(place)]} for tag, place in self._phones.get(call, {}).items()}
-            return {"result": "ok", "tags": tags}
+            lost, jitter = self.lost
+            report = {"cumulative loss": lost, "average MOS": {"MOS": 43, "jitter": jitter, "packet loss": 1}}
+            return {
+                "result": "ok",
+                "tags": tags,
+                "SSRC": {str(place[1]): report for place in self._phones[call].values()},
+            }
         if name == "delete":
             return {"result": "ok"}
         description = sdp.parse(command["sdp"].encode())
@@ -85,7 +93,8 @@ class Daemon:
         """A stream, in as much of the form of rtpengine 10.5 as is read of it."""
         where = {"family": "IPv4", "address": place[0], "port": place[1]}
         counts = {"packets": self.packets, "bytes": 172 * self.packets, "errors": 0}
-        return {"type": "audio", "streams": [{"endpoint": where, "advertised endpoint": where, "stats": counts}]}
+        stream = {"endpoint": where, "advertised endpoint": where, "SSRC": place[1], "stats": counts}
+        return {"type": "audio", "codec": "PCMU/8000", "streams": [stream]}
 
 
 class Daemons:

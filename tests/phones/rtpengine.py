@@ -11,7 +11,7 @@ import json
 import socket
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tests.eventually import eventually
 from tests.phones.process import Process, free_port
@@ -43,7 +43,7 @@ class Rtpengine:
             self.process.stop()
             raise
 
-    def ask(self, command: str) -> dict[str, object]:
+    def ask(self, command: str, **more: str) -> dict[str, Any]:
         """Gives it a command; {} while it does not answer."""
         assert self.process.status is None, self.process.tail()
         host, _, port = self.address.rpartition(":")
@@ -51,8 +51,8 @@ class Rtpengine:
             one.settimeout(0.2)
             one.connect((host, int(port)))
             try:
-                one.send(b"%d " % time.monotonic_ns() + json.dumps({"command": command}).encode())
-                answer: dict[str, object] = json.loads(one.recv(65536).partition(b" ")[2])
+                one.send(b"%d " % time.monotonic_ns() + json.dumps({"command": command, **more}).encode())
+                answer: dict[str, Any] = json.loads(one.recv(65536).partition(b" ")[2])
             except OSError:
                 return {}
         return answer
@@ -62,6 +62,21 @@ class Rtpengine:
         """How many calls it has."""
         listed = self.ask("list").get("calls")
         return len(listed) if isinstance(listed, list) else -1
+
+    @property
+    def streams(self) -> list[tuple[int, tuple[str, int]]]:
+        """Of each phone in its only call: the source (SSRC) of its sound, and where that phone sends its reports."""
+        pairs = [tag["medias"][0]["streams"] for tag in self._query()["tags"].values()]
+        return [(sound["SSRC"], (reports["local address"], reports["local port"])) for sound, reports in pairs]
+
+    @property
+    def lost(self) -> list[int]:
+        """The packets that are reported to be lost of each source in its only call."""
+        return [source["cumulative loss"] for source in self._query()["SSRC"].values()]
+
+    def _query(self) -> dict[str, Any]:
+        (call,) = self.ask("list")["calls"]
+        return self.ask("query", **{"call-id": call})
 
     def kill(self) -> None:
         """Ends it at once."""
