@@ -160,9 +160,10 @@ class Voicemail:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """`[records]`: whether records of calls are kept."""
+    """`[records]`: whether records of calls are kept, and for how many days; 0 for ever."""
 
     enabled: bool = True
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +335,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
             "sender": options.text,
         },
     ),
-    "records": (Records, _SWITCH),
+    "records": (Records, {**_SWITCH, "days": options.whole(0, 36500)}),
     "trace": (Trace, {**_SWITCH, "calls": options.whole(1, 10**6), "bytes": options.whole(2**16, 2**32)}),
     "control": (Control, {"socket": options.file}),
     "log": (

@@ -65,6 +65,7 @@ from pbx.store.holidays import read_holidays
 from pbx.store.message_files import MessageFiles
 from pbx.store.messages import MessageTable
 from pbx.store.records import RecordTable
+from pbx.store.retention import Retention
 from pbx.store.settings import SettingsTable
 from pbx.store.store import Store, StoreThread
 from pbx.store.switch_table import SwitchTable
@@ -221,6 +222,8 @@ class PBX(Service):
         self._switch_table = SwitchTable(database, self.reactor, self._thread, switches.kept)
         switches.keep = self._switch_table.keep_switch
         self._records = RecordTable(database, self.reactor, self._thread)
+        self._retention = Retention(database, self.reactor, self._thread, self.config.records.days)
+        self._retention.start()
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
         self.exchange = self._wired()
@@ -461,6 +464,7 @@ class PBX(Service):
             self._thread.stop()
 
     async def _stored(self) -> None:
+        self._retention.stop()
         await self._ban_table.close()
         await self._text_table.close()
         await self._settings_table.close()

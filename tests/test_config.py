@@ -56,6 +56,9 @@ smtp = "mail.example.com:587"
 smtp_tls = true
 sender = "pbx@example.com"
 
+[records]
+days = 90
+
 [control]
 socket = "run/pbx.sock"
 
@@ -96,6 +99,7 @@ def test_empty_file_gives_the_documented_defaults() -> None:
     assert (voicemail.folder, voicemail.number) == (Path("/srv/office/voicemail"), "*97")
     assert (voicemail.max_messages, voicemail.max_seconds, voicemail.silence) == (100, 180, 5)
     assert (voicemail.smtp, voicemail.smtp_tls, voicemail.sender) == (None, False, "")
+    assert (config.records.enabled, config.records.days) == (True, 0)
     assert config.control.socket == Path("/srv/office/pbx.sock")
     assert (config.log.format, config.log.level) == ("text", "info")
 
@@ -116,6 +120,7 @@ def test_every_option_is_read() -> None:
     assert (config.dialplan.reload_on_change, config.dialplan.tests) == (True, Path("/srv/office/test_office.py"))
     assert (config.voicemail.folder, config.voicemail.max_messages) == (Path("/srv/office/var/messages"), 20)
     assert (config.voicemail.smtp, config.voicemail.smtp_tls) == (("mail.example.com", 587), True)
+    assert (config.records.enabled, config.records.days) == (True, 90)
     assert config.control.socket == Path("/srv/office/run/pbx.sock")
     assert (config.log.format, config.log.level) == ("json", "debug")
 
@@ -191,6 +196,10 @@ def test_listener_reads_as_it_is_written() -> None:
         ("[security]\nfailures = 2", 2, ["failures is 2", "from 3 to 1000"]),
         ('[security]\nallow = ["192.0.2.1/24"]', 2, ["192.0.2.1/24", "not a network"]),
         ("[security]\ncalls_per_hour = -1", 2, ["calls_per_hour is -1", "from 0"]),
+        ("[records]\ndays = -1", 2, ["days is -1", "from 0 to 36500"]),
+        ("[records]\ndays = 36501", 2, ["days is 36501", "from 0 to 36500"]),
+        ("[records]\ndays = 0.5", 2, ["0.5", "whole"]),
+        ("[records]\nday = 90", 2, ["day", "did you mean days?"]),
         ("[registrar]\nmin_expires = 1.5", 2, ["1.5", "whole"]),
         ("[security]\nlongest_ban = 59", 2, ["ban and longest_ban are 60 and 59", "rising order"]),
         ("[security]\nfailures = 5\nban = 86400\nlongest_ban = 3600", 3, ["86400 and 3600", "rising order"]),

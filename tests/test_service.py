@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ from pbx.ending import HANG_UP, Ending
 from pbx.media import native
 from pbx.service import Options, makeService
 from pbx.store import migration
+from pbx.store.database import open_database
+from pbx.store.records import write_records
 from tests.eventually import eventually
 from tests.phones.process import Process
+from tests.store.test_records import ONE
 
 PROGRAMS = Path(sys.executable).parent
 DIALPLAN = """\
@@ -303,6 +307,17 @@ def test_registrations_are_restored_and_go_with_an_extension_removed_by_sql(site
         eventually(lambda: [row["number"] for row in site.pbx("registrations")] == ["1002"], within=2)
         assert site.pbx("registrations", "1001") == []
         assert len(site.pbx("registrations", "1002")) == 1
+
+
+def test_records_that_are_too_old_are_deleted_and_others_are_not(site: Site) -> None:
+    site.upgraded()
+    site.config.write_text(f"{CONFIG}\n[records]\ndays = 30\n")
+    database = open_database(f"sqlite:///{site.folder}/pbx.db")
+    for call, began_at in (("old", time.time() - 31 * 86400), ("young", time.time() - 29 * 86400)):
+        write_records(database, [replace(ONE, id=call, began_at=began_at, attempts=[])])
+    database.dispose()
+    with site.running():
+        eventually(lambda: [row["id"] for row in site.pbx("records")] == ["young"], within=10)
 
 
 def test_stop_does_not_wait_for_a_database_that_is_locked(site: Site) -> None:
