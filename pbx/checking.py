@@ -8,8 +8,9 @@ import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,27 +23,51 @@ from pbx.store import opening
 from pbx.store.database import explained, file_of, open_database, reading
 from pbx.store.schema import aliases, extensions
 
+Known = Callable[[str], bool]
+
 _MYPY_LINE = re.compile(r"(?P<path>.*?):(?P<line>\d+): error: (?P<what>.*?)(?:  \[(?P<code>[\w-]+)\])?")
 
 
-def check(config: Config, file: Path) -> Iterator[Fault]:
+class Finding(NamedTuple):
+    """Something that is wrong.
+
+    :ivar fatal: whether it keeps the dialplan from being loaded.
+    """
+
+    fault: Fault
+    fatal: bool = False
+
+
+def check(config: Config, file: Path, names: bool = True) -> Iterator[Finding]:
     """Yield what is wrong with a dialplan.
 
     :param file: it, or another than that of the configuration.
+    :param names: whether extensions, trunks and mailboxes are looked up in the database, and where calls are forwarded.
     :raises Fault: the database cannot be read.
     """
     url = config.database.url
-    names, boxes = opening.names(url), opening.mailbox_names(url)
     library = Library(config.media.prompts, config.dialplan.country, config.media.recordings)
+    extension: Known = _any
+    mailbox: Known = _any
+    trunk: Known = _any
+    if names:
+        found = opening.names(url)
+        extension, trunk = found.extensions.__contains__, found.trunks.__contains__
+        mailbox = opening.mailbox_names(url).__contains__
     try:
-        known, has_trunk = names.extensions.__contains__, names.trunks.__contains__
-        plan = loading.load(file, known, library, boxes.__contains__, has_trunk, config.dialplan.numbering)
+        plan = loading.load(file, extension, library, mailbox, trunk, config.dialplan.numbering)
     except Fault as fault:
-        yield fault
+        yield Finding(fault, fatal=True)
     else:
-        yield from loading.doubtful(str(file), plan)
-    yield from _types(file)
-    yield from circles(_forwards(url))
+        yield from map(Finding, loading.doubtful(str(file), plan))
+    yield from map(Finding, _types(file))
+    if names:
+        yield from map(Finding, circles(_forwards(url)))
+
+
+def _any(name: str) -> bool:
+    """There is whatever is named."""
+    return True
 
 
 def _forwards(url: str) -> dict[str, dict[str, str]]:

@@ -121,12 +121,13 @@ class Media:
 class Dialplan:
     """`[dialplan]`: the Python file whose global `plan` decides what a call does; how numbers are dialled here.
 
-    `tests` is what a plan has to pass before it takes the place of another. `country` is a calling code; `emergency`
-    are the numbers for which no limit counts.
+    `check` is what becomes of a plan in which `pbx check` finds something; `tests` is what one has to pass before it
+    takes the place of another. `country` is a calling code; `emergency` are the numbers for which no limit counts.
     """
 
     file: Path = Path("dialplan.py")
     reload_on_change: bool = False
+    check: str = "warn"
     tests: Path | None = None
     country: str = ""
     national_prefix: str = "0"
@@ -316,6 +317,7 @@ _SECTIONS: dict[str, tuple[Callable[..., object], dict[str, _Reader]]] = {
         {
             "file": options.file,
             "reload_on_change": options.boolean,
+            "check": options.one_of("warn", "refuse", "off"),
             "tests": options.optional_file,
             "country": options.calling_code,
             **dict.fromkeys(("national_prefix", "international_prefix"), options.dialled_prefix),

@@ -1,15 +1,19 @@
 """Reloading: all that is new is checked first, then it takes the place of the old at once; or one sentence says what is
 wrong with it, and all stays as it was. A call ends with the plan that it began with.
+
+The plan of the start is tried, too, while it takes calls already: there is no other one that could.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,8 +27,8 @@ from pbx.dialplan.ways import FORWARDS, circles
 from pbx.faults import Fault
 from pbx.log import Output
 from pbx.media.library import Library
-from pbx.plan_tests import PlanTests
 from pbx.sip.timers import Clock, Timer
+from pbx.trials import Trials
 from pbx.wiring import Exchange
 
 LOOK = 1.0  # seconds between two looks at the files
@@ -38,6 +42,7 @@ class Reloading:
 
     :param config: as it was read at the start.
     :param plan: the dialplan of the start.
+    :param trials: what a dialplan has to pass.
     :ivar plan: the one that takes new calls.
     """
 
@@ -52,7 +57,7 @@ class Reloading:
         certificates: Certificates,
         output: Output,
         clock: Clock,
-        tests: PlanTests,
+        trials: Trials,
     ) -> None:
         self.plan = plan
         # twistd may go to another folder before the first SIGHUP.
@@ -63,7 +68,8 @@ class Reloading:
         self._certificates = certificates
         self._output = output
         self._clock = clock
-        self._tests = tests
+        self._trials = trials
+        self._first: Deferred[None] | None = None  # the trials of the plan of the start
         self._busy = False
         self._timer: Timer | None = None
         self._stamps = _stamps(config)
@@ -74,14 +80,17 @@ class Reloading:
         """How many former dialplans are alive, since calls go on that began with them."""
         return rows.old_plans(self._exchange, self.plan)
 
-    def watch(self) -> None:
-        """Look at the files of the dialplan from now on, if that is wanted."""
+    def start(self) -> None:
+        """Try the plan of the start; look at the files of the dialplan from now on, if that is wanted."""
         self._look_later()
         self._warn_of_circles()
+        self._first = Deferred.fromCoroutine(self._tried())
+        self._told(self._first, "the dialplan is in doubt")
 
     def stop(self) -> None:
         """Look no more."""
-        self._tests.stop()
+        self._leave_first()
+        self._trials.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -93,12 +102,13 @@ class Reloading:
     async def reload_or_refuse(self) -> list[rows.Row]:
         """The same, for `pbx reload`.
 
-        :returns: a row: how many former plans are alive, and what of the configuration needs a restart.
+        :returns: a row: how many former plans are alive, what of the configuration needs a restart, and what
+            `pbx check` finds in the plan all the same.
         :raises Fault: something is wrong, and nothing is reloaded.
         """
         new = config.load(self._file)
         contexts = certificates.read(new)
-        plan = await self._checked(new)
+        plan, findings = await self._checked(new)
         self._library.country = new.dialplan.country
         self._exchange.trunks.numbering = new.dialplan.numbering
         self._certificates.use(new, contexts)
@@ -108,33 +118,68 @@ class Reloading:
         self._use(plan)
         waiting = [part for part in PARTS if getattr(new, part) != getattr(self._started_with, part)]
         self.log.info("reloaded{waiting}", waiting=f"; a restart is needed for {', '.join(waiting)}" if waiting else "")
-        return [{"old_plans": self.old_plans, "needs_restart": waiting}]
+        return [{"old_plans": self.old_plans, "needs_restart": waiting, "findings": list(map(str, findings))}]
 
-    async def _checked(self, config: Config) -> Plan[Any]:
-        """Load the dialplan, and run its tests where there are some.
+    async def _tried(self) -> None:
+        """Look what the trials say of the plan of the start, unless a reload comes meanwhile.
 
+        :raises Fault: it does not pass them.
+        """
+        options = self._config.dialplan
+        with suppress(CancelledError):
+            self._warn_of(await self._findings(self._config))
+            if options.tests is not None:
+                await self._trials.run_tests(options.tests)
+
+    def _leave_first(self) -> None:
+        """The plan of the start is of interest no more."""
+        if self._first is not None:
+            self._first.cancel()
+            self._first = None
+
+    async def _findings(self, config: Config) -> list[Fault]:
+        """What `pbx check` finds in the dialplan.
+
+        :raises Fault: it cannot be checked, since it never returns for example.
+        """
+        options = config.dialplan
+        return [] if options.check == "off" else await self._trials.check(self._file, options.file)
+
+    async def _checked(self, config: Config) -> tuple[Plan[Any], list[Fault]]:
+        """Check the dialplan, load it, and run its tests where there are some.
+
+        :returns: the plan, and what `pbx check` finds in it.
         :raises Fault: it is not to be used; nothing of it is left.
         """
         if self._busy:
             raise Fault("", 0, "the dialplan is being reloaded already", "try again in a while")
+        self._leave_first()
         self._busy = True
         options, exchange = config.dialplan, self._exchange
         self._stamps = stamps = _stamps(config)
-        modules = Modules(str(options.file))
+        modules: Modules | None = None
         try:
+            findings = await self._findings(config)  # first: there it does no harm if it never returns
+            modules = Modules(str(options.file))
             self._library.forget()
             told = (self._is_known, self._library, exchange.voicemail.has, exchange.trunks.links.__contains__)
             plan = loading.load(options.file, *told, options.numbering)
+            if findings and options.check == "refuse":
+                first, more = findings[0], len(findings) - 1
+                others = f"; `pbx check` shows {more} more" if more else ""
+                raise Fault(first.path, first.line, first.what, f"{first.remedy}{others}")
             if options.tests is not None:
-                await self._tests.run(options.tests)
-                if _stamps(config) != stamps:
-                    raise Fault(str(options.file), 0, "it was changed while its tests ran", "reload it again")
+                await self._trials.run_tests(options.tests)
+            if _stamps(config) != stamps:
+                raise Fault(str(options.file), 0, "it was changed while it was tried", "reload it again")
         except BaseException:
-            modules.put_back()
+            if modules is not None:
+                modules.put_back()
             raise
         finally:
             self._busy = False
-        return plan
+        self._warn_of(findings)
+        return plan, findings
 
     def _use(self, plan: Plan[Any]) -> None:
         plan.surroundings = self.plan.surroundings
@@ -154,7 +199,10 @@ class Reloading:
             one.number: {column: directory.number_of(to) for column in FORWARDS if (to := getattr(one, column))}
             for one in directory
         }
-        for fault in circles(forwards):
+        self._warn_of(list(circles(forwards)))
+
+    def _warn_of(self, findings: Sequence[Fault]) -> None:
+        for fault in findings:
             self.log.warn("{fault}", fault=str(fault))
 
     def _look_later(self) -> None:
@@ -175,7 +223,8 @@ class Reloading:
             self._told(Deferred.fromCoroutine(self._changed()), "the dialplan stays as it was")
 
     async def _changed(self) -> None:
-        self._use(await self._checked(self._config))
+        plan, _ = await self._checked(self._config)
+        self._use(plan)
         self.log.info("the dialplan was read anew")
 
     def _told(self, done: Deferred[Any], words: str) -> None:

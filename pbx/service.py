@@ -47,7 +47,6 @@ from pbx.memory import spare_the_collector, use_huge_pages
 from pbx.ongoing import Ongoing
 from pbx.options import Listener
 from pbx.outside import Outside
-from pbx.plan_tests import PlanTests
 from pbx.privileges import acting_as
 from pbx.reactor import install
 from pbx.recorded import Recorded
@@ -73,6 +72,7 @@ from pbx.store.switches import read_switches
 from pbx.store.texts import TextTable
 from pbx.store.vault import Vault
 from pbx.traced import Traced
+from pbx.trials import Trials
 from pbx.watchdog import Watchdog
 from pbx.wiring import Exchange
 
@@ -244,9 +244,9 @@ class PBX(Service):
             self._certificates,
             self._output,
             self._clock,
-            PlanTests(self._clock, self.reactor.spawnProcess),
+            Trials(self.reactor, self.reactor.spawnProcess),
         )
-        self.reloading.watch()
+        self.reloading.start()
         self.store.watch(lambda: Deferred.fromCoroutine(self._accounts_changed()))
         commands: dict[str, Callable[..., object]] = {
             "status": self.status,

@@ -129,7 +129,7 @@ TABLE = {
     "pbx.recorded": SHELL,
     "pbx.rooms": SHELL,
     "pbx.rows": SHELL,
-    "pbx.plan_tests": SHELL,
+    "pbx.trials": SHELL,
     "pbx.memory": SHELL,
     "pbx.privileges": SHELL,
     "pbx.service": SHELL,

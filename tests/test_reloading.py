@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +25,9 @@ from pbx.exchange.extension import Extension
 from pbx.faults import Fault
 from pbx.log import Output
 from pbx.media.library import Library
-from pbx.plan_tests import LIMIT, PlanTests
 from pbx.reloading import LOOK, Reloading
 from pbx.testing.exchange import SimulatedExchange
+from pbx.trials import LIMIT, Trials
 
 PLAN = """\
 from pbx.dialplan import Call, Plan, ext
@@ -43,21 +44,23 @@ async def route(call: Call) -> None:
 
 
 class Office:
-    """An exchange whose plan is in a folder, and that reloads it; pytest's part is played by the test."""
+    """An exchange whose plan is in a folder, and that reloads it; the parts of `pbx check` and of pytest are played by
+    the test.
+    """
 
-    def __init__(self, folder: Path, options: str = "") -> None:
+    def __init__(self, folder: Path, options: str = "", check: str = "off") -> None:
         self.file = folder / "dialplan.py"
         self.beside = folder / "hours_of_the_office.py"
         self.file.write_text(PLAN)
         self.beside.write_text("STATUS = 486\n")
-        (folder / "pbx.toml").write_text(f"[dialplan]\nemergency = []\n{options}\n")
+        (folder / "pbx.toml").write_text(f"[dialplan]\nemergency = []\ncheck = '{check}'\n{options}\n")
         self.config = config.load(folder / "pbx.toml")
         plan = loading.load(self.file, lambda number: True)
         self.sim = SimulatedExchange(plan, {"1001": "a", "1002": "b"})
         self.alice = self.sim.phone("1001", password="a")
         self.bob = self.sim.phone("1002", password="b")
         self.runs: list[Any] = []
-        self.tests = PlanTests(self.sim.clock, self._spawn)
+        self.trials = Trials(self.sim.clock, self._spawn)
         self.reloading = Reloading(
             self.config,
             plan,
@@ -66,7 +69,7 @@ class Office:
             Certificates(self.config, None),
             Output(io.StringIO(), "text", "info"),
             self.sim.clock,
-            self.tests,
+            self.trials,
         )
 
     def _spawn(self, run: Any, program: str, argv: list[str], environment: dict[str, str], folder: str) -> None:
@@ -103,9 +106,11 @@ class _Transport:
 
     def __init__(self, run: Any) -> None:
         self._run = run
+        self.signals: list[str] = []
 
     def signalProcess(self, name: str) -> None:
         """It dies at once."""
+        self.signals.append(name)
         self._run.processEnded(Failure(ProcessTerminated(None, 9)))  # type: ignore[no-untyped-call]
 
 
@@ -117,7 +122,7 @@ def office(tmp_path: Path) -> Office:
 def test_a_module_beside_the_plan_is_read_anew_with_it(office: Office) -> None:
     assert office.status() == 486
     office.beside.write_text("STATUS = 488\n")  # as long as before, and within the same second
-    assert office.reload() == [[{"old_plans": 0, "needs_restart": []}]]
+    assert office.reload() == [[{"old_plans": 0, "needs_restart": [], "findings": []}]]
     assert office.status() == 488
 
 
@@ -172,7 +177,7 @@ def logged(action: Callable[[], object]) -> str:
 
 def test_a_change_is_noticed_once_it_has_come_to_rest(tmp_path: Path, logged_errors: Any) -> None:
     office = Office(tmp_path, "reload_on_change = true")
-    office.reloading.watch()
+    office.reloading.start()
     office.sim.advance(3 * LOOK)
     office.beside.write_text("STATUS = ")
     office.sim.advance(LOOK)
@@ -195,7 +200,7 @@ def test_a_change_is_noticed_once_it_has_come_to_rest(tmp_path: Path, logged_err
 
 
 def test_without_the_option_a_change_waits_for_a_reload(office: Office) -> None:
-    office.reloading.watch()
+    office.reloading.start()
     office.beside.write_text("STATUS = 480\n")
     office.sim.advance(10 * LOOK)
     assert office.status() == 486
@@ -259,8 +264,87 @@ def test_what_was_not_tested_does_not_take_over(tmp_path: Path) -> None:
     told = office.reload()
     office.beside.write_text("STATUS = 481\n")
     office.ends(0)
-    assert "it was changed while its tests ran; reload it again" in str(told[0])
+    assert "it was changed while it was tried; reload it again" in str(told[0])
     assert office.status() == 486
+
+
+FOUND = json.dumps(
+    [
+        {"path": "dialplan.py", "line": line, "what": what, "remedy": remedy, "fatal": False}
+        for line, what, remedy in (
+            (9, "time.sleep() holds up all calls", "use call.sleep"),
+            (10, "no such attribute", "mypy: attr-defined"),
+        )
+    ]
+).encode()
+
+
+def test_what_the_check_finds_is_told_and_keeps_no_plan_out(tmp_path: Path) -> None:
+    office = Office(tmp_path, check="warn")
+    office.beside.write_text("STATUS = 488\n")
+    told = office.reload()
+    assert told == [] and office.status() == 486
+    assert office.runs[0].argv[-4:] == ["check", "--json", "--no-names", str(office.file)]
+    said = logged(lambda: office.ends(1, FOUND))
+    assert "dialplan.py:9: time.sleep() holds up all calls; use call.sleep" in said
+    assert told[0][0]["findings"][1] == "dialplan.py:10: no such attribute; mypy: attr-defined"
+    assert office.status() == 488
+
+
+def test_a_plan_in_which_the_check_finds_something_is_refused_where_that_is_wanted(tmp_path: Path) -> None:
+    office = Office(tmp_path, check="refuse")
+    office.beside.write_text("STATUS = 488\n")
+    told = office.reload()
+    office.ends(1, FOUND)
+    remedy = "use call.sleep; `pbx check` shows 1 more"
+    assert str(told[0]) == f"dialplan.py:9: time.sleep() holds up all calls; {remedy}"
+    assert office.status() == 486
+    told = office.reload()
+    office.ends(0, b"[]\n")
+    assert told[0][0]["findings"] == []
+    assert office.status() == 488
+
+
+def test_a_plan_whose_check_never_ends_or_ends_wrongly_is_refused(tmp_path: Path) -> None:
+    office = Office(tmp_path, check="warn")
+    told = office.reload()
+    office.sim.advance(LIMIT)
+    assert "the check of the dialplan takes longer than 60 s; `pbx check" in str(told[0])
+    told = office.reload()
+    office.ends(1, FOUND.replace(b"false", b"true"))
+    assert str(told[0]).startswith("dialplan.py:9: ")
+    told = office.reload()
+    office.ends(3)
+    assert "the dialplan cannot be checked: it ends with 3" in str(told[0])
+    told = office.reload()
+    office.ends(1, b"Segmentation fault\n")
+    assert "the dialplan cannot be checked: Segmentation fault" in str(told[0])
+    assert office.status() == 486
+
+
+def test_the_plan_of_the_start_is_tried_while_it_takes_calls(tmp_path: Path, logged_errors: Any) -> None:
+    office = Office(tmp_path, 'tests = "test_plan.py"', check="refuse")
+    office.reloading.start()
+    assert office.status() == 486
+    assert "dialplan.py:9: time.sleep() holds up all calls" in logged(lambda: office.ends(1, FOUND))
+    assert office.status() == 486
+    office.ends(1, b"FAILED test_plan.py::test_hours - assert 1 == 2\n")
+    [event] = logged_errors()
+    assert str(formatEvent(event)).startswith("the dialplan is in doubt: ")
+    assert "the dialplan's tests fail: test_plan.py::test_hours" in str(formatEvent(event))
+    assert office.status() == 486
+
+
+def test_a_reload_does_not_wait_for_the_trials_of_the_start(tmp_path: Path) -> None:
+    office = Office(tmp_path, check="warn")
+    office.reloading.start()
+    [first] = office.runs
+    told = office.reload()
+    assert "KILL" in first.transport.signals
+    office.ends(0, b"[]\n")
+    assert told[0][0]["findings"] == []
+    office.reloading.stop()
+    office.sim.assert_idle()
 
 
 def test_sighup_says_in_the_log_what_is_wrong(office: Office, logged_errors: Any) -> None:
@@ -270,20 +354,18 @@ def test_sighup_says_in_the_log_what_is_wrong(office: Office, logged_errors: Any
     assert str(formatEvent(event)).startswith(f"nothing reloaded: {office.file}:1: ")
 
 
-def test_circles_of_forwarding_and_missing_emergency_routes_are_told_at_a_reload(tmp_path: Path) -> None:
+def test_circles_of_forwarding_are_told_at_a_reload(tmp_path: Path) -> None:
     office = Office(tmp_path)
     one = Extension("1001", "", "", "", forward_always="1002")
     other = Extension("1002", "", "", "", forward_always="1001")
     office.sim.exchange.replace_accounts(Accounts([one, other]))
-    (tmp_path / "pbx.toml").write_text('[dialplan]\nemergency = ["112"]\n')
     said = logged(office.reloading.reload)
-    assert "nobody can dial the emergency number 112" in said
     assert "calls are forwarded in a circle: 1001 -> 1002 -> 1001" in said
 
 
 def test_the_watch_begins_and_ends_with_its_option(office: Office) -> None:
     options = (office.file.parent / "pbx.toml").read_text()
-    office.reloading.watch()
+    office.reloading.start()
     (office.file.parent / "pbx.toml").write_text(options + "reload_on_change = true\n")
     office.reload()
     office.beside.write_text("STATUS = 480\n")

@@ -341,15 +341,16 @@ def test_json_log_has_one_object_a_line_and_says_ready_at_every_level(site: Site
 
 
 def test_sighup_takes_level_and_dialplan_anew_and_keeps_both_when_they_are_wrong(site: Site) -> None:
+    unchecked = '[dialplan]\ncheck = "off"\n'  # which takes seconds
     with site.running() as server:
-        site.config.write_text(CONFIG + "drain = 3\n")
+        site.config.write_text(f"{CONFIG}drain = 3\n{unchecked}")
         server.send(signal.SIGHUP)
         eventually(lambda: "reloaded; a restart is needed for sip" in server.output(), within=5)
         site.dialplan.write_text("plan = None\n")
         server.send(signal.SIGHUP)
         eventually(lambda: "nothing reloaded: " in server.output(), within=5)
         site.dialplan.write_text(DIALPLAN)
-        site.config.write_text(CONFIG + '[log]\nlevel = "error"\n')
+        site.config.write_text(f'{CONFIG}{unchecked}[log]\nlevel = "error"\n')
         server.send(signal.SIGHUP)
         # The level is in force when the sentence about it would be written.
         eventually(lambda: site.pbx("status") and not server.output().endswith("reloaded\n"), within=5)

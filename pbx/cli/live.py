@@ -19,7 +19,7 @@ SELDOM = frozenset(("instance", "reg_id", "path"))
 """Columns that most phones leave empty: not in the table where all do."""
 
 REGISTER = ("number", "at", "status", "why", "transport", "address", "user_agent")
-TESTING = 90.0  # seconds that a reload may take, with the tests of the dialplan
+TESTING = 150.0  # seconds that a reload may take, with the check of the dialplan and its tests
 EVERY = 1.0  # seconds between two looks of `--watch`
 
 
@@ -55,12 +55,15 @@ def reload(settings: Settings, as_json: bool) -> None:
     The running server reads the dialplan, the certificates and the log level.
 
     If anything is wrong with them, or the dialplan's own tests fail ([dialplan] tests), it says so, and all goes on as
-    before. Calls end with the plan that they began with.
+    before. What `pbx check` finds and does not keep it from being used ([dialplan] check) is told, too. Calls end with
+    the plan that they began with.
     """
     for row in rows(settings, "reload", patience=TESTING):
         waiting = ", ".join(row["needs_restart"])
         needed = f"; a restart is needed for {waiting}" if waiting else ""
         output.say(f"reloaded; former plans that calls go on with: {row['old_plans']}{needed}", row, as_json)
+        for finding in () if as_json else row["findings"]:
+            click.echo(finding, err=True)
 
 
 @click.command()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
+import stat
 import sys
 import traceback
 import warnings
@@ -13,6 +16,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from pbx.dialplan.limiting import TooLong, limited
 from pbx.dialplan.mistakes import Reading
 from pbx.dialplan.modules import MODULE, Modules, imported
 from pbx.dialplan.plan import Plan
@@ -25,6 +29,8 @@ from pbx.media.library import Library, NoSound
 _KINDS = {"ext": "extension", "group": "extension", "mailbox": "mailbox", "trunk": "trunk"}
 
 NUMBERING = Numbering(emergency=())
+LARGEST = 2**20  # bytes of a file: what is larger is no plan, and would take long to read
+LONGEST = 10.0  # seconds until it has been executed: no call goes on meanwhile
 
 log = Logger()
 
@@ -52,8 +58,6 @@ def load(
         plan = _load(str(path), named, library or Library(), numbering)
     for doubt in doubts:
         log.warn("{file}:{line}: {words}", file=doubt.filename, line=doubt.lineno, words=str(doubt.message))
-    for fault in doubtful(str(path), plan):
-        log.warn("{fault}", fault=str(fault))
     return plan
 
 
@@ -109,10 +113,24 @@ def _check_names(file: str, tree: ast.Module, known: Mapping[str, Callable[[str]
 
 def _read(file: str) -> bytes:
     try:
-        return Path(file).read_bytes()
+        with open(file, "rb", opener=_opened) as source:
+            text = source.read(LARGEST + 1)
     except OSError as error:
         remedy = "check the name and the rights, or `file` under [dialplan] in the configuration"
         raise Fault(file, 0, f"the dialplan cannot be read: {error.strerror}", remedy) from None
+    if len(text) > LARGEST:
+        remedy = "keep what is much in the database, or in files of another kind"
+        raise Fault(file, 0, f"the dialplan is larger than {LARGEST >> 20} MiB", remedy)
+    return text
+
+
+def _opened(file: str, flags: int) -> int:
+    """Open a file, and nothing that would wait for others, as a pipe does."""
+    descriptor = os.open(file, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file", file)
+    return descriptor
 
 
 def _compiled(file: str, source: bytes) -> tuple[ast.Module, CodeType]:
@@ -130,9 +148,13 @@ def _execute(file: str, code: CodeType, module: ModuleType) -> None:
     # Of a module that changes twice within a second Python would take what it has compiled for the first change.
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        exec(code, module.__dict__)
+        with limited(LONGEST):
+            exec(code, module.__dict__)
     except Fault:
         raise
+    except TooLong as error:
+        what = f"the dialplan is still being read after {LONGEST:g} s"
+        raise Fault(file, _line_in(file, error.__traceback__), what, "let nothing outside of a function wait") from None
     except BaseException as error:
         # Also SystemExit and KeyboardInterrupt: a dialplan does not end the exchange.
         raise Fault(file, _line_in(file, error.__traceback__), _words(error), "correct the line") from None

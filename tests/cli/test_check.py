@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from tests.cli.command import Pbx
+from tests.cli.command import Done, Pbx
 
 GOOD = """\
 from pbx.dialplan import Call, Plan, ext
@@ -43,3 +44,13 @@ def test_types_are_checked_where_mypy_is(pbx: Pbx, folder: Path) -> None:
     done = pbx("check")
     assert done.status == 1
     assert 'Name "prompt" is not defined; mypy: name-defined' in done.out
+
+
+def test_names_may_be_left_alone_and_what_the_dialplan_prints_is_no_finding(pbx: Pbx, folder: Path) -> None:
+    (folder / "dialplan.py").write_text(f"print('hello')\n{GOOD}")
+    assert pbx("check", "--no-names") == Done(0, "", "hello\n")
+    (folder / "dialplan.py").write_text(GOOD.replace("Plan()", "Plam()"))
+    done = pbx("check", "--no-names", "--json")
+    first, *by_mypy = json.loads(done.out)
+    assert (first["line"], first["fatal"]) == (3, True)
+    assert by_mypy and not any(row["fatal"] for row in by_mypy)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
+from pbx.dialplan import loading
 from pbx.dialplan.loading import load
 from pbx.dialplan.modules import MODULE, is_beside
 from pbx.dialplan.plan import Plan
@@ -146,6 +149,45 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
         with pytest.raises(Fault) as fault:
             load(path, lambda number: True)
         assert str(fault.value).startswith(f"{path}: the dialplan cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("while True:\n    pass\n", 3),
+        ("import time\ntime.sleep(100)\n", 4),
+        ("import threading\nthreading.Event().wait()\n", 4),
+        ("while True:\n    try:\n        pass\n    except BaseException:\n        pass\n", 3),
+        ("open('{pipe}').read()\n", 3),
+    ],
+)
+def test_a_file_that_never_returns_is_a_fault_with_its_line(
+    file: Path, monkeypatch: pytest.MonkeyPatch, source: str, line: int
+) -> None:
+    pipe = file.with_name("pipe")
+    os.mkfifo(pipe)
+    monkeypatch.setattr(loading, "LONGEST", 0.125)
+    file.write_text(f"from pbx.dialplan import Plan\nplan = Plan()\n{source.replace('{pipe}', str(pipe))}")
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(Fault) as refused:
+        load(file, lambda number: True)
+    assert refused.value.what == "the dialplan is still being read after 0.125 s"
+    assert refused.value.line >= line
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 1  # the one that limits this test goes on
+
+
+def test_what_is_no_file_or_far_too_large_is_a_fault(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "huge.py").write_bytes(b"# " + b"x" * 10**7)
+    for name, what in (
+        (tmp_path / "pipe", "cannot be read: it is no file"),
+        (Path("/dev/zero"), "cannot be read: it is no file"),
+        (tmp_path, "cannot be read: "),
+        (tmp_path / "huge.py", "is larger than 1 MiB"),
+    ):
+        with pytest.raises(Fault, match=what):
+            load(name, lambda number: True)
 
 
 def test_a_mistake_in_a_module_that_the_file_imports_is_told_at_the_import(

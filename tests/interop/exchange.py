@@ -49,6 +49,7 @@ engine = "{engine}"
 [dialplan]
 file = "dialplan.py"
 {dialplan_options}
+{check}
 
 [control]
 socket = "pbx.sock"
@@ -110,6 +111,8 @@ class Site:
         self.folder = folder
         self.config = folder / "pbx.toml"
         listen = [f"udp:{address}", *streams]
+        # The check takes seconds of a processor at each start: only those who look for it have it.
+        check = "" if "check =" in dialplan_options else "check = 'off'"
         text = _CONFIG.format(
             realm=REALM,
             listen=json.dumps(listen),
@@ -119,6 +122,7 @@ class Site:
             media=media,
             database=database,
             dialplan_options=dialplan_options,
+            check=check,
             advertise=advertise,
         )
         if any(listener.startswith("tls:") for listener in listen):

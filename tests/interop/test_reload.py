@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pbx.cli.client import ask
+from pbx.cli.client import Refused, ask
 from tests.counts import count
 from tests.eventually import eventually
 from tests.interop.exchange import TRUSTING, Exchange
@@ -65,7 +65,7 @@ def test_a_plan_is_reloaded_and_a_wrong_one_is_refused() -> None:
         file = exchange.folder / "dialplan.py"
         assert status_of(exchange, "101") == 486
         file.write_text(PLAN.format(status=488))
-        assert exchange.ask("reload") == [{"old_plans": 0, "needs_restart": []}]
+        assert exchange.ask("reload") == [{"old_plans": 0, "needs_restart": [], "findings": []}]
         assert status_of(exchange, "102") == 488
         file.write_text("plan = 3")
         argv = [*exchange.argv[:1], "--config", str(exchange.config), "reload"]
@@ -100,6 +100,36 @@ def test_a_change_is_taken_once_the_plans_own_tests_pass() -> None:
         eventually(lambda: "nothing reloaded: " in exchange.log(), within=20)
         assert status_of(exchange, "102") == 488
         exchange.expects("stays as it was", "nothing reloaded")
+
+
+HANGS = "from pbx.dialplan import Plan\n\nplan = Plan()\nwhile True:\n    pass\n"
+
+
+def test_the_whole_check_runs_at_the_start_and_at_each_reload_while_calls_go_on() -> None:
+    doubtful = PLAN.format(status=486) + "\n\nanswer: int = 'none'\n"
+    with Exchange(doubtful, security=TRUSTED, dialplan_options="check = 'warn'") as exchange:
+        socket = exchange.folder / "pbx.sock"
+        said = ("time.sleep() holds up all calls", "mypy: assignment", "nobody can dial the emergency number 112")
+        eventually(lambda: all(words in exchange.log() for words in said), within=60)
+        [row] = ask(socket, "reload", patience=60)  # type: ignore[misc]
+        assert all(any(words in finding for finding in row["findings"]) for words in said)
+        (exchange.folder / "dialplan.py").write_text(HANGS)
+        with pytest.raises(Refused, match=r"dialplan.py:\d: the dialplan is still being read after 10 s"):
+            ask(socket, "reload", patience=60)
+        assert status_of(exchange, "101") == 486
+
+
+def test_a_plan_in_which_the_check_finds_something_is_refused_where_that_is_configured() -> None:
+    options = "check = 'refuse'\nemergency = []"
+    with Exchange(PLAN.format(status=486), security=TRUSTED, dialplan_options=options) as exchange:
+        socket = exchange.folder / "pbx.sock"
+        with pytest.raises(Refused, match=r"dialplan.py:\d+: time.sleep\(\) holds up all calls"):
+            ask(socket, "reload", patience=60)
+        (exchange.folder / "dialplan.py").write_text(
+            PLAN.format(status=488).replace("time.sleep(0.4)", "await call.answer()")
+        )
+        assert ask(socket, "reload", patience=60)
+        assert status_of(exchange, "101") == 488
 
 
 def resident(pid: int) -> int:
