@@ -7,7 +7,7 @@ import pytest
 from pbx.faults import Fault
 from pbx.ongoing import Ongoing
 from tests.flows.office import office
-from tests.flows.test_renegotiation import connect
+from tests.flows.openings import connect
 
 
 def test_calls_are_seen_and_one_is_ended_for_all_who_take_part():

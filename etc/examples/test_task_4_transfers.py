@@ -29,7 +29,7 @@ def test_attended_transfer_by_the_phone_keeps_the_caller(sim: Sim, a: SimPhone) 
     b, c = sim.phone("102"), sim.phone("100")
     assert a.attended_transfer(to="102") == 200
     assert c.talks_to(b) and a.idle
-    assert (b.display, c.display) == ("Reception", "102")
+    assert (b.display, c.display) == ("Reception", "Bob")
 
 
 def test_blind_transfer_by_the_phone(sim: Sim, a: SimPhone) -> None:

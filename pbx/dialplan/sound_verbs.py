@@ -14,6 +14,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 
 from pbx.dialplan.checks import check_count, check_seconds
+from pbx.exchange.caller import Caller
 from pbx.media.beat import Beat
 from pbx.media.collector import Collector
 from pbx.media.g711 import ULAW
@@ -32,6 +33,10 @@ QUESTION_LIMIT = 32  # keys that `ask` collects at most
 
 class Speaking(Protocol):
     """Our own end of the caller's sound."""
+
+    @property
+    def identity(self) -> Caller:
+        """Who hears it."""
 
     @property
     def library(self) -> Library: ...

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pbx.exchange.board import Board, Transferor
+from pbx.exchange.board import Board
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller
 from pbx.exchange.invitation import Invitation
 from pbx.exchange.party import NOBODY as BYSTANDER
-from pbx.exchange.party import Party
+from pbx.exchange.party import Party, Transferor
 from pbx.sip.headers import Field
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.server_transaction import InviteServerTransaction

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from pbx.exchange.asker import Asker
 from pbx.exchange.caller import Caller
 from pbx.exchange.destination import Destination
 from pbx.exchange.diversion import Diversion
 from pbx.exchange.extension import Extension
 from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Outcome
-from pbx.exchange.party import Party
+from pbx.exchange.party import Party, Transferor
 from pbx.exchange.target import Target
 from pbx.exchange.transfer import Transfer
 from pbx.exchange.turns import Turns
@@ -33,24 +32,6 @@ class CallUser(Protocol):
 
     def caller_left(self, reason: str) -> None:
         """The caller cancelled, hung up or was lost. Once; not when we ended the call ourselves."""
-
-
-class Transferor(Asker, Protocol):
-    """Who asks for a call by transferring somebody."""
-
-    number: str
-    """Its extension."""
-    transferor: Party | None
-    """Its party, connected to nobody; None once it has left."""
-
-    def when_told(self, then: Callable[[], None]) -> None:
-        """After the final response, go on when it has that."""
-
-    def release(self, at_once: bool = False) -> None:
-        """It is over: hang it up, if it is there.
-
-        :param at_once: whether it need not hear of the end before.
-        """
 
 
 class KeysUser(Protocol):

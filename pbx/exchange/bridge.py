@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from pbx.exchange.asker import Asker
-from pbx.exchange.board import Board, Transferor
+from pbx.exchange.board import Board
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
 from pbx.exchange.conversation import Conversation
@@ -26,7 +26,7 @@ from pbx.exchange.invitation import Invitation
 from pbx.exchange.legs import Legs
 from pbx.exchange.observer import By
 from pbx.exchange.outcome import Answered, Failed, Outcome
-from pbx.exchange.party import Party
+from pbx.exchange.party import Party, Transferor
 from pbx.exchange.pickup import pick_up
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
@@ -261,6 +261,42 @@ class Bridge(Conversation):
             self.reject(500, words=PLAN_FAILED)
         self.plan_ended()
 
+    def substitute(self, old: Party, new: Party, asker: Transferor | None) -> None:
+        """Let another party, of another call, take the place of the caller, who talks to nobody, and leaves. The
+        dialplan goes on with what it does, in the name of who has dialled.
+
+        :param new: it is answered.
+        :param asker: who hears what comes of the call, and has it back when nobody answers; None where the one before
+            was answered, or was transferred here itself.
+        """
+        rings = self._progress >= 180 * 2
+        old.part()
+        self.party, new.user = new, self
+        self._sides[0] = new.side
+        new.side.user = SoundWatch(self.id, "caller", new)
+        self._invitation.show(new.identity)
+        if asker is not None:
+            assert asker.transferor is not None
+            self._asker = self.transferor = asker
+            self._progress = 0
+            asker.transferor.user = self
+        for ringing in (self._ringing, self._legs):
+            if ringing is not None:
+                ringing.hand_over(new)
+        dialled = self._board.extension(self.number) or Caller(self.number, "", Source.INTERNAL)
+        self.speaking.move(new, new.naming(dialled))
+        if self.keys is not None:
+            self.keys.watch(new)
+        self._board.observer.caller_replaced(self, old, new)
+        if old.answered:
+            old.leave()
+            old.dismiss(self.clock)
+        else:
+            old.session.reject(487)
+            old.leave()
+        if rings:
+            self.ringing_progressed(180, b"", ())
+
     # What the ringing tells (pbx.exchange.ringing.RingingUser)
 
     def ringing_progressed(self, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
@@ -296,10 +332,9 @@ class Bridge(Conversation):
             described = way(peer.side, self.party.side, sdp)
             described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
 
-    def ringing_picked_up(self, peer: Party, outcome: Outcome) -> None:
-        """Connect whoever has picked it up; the caller is answered for that."""
+    def ringing_joined(self, peer: Party, outcome: Outcome) -> None:
+        """Connect whoever has answered without having been offered what the caller offers; that is answered for it."""
         self._ringing = None
-        self._board.observer.party_joined(self, peer)
         self.speaking.hush()
         self._outcome = outcome
         self._sides.append(peer.side)
@@ -401,6 +436,8 @@ class Bridge(Conversation):
         peer, agreed = self.party.other, self._asker.agreed
         if self.ended or peer is None:
             return
+        if peer.number != self.number and not self.answered:
+            more = (*more, *peer.named)  # somebody else than was called
         self.party.offer = b""
         self.take(shown, more)
         if agreed and shown != agreed:

@@ -23,7 +23,7 @@ from pbx.exchange.invitation import Invitation
 from pbx.exchange.legs import Legs, Reached
 from pbx.exchange.observer import Observed
 from pbx.exchange.outcome import NoAnswer, Outcome
-from pbx.exchange.party import Party, PartyUser
+from pbx.exchange.party import Party, PartyUser, Transferor
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.transfer import Transfer, TransferTarget
 from pbx.exchange.transferring import ByKeys, Transferring
@@ -272,6 +272,12 @@ class Consultation:
 
     def dissolve(self, by: Party) -> None:
         """Nobody transfers it meanwhile."""
+
+    def dialled(self, party: Party) -> None:
+        """It is no caller that waits."""
+
+    def substitute(self, old: Party, new: Party, asker: Transferor | None) -> None:
+        """Nobody takes its place."""
 
     def parties_agreed(self, party: Party, other: Party) -> None:
         """Two that are connected have agreed anew what they send each other."""

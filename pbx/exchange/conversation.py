@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from pbx.exchange import music
-from pbx.exchange.board import Board, CallUser, KeysUser, Transferor
+from pbx.exchange.board import Board, CallUser, KeysUser
 from pbx.exchange.caller import Caller
 from pbx.exchange.consultation import Consultation
 from pbx.exchange.crossing import ENDS, crossing
@@ -22,7 +22,7 @@ from pbx.exchange.legs import Legs
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import By, Ending
 from pbx.exchange.outcome import Answered, Failed, Outcome
-from pbx.exchange.party import Party
+from pbx.exchange.party import Party, Transferor
 from pbx.exchange.passing import pass_on
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
@@ -185,12 +185,24 @@ class Conversation:
     def dissolve(self, by: Party) -> None:
         """Let both parties go to another call, one of whom has asked for that; this one is over."""
         kept = self.party
-        kept.part()
+        other = kept.part()
         self._board.relay.part(kept.side)
+        for party in (kept, other):
+            if party is not None and party.side.voice is not None:
+                party.side.voice.stop()  # who was on hold is so no longer
         user, self.user = self.user, None
         self._close(By.CALLER if by is kept else By.CALLEE, TRANSFERRED)
         if user is not None:
             user.caller_left(TRANSFERRED)
+
+    def dialled(self, party: Party) -> str | None:
+        """What it has dialled, where it is the caller and talks to nobody: it waits, or hears the plan. Else None."""
+        waits = party is self.party and not (self.ended or self._is_left)
+        return self.number if waits and (party.other is None or not party.other.answered) else None
+
+    def substitute(self, old: Party, new: Party, asker: Transferor | None) -> None:
+        """Let another party, of another call, take the place of that caller, who leaves."""
+        raise NotImplementedError
 
     def party_left(self, party: Party, reason: str) -> None:
         """One side is gone: so is the other; the dialplan goes on when it was the callee."""

@@ -54,6 +54,9 @@ class BesideRinging(Protocol):
     def forsake(self, number: str) -> None:
         """Ring the phones of an extension no longer: it was removed."""
 
+    def hand_over(self, party: Party) -> None:
+        """Another party has the place of the one for whom it rings."""
+
     def stop(self, loss: Loss) -> Sequence[Attempt]:
         """Ring nobody any more, and tell nobody; return all attempts that were made."""
 
@@ -76,8 +79,8 @@ class DetourUser(Protocol):
     ) -> None:
         """Somebody there has answered."""
 
-    def detour_picked_up(self, detour: Detour, peer: Party, outcome: Outcome) -> None:
-        """Somebody has picked up what rings there."""
+    def detour_joined(self, detour: Detour, peer: Party, outcome: Outcome) -> None:
+        """Somebody there has answered, or has picked it up, with whom nothing is agreed upon for the party."""
 
     def detour_ended(self, detour: Detour, outcome: Outcome) -> None:
         """Nobody there takes the call."""
@@ -143,6 +146,12 @@ class Detour:
         if self._ringing is not None:
             self._ringing.forsake(number)
 
+    def hand_over(self, party: Party) -> None:
+        """Another party, which is answered, has the place of the one for whom all ring."""
+        self.invitation.show(party.identity)
+        if self._ringing is not None:
+            self._ringing.hand_over(party)
+
     def stop(self, loss: Loss) -> Sequence[Attempt]:
         """Ring nobody there any more; return all attempts that were made."""
         self.over = True
@@ -204,10 +213,10 @@ class Detour:
         self.over, self._ringing = True, None
         self._user.detour_answered(self, peer, sdp, outcome, more)
 
-    def ringing_picked_up(self, peer: Party, outcome: Outcome) -> None:
-        """Somebody has picked it up."""
+    def ringing_joined(self, peer: Party, outcome: Outcome) -> None:
+        """Somebody has answered, or has picked it up, with whom nothing is agreed upon for the party."""
         self.over, self._ringing = True, None
-        self._user.detour_picked_up(self, peer, outcome)
+        self._user.detour_joined(self, peer, outcome)
 
     def ringing_failed(self, outcome: Outcome) -> None:
         """Nobody has answered: it is the guide's turn."""

@@ -150,6 +150,8 @@ class ExtensionLamps(Unobserving):
             peer = other.identity if other is not None else None
             self._enter(call, new.number, new.session, is_incoming, CONFIRMED, peer)
 
+    caller_replaced = party_replaced
+
     def party_left(self, call: Observed, party: Party, words: str) -> None:
         """A phone has hung up; the caller may go on."""
         self._leave(call.id, party.session)

@@ -63,6 +63,9 @@ class Detour(Protocol):
     def forsake(self, number: str) -> None:
         """Ring the phones of an extension no longer: it was removed."""
 
+    def hand_over(self, party: Party) -> None:
+        """Another party has the place of the one for whom all ring."""
+
     def stop(self, loss: Loss) -> Sequence[Attempt]:
         """Ring nobody there any more; return all attempts that were made."""
 
@@ -209,6 +212,11 @@ class Fork:
         """Whether one callee is left that may answer, and is so by one early dialog."""
         branches = self._branches
         return len(branches) == 1 and not (self.detours or branches[0].session.is_forked)
+
+    @property
+    def branches(self) -> Sequence[Branch]:
+        """Those that are rung."""
+        return self._branches
 
     @property
     def rung(self) -> dict[str, Session]:

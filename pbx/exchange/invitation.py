@@ -67,6 +67,10 @@ class Invitation:
         """The same, for others who are called at the same time; what is changed there is not changed here."""
         return copy(self)
 
+    def show(self, who: Caller) -> None:
+        """Let phones be shown somebody else as the caller: nobody where that was to be."""
+        self.shown = replace(who, is_private=who.is_private or self.shown.is_private)
+
     def withhold(self) -> None:
         """Let the caller be named to nobody (RFC 3323)."""
         self.caller = replace(self.caller, is_private=True)

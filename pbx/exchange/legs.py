@@ -19,7 +19,7 @@ from pbx.exchange.invitation import Invitation
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import Observed
 from pbx.exchange.outcome import Failed, Outcome
-from pbx.exchange.party import Party
+from pbx.exchange.party import Party, Transferor
 from pbx.exchange.passing import pass_on
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
@@ -249,6 +249,11 @@ class Legs:
         if self._ringing is not None:
             self._ringing.forsake(number)
 
+    def hand_over(self, party: Party) -> None:
+        """Another party has the place of the one whose legs they are."""
+        if self._ringing is not None:
+            self._ringing.hand_over(party)
+
     def stop(self) -> None:
         """The party leaves: so do all its legs."""
         ringing, self._ringing, self._reached = self._ringing, None, None
@@ -276,7 +281,7 @@ class Legs:
             agreed = self._board.relay.set_remote(peer.side, sdp)
         agreed.addCallbacks(lambda _: self._settle(outcome, leg), self._cannot_speak, errbackArgs=(outcome, leg))
 
-    def ringing_picked_up(self, peer: Party, outcome: Outcome) -> None:
+    def ringing_joined(self, peer: Party, outcome: Outcome) -> None:
         """Somebody has picked it up, whom we have answered ourselves."""
         self._ringing = None
         leg = self.adopt(peer)
@@ -334,6 +339,12 @@ class Legs:
 
     def dissolve(self, by: Party) -> None:
         """Nobody transfers a leg."""
+
+    def dialled(self, party: Party) -> None:
+        """It is no caller that waits."""
+
+    def substitute(self, old: Party, new: Party, asker: Transferor | None) -> None:
+        """Nobody takes its place."""
 
     def parties_agreed(self, party: Party, other: Party) -> None:
         """Two that are connected have agreed anew what they send each other."""

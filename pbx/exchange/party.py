@@ -10,6 +10,7 @@ from typing import Protocol
 
 from twisted.python.failure import Failure
 
+from pbx.exchange.asker import Asker
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import NORMAL, with_cause
 from pbx.exchange.handover import Handover
@@ -17,16 +18,35 @@ from pbx.exchange.link import Link
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.outcome import outcome_of
 from pbx.exchange.passing import decline, key_in
+from pbx.exchange.presentation import asserted, asserted_to_network
 from pbx.exchange.telling import Telling
 from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.flow import hostport_of
-from pbx.sip.headers import P_ASSERTED_IDENTITY, Field
+from pbx.sip.headers import Field
 from pbx.sip.information import Information
 from pbx.sip.lasting_session import LastingSession
 from pbx.sip.refer import Referral
 from pbx.sip.session import Session
 from pbx.sip.timers import T1, Clock
+
+
+class Transferor(Asker, Protocol):
+    """Who asks for a call by transferring somebody."""
+
+    number: str
+    """Its extension."""
+    transferor: Party | None
+    """Its party, connected to nobody; None once it has left."""
+
+    def when_told(self, then: Callable[[], None]) -> None:
+        """After the final response, go on when it has that."""
+
+    def release(self, at_once: bool = False) -> None:
+        """It is over: hang it up, if it is there.
+
+        :param at_once: whether it need not hear of the end before.
+        """
 
 
 class PartyUser(Protocol):
@@ -58,6 +78,12 @@ class PartyUser(Protocol):
 
     def dissolve(self, by: Party) -> None:
         """Let both parties go to another call, one of whom has asked for that; this one is over."""
+
+    def dialled(self, party: Party) -> str | None:
+        """What it has dialled, where it is the caller and talks to nobody: it waits, or hears the plan. Else None."""
+
+    def substitute(self, old: Party, new: Party, asker: Transferor | None) -> None:
+        """Let another party, of another call, take the place of that caller, who leaves."""
 
     def parties_agreed(self, party: Party, other: Party) -> None:
         """Two that are connected have agreed anew what they send each other."""
@@ -103,6 +129,10 @@ class Nobody:
     def replace(self, old: Party, new: Party) -> None: ...
     def give_away(self, party: Party) -> None: ...
     def dissolve(self, by: Party) -> None: ...
+    def dialled(self, party: Party) -> str | None:
+        return None
+
+    def substitute(self, old: Party, new: Party, asker: Transferor | None) -> None: ...
     def parties_agreed(self, party: Party, other: Party) -> None: ...
     def cannot_connect(self, failure: Failure) -> None: ...
     def cannot_go_on(self, party: Party, failure: Failure) -> None: ...
@@ -168,13 +198,15 @@ class Party:
 
     @property
     def named(self) -> tuple[Field, ...]:
-        """Who it is, as the one that it is connected to is told from now on (RFC 3325 9.1)."""
-        identity, other = self.identity, self.other
-        if identity.source is Source.ANONYMOUS or not identity.number or identity.is_private:
-            return ()
-        if other is None or other.session.dialog is None:
-            return ()
-        return (P_ASSERTED_IDENTITY.field(identity.shown_at(hostport_of(other.session.dialog.flow))),)
+        """Who it is, as the one that it is connected to is told from now on."""
+        return self.other.naming(self.identity) if self.other is not None else ()
+
+    def naming(self, who: Caller) -> tuple[Field, ...]:
+        """With whom it is connected, as it is told: extensions are, providers as they trust us, and nobody else."""
+        dialog = self.session.dialog
+        if self.link is not None:
+            return asserted_to_network(who, self.link.trunk)
+        return asserted(who, hostport_of(dialog.flow)) if self.number and dialog is not None else ()
 
     # What the session tells
 
@@ -303,10 +335,14 @@ class Party:
         self.handover = Handover(relay, clock, session, self.side, callee, sdp, self._cannot_connect, more)
         self.handover.start()
 
-    def offer_ours(self) -> None:
-        """Offer what we can say ourselves."""
+    def offer_ours(self, more: tuple[Field, ...] = ()) -> None:
+        """Offer what we can say ourselves.
+
+        :param more: further fields of the INVITE.
+        """
         self.own_offer = True
-        self._relay.end(self.side, None).addCallbacks(self.session.offer, self._cannot_go_on)
+        described = self._relay.end(self.side, None)
+        described.addCallbacks(self.session.offer, self._cannot_go_on, callbackArgs=(more,))
 
     def answered_to_us(self, sdp: bytes) -> None:
         """It took an offer that was our own, or that of a party which has left meanwhile."""

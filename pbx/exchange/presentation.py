@@ -29,6 +29,21 @@ def presented(caller: Caller, caller_id: str, destination: Destination, flow: Fl
     return caller.shown_at(hostport_of(flow)), ()
 
 
+def asserted(who: Caller, hostport: str) -> tuple[Field, ...]:
+    """How a colleague is told with whom it is connected (RFC 3325 9.1): only what is certain, and not withheld.
+
+    :param hostport: as whom the colleague knows us.
+    """
+    if who.source is Source.ANONYMOUS or not who.number or who.is_private:
+        return ()
+    return (P_ASSERTED_IDENTITY.field(who.shown_at(hostport)),)
+
+
+def asserted_to_network(who: Caller, trunk: Trunk) -> tuple[Field, ...]:
+    """How a provider is told with whom it is connected: as it is told who calls, if it trusts what we assert."""
+    return to_network(who, "", trunk)[1]
+
+
 def to_network(caller: Caller, caller_id: str, trunk: Trunk) -> tuple[str, tuple[Field, ...]]:
     """The same, of a call that goes out over a trunk."""
     number = caller_id or _number_of(caller, trunk)

@@ -34,8 +34,8 @@ from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import Observed
 from pbx.exchange.outcome import Attempt, Busy, Declined, Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
-from pbx.exchange.presentation import presented
-from pbx.exchange.target import ExtensionTarget
+from pbx.exchange.presentation import asserted, presented
+from pbx.exchange.target import ExtensionTarget, TrunkTarget
 from pbx.sip.flow import hostport_of
 from pbx.sip.headers import Field
 from pbx.sip.outbound_session import OutboundSession
@@ -54,8 +54,9 @@ class RingingUser(Protocol):
     def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
         """Somebody answered, with this description; the others are cancelled."""
 
-    def ringing_picked_up(self, peer: Party, outcome: Outcome) -> None:
-        """Somebody has picked it up, whom we have answered ourselves; all callees are cancelled."""
+    def ringing_joined(self, peer: Party, outcome: Outcome) -> None:
+        """Somebody has answered, or has picked it up, with whom nothing is agreed upon for the party; all others are
+        cancelled."""
 
     def ringing_failed(self, outcome: Outcome) -> None:
         """Nobody answered."""
@@ -77,7 +78,7 @@ class Ringing:
 
     __slots__ = (
         "_apart", "_board", "_call", "_caller_id", "_early", "_first", "_followed", "_fork", "_guide", "_intercom",
-        "_invitation", "_over", "_owner", "_party", "_senders", "_targets", "_user",
+        "_invitation", "_offerer", "_over", "_owner", "_party", "_senders", "_targets", "_user",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +104,7 @@ class Ringing:
         self._party = party
         self._guide = guide
         self._first = first
+        self._offerer = party  # who has offered to the callees: perhaps another one has its place now
         self._invitation = invitation
         self._caller_id = caller_id
         self._early: Party | None = None  # the callee whose early media the party hears
@@ -145,6 +147,21 @@ class Ringing:
         """Ring the phones of an extension no longer: it was removed."""
         if self._fork is not None:
             self._fork.forsake(number)
+
+    def hand_over(self, party: Party) -> None:
+        """Another party, which is answered, has the place of the one for whom it rings: phones of ours that know UPDATE
+        are told."""
+        early, self._early = self._early, None
+        if early is not None and early.session.offered:
+            early.session.refuse(504)
+        self._party = party
+        if self._fork is None:
+            return
+        for detour in self._fork.detours:
+            detour.hand_over(party)
+        for branch in self._fork.branches if not self._caller_id else ():
+            if branch.destination.number and branch.session.flow is not None:
+                branch.session.identify(asserted(self._invitation.shown, hostport_of(branch.session.flow)))
 
     def give_up(self, more: tuple[Field, ...] = ()) -> None:
         """Ring no longer: the party has left. The user hears no more of it.
@@ -230,14 +247,19 @@ class Ringing:
         peer.answered, peer.link = True, branch.destination.link
         peer.session.user = peer
         self._board.observer.attempt_answered(self._call, branch)
-        more = crossing(branch.session.take_fields(), PROGRESS)
-        self._user.ringing_answered(peer, sdp, outcome, more)
+        if self._offerer is self._party or self._apart or peer.session.owes_ack:
+            more = crossing(branch.session.take_fields(), PROGRESS)
+            self._user.ringing_answered(peer, sdp, outcome, more)
+        else:
+            self._board.relay.withdraw(peer.side)
+            self._user.ringing_joined(peer, outcome)
 
     def fork_picked_up(self, party: Party, outcome: Outcome) -> None:
         """Somebody else has answered in the place of a callee."""
         self._early = self._fork = None
         party.user = self._owner
-        self._user.ringing_picked_up(party, outcome)
+        self._board.observer.party_joined(self._call, party)
+        self._user.ringing_joined(party, outcome)
 
     def fork_failed(self, outcome: Outcome) -> None:
         """Nobody answered. Where one extension was called by itself, it may have sent the call on."""
@@ -315,9 +337,9 @@ class Ringing:
         """Somebody there has answered: all others are cancelled."""
         self._user.ringing_answered(peer, sdp, self._won(detour, outcome), more)
 
-    def detour_picked_up(self, detour: Detour, peer: Party, outcome: Outcome) -> None:
-        """Somebody has picked up what rings there."""
-        self._user.ringing_picked_up(peer, self._won(detour, outcome))
+    def detour_joined(self, detour: Detour, peer: Party, outcome: Outcome) -> None:
+        """Somebody there has answered, or has picked it up, with whom nothing is agreed upon for the party."""
+        self._user.ringing_joined(peer, self._won(detour, outcome))
 
     def detour_ended(self, detour: Detour, outcome: Outcome) -> None:
         """Nobody there takes the call."""
@@ -357,9 +379,11 @@ class Ringing:
         if early is not None and early.side is branch.side:
             early.side.may_inform = early.session.may_inform
             return early
-        link = branch.destination.link
-        trunk = link.trunk.name if link is not None else ""
-        identity = Caller(branch.destination.number, "", Source.INTERNAL, trunk=trunk)
+        target, number = branch.destination.target, branch.destination.number
+        if isinstance(target, TrunkTarget):
+            identity = Caller(target.number, "", Source.INBOUND, trunk=target.trunk)
+        else:
+            identity = self._board.extension(number) or Caller(number, "", Source.INTERNAL)
         return Party(self._board.relay, branch.session, branch.side, self._owner, identity)
 
 

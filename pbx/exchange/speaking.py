@@ -11,6 +11,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from pbx.exchange.caller import Caller
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.party import Party
 from pbx.media.beat import Beat
@@ -19,6 +20,7 @@ from pbx.media.port import Tap
 from pbx.media.relay import Relay
 from pbx.media.sources import Loop
 from pbx.media.voice import Voice
+from pbx.sip.headers import Field
 from pbx.sip.timers import T1, Timer
 from pbx.sip.user_agent import UserAgent
 
@@ -60,8 +62,8 @@ class Speaking:
     """
 
     __slots__ = (
-        "_clock", "_party", "_relay", "_ringing", "_session", "_side", "_timer", "_until", "_user", "_wanted",
-        "library",
+        "_clock", "_echoes", "_is_new", "_moving", "_party", "_relay", "_ringing", "_session", "_side", "_timer",
+        "_told", "_until", "_user", "_wanted", "library",
     )  # fmt: skip
 
     def __init__(self, board: Board, party: Party, user: SpeakingUser) -> None:
@@ -76,6 +78,15 @@ class Speaking:
         self._timer: Timer | None = None
         self._until = 0.0
         self._ringing: Voice | None = None
+        self._echoes = False
+        self._is_new = False  # whether another one has the caller's place, who has yet to agree upon something with us
+        self._moving: Voice | None = None  # that spoke to the one before
+        self._told: tuple[Field, ...] = ()  # what the new one is told beside our offer
+
+    @property
+    def identity(self) -> Caller:
+        """Who hears it."""
+        return self._party.identity
 
     @property
     def beat(self) -> Beat:
@@ -99,6 +110,7 @@ class Speaking:
     def echo(self) -> Deferred[None]:
         """Answer, and send the caller's own voice back to it. Fires never: it lasts until the caller leaves."""
         over: Deferred[None] = Deferred()
+        self._echoes = True
         self.answer().addCallback(lambda _: self._relay.echo(self._side))
         return over
 
@@ -144,12 +156,17 @@ class Speaking:
 
     def agreed(self) -> None:
         """The caller has agreed upon something with us."""
-        if self._wanted:
+        if self._is_new:
+            self._is_new, self._told = False, ()
+            if self._echoes:
+                self._relay.echo(self._side)
+            self._look()
+        elif self._wanted:
             self._look()
 
     def refused(self, status: int) -> None:
         """The caller refused an offer; one that crossed its own is repeated (RFC 3261 14.1)."""
-        if self._wanted and status != 491 and self._user is not None:
+        if (self._wanted or self._is_new) and status != 491 and self._user is not None:
             self._user.give_up(488, "the caller does not agree upon G.711")
 
     def ring(self) -> None:
@@ -165,11 +182,38 @@ class Speaking:
         if ringing is not None:
             ringing.stop()
 
+    def move(self, party: Party, more: tuple[Field, ...]) -> None:
+        """Another party, which is answered, has the caller's place, and hears from now on what that one has heard: as
+        soon as it has agreed upon it with us, for it may be on hold, or have spoken something else than G.711.
+
+        :param more: what it is told beside our offer.
+        """
+        before, voice = self._side, self._relay.release(self._side)
+        if self._session.dialog is not None and party.session.dialog is not None:
+            party.session.dialog.conference = self._session.dialog.conference
+        self._party.speaker, party.speaker = None, self
+        self._party, self._session, self._side = party, party.session, party.side
+        if before.tap is not None:
+            party.side.listen_in(before.tap)
+        self._moving = voice or self._moving
+        if self._moving is not None or self._echoes or self._wanted:
+            self._is_new, self._told = True, more
+            self._until = self._clock.seconds() + PATIENCE
+            self._look()
+
     def stop(self) -> None:
         """The call is over."""
         self._user = self._ringing = None
         self._wanted.clear()
         self._cancel()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Who has the caller's place need not hear any more what the one before has heard."""
+        self._is_new, self._told = False, ()
+        moving, self._moving = self._moving, None
+        if moving is not None:
+            moving.close()
 
     def _answer(self, sdp: bytes, user: SpeakingUser, done: Deferred[None]) -> None:
         if not user.ended:
@@ -193,8 +237,13 @@ class Speaking:
     def _look(self) -> None:
         """Speak, or offer, or wait until that is possible: until the ACK of our 200 has come, for example."""
         self._cancel()
-        voice = self._relay.voice(self._side)
+        if not self._wanted and self._party.other is not None:
+            self._settle()
+        if not (self._wanted or self._is_new or self._moving):
+            return
+        voice = self._relay.voice(self._side, self._moving) if not self._is_new else None
         if voice is not None:
+            self._moving = None
             wanted, self._wanted = self._wanted, []
             for one in wanted:
                 one.callback(voice)
@@ -204,7 +253,10 @@ class Speaking:
             return
         self._timer = self._clock.callLater(T1, self._looked)
         if not self._party.own_offer and self._session.may_offer:
-            self._party.session_due(self._session)
+            if self._party.other is None:
+                self._party.offer_ours(self._told)
+            else:
+                self._party.session_due(self._session)
 
     def _looked(self) -> None:
         self._timer = None

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from pbx.exchange.arrival import by_invite, by_transfer
 from pbx.exchange.authentication import Authenticator
-from pbx.exchange.board import Entry, Transferor
+from pbx.exchange.board import Entry
 from pbx.exchange.bridge import Bridge
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.cause import told
@@ -29,7 +29,7 @@ from pbx.exchange.link import Link
 from pbx.exchange.messages import Messages
 from pbx.exchange.observer import Observer
 from pbx.exchange.outcome import Failed, Outcome
-from pbx.exchange.party import Party
+from pbx.exchange.party import Party, Transferor
 from pbx.exchange.phones import Phones
 from pbx.exchange.pickup import owner_of, take_over
 from pbx.exchange.privacy import ANONYMOUS_HOST, is_private

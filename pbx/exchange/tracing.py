@@ -100,6 +100,8 @@ class Tracing(Unobserving):
         if traced is not None and dialog is not None:
             traced.ids.add(dialog.call_id)
 
+    caller_replaced = party_replaced
+
     def party_left(self, call: Observed, party: Party, words: str) -> None:
         self.trace.note(call.id, f"the callee has left: {words}")
 

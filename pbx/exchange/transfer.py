@@ -30,7 +30,7 @@ class Transfer:
 
     :param by: the extension that asks, with its class of service.
     :param party: who would be transferred.
-    :param is_attended: whether the transferor talks to the target in a call of ours already.
+    :param is_attended: whether the transferor has called the target already, in a call of ours.
     """
 
     by: Caller

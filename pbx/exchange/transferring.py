@@ -1,5 +1,6 @@
 """Transferring: what comes of a REFER in a call (RFC 3515, RFC 5589). The transferor sends the other party to where it
-may call itself, if the dialplan has nothing against that; or it connects the two whom it talks to in two calls.
+may call itself, if the dialplan has nothing against that; or it connects the two whom it talks to in two calls; or it
+lets the other party take its own place in a call of its, in which it rings yet, or which has come to the dialplan.
 
 Who is transferred blindly calls the target in the transferor's name. The transferor hears how far that is, and has the
 call back if it fails (RFC 5589 section 6).
@@ -110,43 +111,94 @@ class Transferring:
 def transfer(board: Board, party: Party, referral: Referral) -> None:
     """Do what a party asks for with a REFER in its call, or refuse it; the calls go on then."""
     by = board.extension(party.number) if party.number else None
-    if by is None or referral.method != "INVITE":
+    wanted = referral.replaces
+    key = (wanted.call_id, wanted.to_tag, wanted.from_tag) if wanted is not None else None
+    session = board.agent.session_of(key) if key is not None else None
+    if by is None or referral.method != "INVITE" or not party.answered:
         referral.refuse(403)
+    elif session is not None:
+        _connect(board, by, party, session.user, referral)
+    elif key is not None and board.agent.was_ended(key):
+        referral.refuse(481)  # RFC 3891 section 3
     elif not _is_talking(party):
         referral.refuse(403, "nobody has answered that call")
     else:
-        wanted = referral.replaces
-        key = (wanted.call_id, wanted.to_tag, wanted.from_tag) if wanted is not None else None
-        session = board.agent.session_of(key) if key is not None else None
-        if session is not None:
-            _connect(board, by, party, session.user, referral)
-        elif key is not None and board.agent.was_ended(key):
-            referral.refuse(481)  # RFC 3891 section 3
-        else:
-            _send(board, by, party, referral)
+        _send(board, by, party, referral)
 
 
 def _connect(board: Board, by: Caller, party: Party, consulting: object, referral: Referral) -> None:
-    """The transferor talks in two calls: both are ours (RFC 5589 section 7)."""
+    """The transferor has two calls, and both are ours (RFC 5589 section 7). In one it talks; in the other too, or it
+    has called somebody who has not answered yet, or hears the dialplan."""
     if not isinstance(consulting, Party):
-        referral.refuse(481)
-    elif consulting in (party, party.other) or consulting.number != party.number:
+        referral.refuse(481)  # it is called itself: that early dialog is not its own to give (RFC 3891 section 3)
+        return
+    remaining, target = _far_end(party), _far_end(consulting)
+    if consulting in (party, party.other) or consulting.number != party.number:
         referral.refuse(403, "that call is not yours")
-    elif not _is_talking(consulting) or consulting.other is None or party.other is None:
+    elif isinstance(remaining, str) and isinstance(target, Caller):  # its colleague comes to where it is itself
+        _ask(board, Transfer(by, target, _shown(board, remaining, referral), True), party, consulting, referral)
+    elif not isinstance(remaining, Caller) or target is None:
         referral.refuse(403, "nobody has answered that call")
+    elif target == remaining.number:
+        referral.refuse(403, "that is where the call is")
     else:
-        target = consulting.other.identity
-        asked = Transfer(by, party.other.identity, _shown(board, target.number, referral), is_attended=True)
-        _decide(board, asked, party, referral).addCallback(_connected, party, consulting, referral)
+        number = target if isinstance(target, str) else target.number
+        _ask(board, Transfer(by, remaining, _shown(board, number, referral), True), party, consulting, referral)
 
 
-def _connected(allowed: bool, party: Party, consulting: Party, referral: Referral) -> None:
+def _far_end(party: Party) -> Caller | str | None:
+    """Whom a party talks to, or what it has dialled where nobody has answered yet, or the dialplan itself; or None."""
+    if _is_talking(party):
+        assert party.other is not None
+        return party.other.identity
+    return party.user.dialled(party)
+
+
+def _ask(board: Board, asked: Transfer, party: Party, consulting: Party, referral: Referral) -> None:
+    decided = _decide(board, asked, party, referral)
+    decided.addCallback(_connected, board.agent.clock, party, consulting, referral)
+
+
+def _connected(allowed: bool, clock: Clock, party: Party, consulting: Party, referral: Referral) -> None:
+    """It may be; but somebody may have left, or have answered, while the dialplan thought about it."""
     if not allowed:
         return
+    if _is_talking(party) and _is_talking(consulting) and consulting.other is not party:
+        _join(party, consulting, referral)
+    elif _is_talking(party) and consulting.user.dialled(consulting) is not None:
+        _put_in(party, consulting, clock, party, referral)
+    elif _is_talking(consulting) and party.answered and party.user.dialled(party) is not None:
+        _put_in(consulting, party, clock, party, referral)
+    else:
+        referral.refuse(481)
+
+
+def _put_in(talking: Party, waiting: Party, clock: Clock, asking: Party, referral: Referral) -> None:
+    """Whom the transferor talks to in one call takes its place in the other. Where that rings, it is as with a blind
+    transfer: it hears what comes of it, and has the call back where nobody answers.
+
+    :param asking: in whose dialog it has asked for that.
+    """
+    heir = talking.other
+    assert heir is not None
+    transferring: Transferring | None = None
+    referral.accept()
+    if waiting.answered:
+        asking.lingers = True
+        referral.end(200)
+    else:
+        transferring = Transferring(referral, talking, clock)
+    talking.user.dissolve(talking)
+    waiting.user.substitute(waiting, heir, transferring)
+    if transferring is None:
+        talking.leave()
+        talking.dismiss(clock)
+
+
+def _join(party: Party, consulting: Party, referral: Referral) -> None:
+    """All four talk."""
     remaining, target = party.other, consulting.other
-    if not (_is_talking(party) and _is_talking(consulting)) or remaining is None or target in (None, party):
-        referral.refuse(481)  # somebody has left while the dialplan thought about it
-        return
+    assert remaining is not None and target is not None
     party.lingers = True
     referral.accept()
     referral.end(200)

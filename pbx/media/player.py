@@ -62,6 +62,11 @@ class Player:
         if over is not None:
             over.callback(None)
 
+    def move(self, port: Port) -> None:
+        """Go on at another port."""
+        self._port = port
+        self._quiet = SIGN_OF_LIFE - 1
+
     def close(self) -> None:
         """Say nothing any more. Who waits for the end of something waits for ever."""
         self._beat.leave(self)
@@ -71,8 +76,8 @@ class Player:
         """The next 20 ms."""
         self._timestamp = self._timestamp + FRAME * (skipped + 1) & 0xFFFFFFFF
         speech = self._port.speech
-        if speech is None or not self._port.hears:
-            return  # on hold (RFC 3264 section 8.4): what is left to say waits
+        if speech is None or not (self._port.hears and self._port.agreed):
+            return  # on hold (RFC 3264 section 8.4), or on its way to another port: what is left to say waits
         frame: bytes | None = b""
         while self._source is not None:
             frame = self._source.frame(speech.law)

@@ -107,12 +107,14 @@ class Relay:
         """The answer to our own offer (RFC 3264; in an ACK, when the INVITE came without one)."""
         return _fired(self._set_remote, side, answer)
 
-    def voice(self, side: Side) -> Voice | None:
+    def voice(self, side: Side, voice: Voice | None = None) -> Voice | None:
         """Our own end of a side's sound; it hears us from now on, and no other side.
 
         None when no audio is agreed upon that we can speak: then it takes an offer of ours (`end`) first.
+
+        :param voice: the one that is to speak, which another side has released; None for any.
         """
-        return side.speak(self.beat, self._ssrc())
+        return side.speak(self.beat, self._ssrc(), voice)
 
     def press(self, side: Side, key: str) -> Deferred[bool]:
         """Put a key that a phone has told of by INFO into the sound that goes from it to another one (RFC 4733).
@@ -121,6 +123,10 @@ class Relay:
         :returns: fires with False where that one takes no keys in its sound, or not now.
         """
         return succeed(side.press(key, self.beat, self._ssrc()))
+
+    def release(self, side: Side) -> Voice | None:
+        """Let our end of a side's sound go, as it is, to be that of another one (`voice`); None when there is none."""
+        return side.release()
 
     def echo(self, side: Side) -> None:
         """Send a phone its own sound back."""

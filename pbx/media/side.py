@@ -276,20 +276,24 @@ class Side:
             self.shown = text
         return text
 
-    def speak(self, beat: Beat, ssrc: int) -> Voice | None:
+    def speak(self, beat: Beat, ssrc: int, voice: Voice | None = None) -> Voice | None:
         """Be the other end of this phone's sound ourselves, in place of whomever it was connected to.
 
         The voice that is there already stays. None when no audio is agreed upon that we can speak.
 
-        :param beat: when the voice speaks.
-        :param ssrc: 32 random bits.
+        :param beat: when the voice speaks, with 32 random bits as `ssrc`.
+        :param voice: one that spoke to somebody else (`release`), and is to speak to this phone in place of any other.
         """
+        if voice is not None:
+            self.silence()
         if self.voice is None:
             port = next((port for port in self.ports if port and port.agreed and port.kind == "audio"), None)
             if port is None or port.speech is None:
                 return None
             self.part()
-            self.voice = Voice(port, beat, ssrc, self._keys)
+            if voice is not None:
+                voice.move(port, self._keys)
+            self.voice = voice or Voice(port, beat, ssrc, self._keys)
         return self.voice if self.voice.port.speech is not None else None
 
     def listen_in(self, tap: Tap | None) -> None:
@@ -301,6 +305,13 @@ class Side:
         for port in self.ports:
             if port is not None and port.kind == "audio":
                 port.tap = tap
+
+    def release(self) -> Voice | None:
+        """Let our end of its sound go, as it is, to speak to another phone; None when we are not that end."""
+        voice, self.voice = self.voice, None
+        if voice is not None:
+            voice.leave()
+        return voice
 
     def silence(self) -> None:
         """Be it no longer. No harm if we are not."""

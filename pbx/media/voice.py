@@ -94,6 +94,21 @@ class Voice:
         if ear in self._ears:
             self._ears.remove(ear)
 
+    def leave(self) -> None:
+        """Its phone goes, and it stays: it says and hears nothing until it comes to another port."""
+        if self.port.sink is self:
+            self.port.sink = None
+
+    def move(self, port: Port, keys: Keys) -> None:
+        """Be our end of another phone's sound from now on, in the middle of what it says.
+
+        :param keys: those of that phone.
+        """
+        self.leave()
+        self.port, self._keys = port, keys
+        self._player.move(port)
+        port.sink = self
+
     def close(self) -> None:
         """The port is connected to something else, or gone."""
         self.closed = True

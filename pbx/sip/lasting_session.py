@@ -105,6 +105,16 @@ class LastingSession(Session):
         if self.may_offer and self._peer.update:
             self._send_update()
 
+    def identify(self, more: tuple[Field, ...]) -> None:
+        """Tell the peer, in an early dialog too, to whom it is connected now: by an UPDATE that offers nothing
+        (RFC 3311 5.1). One that knows no UPDATE, or has yet to answer another, hears of it with the next offer.
+
+        :param more: the fields that say so; without any, nothing is sent.
+        """
+        pending = self._modification is not None and self._modification.pending
+        if more and self._peer.update and not pending and self.dialog is not None and self.state in (EARLY, CONFIRMED):
+            self._send_update(b"", more)
+
     def accept(self, sdp: bytes) -> None:
         """Answer the peer's offer that waits, in a re-INVITE, UPDATE or PRACK.
 

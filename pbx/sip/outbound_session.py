@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pbx.sip import session_timer
-from pbx.sip.abilities import abilities_of
+from pbx.sip.abilities import NONE, abilities_of
 from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog, sdp_of
 from pbx.sip.errors import InvalidState
@@ -79,6 +79,7 @@ class OutboundSession(LastingSession):
         "_local",
         "_prover",
         "_receipts",
+        "_said",
         "_shortest",
         "_target",
         "delivery",
@@ -99,6 +100,7 @@ class OutboundSession(LastingSession):
         self._early: dict[str, Early] | None = None  # by tag: all early dialogs but the one that spoke last
         self._receipts: Receipts | None = None  # in this one
         self._agreed = b""  # in this one
+        self._said: list[Field] = []  # the fields of the last provisional response
         self._prover: Prover | None = None
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
@@ -181,6 +183,12 @@ class OutboundSession(LastingSession):
             elif self._invite.state.value == "proceeding":
                 self._send_cancel()
 
+    def identify(self, more: tuple[Field, ...]) -> None:
+        """See `LastingSession`; what the peer understands, its last provisional response says."""
+        if self.state is EARLY and self._peer is NONE:
+            self._peer = abilities_of(self._said)
+        super().identify(more)
+
     def undelivered(self, status: int, reason: str) -> None:
         """There is no way left for the INVITE.
 
@@ -229,7 +237,7 @@ class OutboundSession(LastingSession):
                 return
         elif sdp:
             self._peer = abilities_of(response.fields)
-        self._peer_fields = response.fields
+        self._peer_fields = self._said = response.fields
         self.user.session_progressed(self, response.status, sdp)
 
     def _acknowledge(self, dialog: Dialog, response: Response, sdp: bytes) -> bool:

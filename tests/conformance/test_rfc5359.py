@@ -5,8 +5,8 @@ from __future__ import annotations
 from pbx.dialplan import Call, Plan, ext
 from pbx.testing.watch import Transfer
 from tests.conformance.repeated import flow, names_of
+from tests.flows.openings import refer
 from tests.flows.test_pickup import picks_up
-from tests.flows.test_transfers import refer
 
 SECTIONS = {f"2.{number}" for number in range(1, 19)}
 

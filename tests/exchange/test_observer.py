@@ -31,7 +31,7 @@ class Diary(Unobserving):
         self.told: list[str] = []
 
     def __getattribute__(self, name: str) -> Any:
-        if name.startswith(("call_", "attempt_", "party_")):
+        if name.startswith(("call_", "caller_", "attempt_", "party_")):
             return lambda call, *more: self.told.append(" ".join([name, *_shown(more)]))
         return super().__getattribute__(name)
 
@@ -124,7 +124,7 @@ def test_several_observers_are_told_the_same(sim: SimulatedExchange) -> None:
 
 
 def test_of_several_observers_each_is_told_of_everything() -> None:
-    names = [name for name in vars(Observer) if name.startswith(("call_", "attempt_", "party_"))]
+    names = [name for name in vars(Observer) if name.startswith(("call_", "caller_", "attempt_", "party_"))]
     diary = Diary()
     for name in names:
         getattr(Observers([diary]), name)(*range(getattr(Observers, name).__code__.co_argcount - 1))

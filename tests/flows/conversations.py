@@ -6,7 +6,7 @@ from pbx.ongoing import Ongoing
 from pbx.sip.headers import REPLACES
 from pbx.testing.watch import Transfer
 from tests.flows.estate import LIMIT, OUTSIDE, SLOWNESS, Seat, Steps
-from tests.flows.test_transfers import naming
+from tests.flows.openings import naming
 from tests.flows.truth import Moment
 
 OURS = "+33142255501"

@@ -9,7 +9,7 @@ import pytest
 from pbx.sip.session import NOBODY
 from pbx.testing.watch import Transfer, Watch
 from tests.flows.office import office
-from tests.flows.test_renegotiation import connect
+from tests.flows.openings import connect
 
 Misbehaviour = Callable[..., None]
 MISBEHAVIOURS: dict[str, Misbehaviour] = {}
@@ -65,8 +65,7 @@ def sends_bye_twice(sim, alice, bob):
 
 @misbehaviour
 def offers_during_its_own_offer(sim, alice, bob):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     bob.holds()
     dialog = bob.call.session.dialog
     bob.layer.request(dialog.flow, dialog.request("UPDATE", (dialog.contact,), bob.call.describe()), NOBODY)
@@ -78,8 +77,7 @@ def offers_during_its_own_offer(sim, alice, bob):
 
 @misbehaviour
 def transfers_to_itself_to_nonsense_and_to_what_it_may_not_call(sim, alice, bob):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     for target in ("sip:1002@10.0.0.1", "sip:%00@10.0.0.1", "sip:777@10.0.0.1", "sip:zoe@elsewhere.example"):
         transfer = Transfer(bob, target)
         sim.until(lambda transfer=transfer: transfer.over)
@@ -91,8 +89,7 @@ def transfers_to_itself_to_nonsense_and_to_what_it_may_not_call(sim, alice, bob)
 
 @misbehaviour
 def transfers_again_while_it_transfers(sim, alice, bob):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     first = Transfer(bob, "sip:1004@10.0.0.1")
     again = Transfer(bob, "sip:1003@10.0.0.1")
     sim.until(lambda: first.over and again.over)
@@ -105,8 +102,7 @@ def transfers_again_while_it_transfers(sim, alice, bob):
 
 @misbehaviour
 def vanishes_while_it_is_transferred(sim, alice, bob):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     alice.vanishes()
     transfer = Transfer(bob, "sip:1004@10.0.0.1")  # who is busy
     sim.until(lambda: transfer.over)

@@ -11,7 +11,7 @@ from pbx.sip.parser import parse
 from pbx.testing.exchange import is_sip
 from pbx.testing.watch import Transfer
 from tests.flows.office import flow, office
-from tests.flows.test_renegotiation import connect
+from tests.flows.openings import connect, part
 
 plan = Plan()
 
@@ -46,67 +46,50 @@ TARGET = "sip:1003@10.0.0.1"
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_callee_sends_the_caller_on(sim, alice, bob, carol):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     transfer = Transfer(bob, TARGET)
     sim.until(lambda: carol.ringing)
     carol.answers()
     sim.until(lambda: transfer.over and bob.idle)
     assert transfer.status == 200
-    sim.advance(16)
-    assert sim.talk(alice, carol)
-    alice.hangs_up()
-    sim.until(lambda: carol.idle)
+    part(sim, alice, carol)
 
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_caller_sends_the_callee_on(sim, alice, bob, carol):
-    connect(sim, alice, bob)
-    sim.until(lambda: alice.may_offer)
+    connect(sim, alice, bob, ready=alice)
     transfer = Transfer(alice, TARGET)
     sim.until(lambda: carol.ringing)
     carol.answers()
     sim.until(lambda: transfer.over and alice.idle)
-    sim.advance(16)
-    assert sim.talk(bob, carol)
-    carol.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, carol, bob)
 
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_transferor_hangs_up_as_soon_as_it_is_accepted(sim, alice, bob, carol):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     Transfer(bob, TARGET)
     sim.until(lambda: carol.ringing)
     bob.hangs_up()
     sim.advance(2)
     carol.answers()
     sim.until(lambda: carol.talking)
-    sim.advance(16)
-    assert sim.talk(alice, carol)
-    carol.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, carol, alice)
 
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_target_is_busy_and_the_transferor_has_the_call_back(sim, alice, bob, carol):
     carol.busy = True
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     transfer = Transfer(bob, TARGET)
     sim.until(lambda: transfer.over)
     assert transfer.status == 486
-    sim.advance(16)
-    assert sim.talk(alice, bob)
-    bob.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, bob, alice)
 
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_target_declines_and_the_transferor_who_has_left_is_rung(sim, alice, bob, carol):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     Transfer(bob, TARGET)
     sim.until(lambda: carol.ringing)
     first = bob.call
@@ -116,16 +99,12 @@ def test_target_declines_and_the_transferor_who_has_left_is_rung(sim, alice, bob
     sim.until(lambda: bob.ringing and bob.call is not first)
     bob.answers()
     sim.until(lambda: bob.talking)
-    sim.advance(16)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob)
 
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_who_is_transferred_hangs_up_while_the_target_rings(sim, alice, bob, carol):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     transfer = Transfer(bob, TARGET)
     sim.until(lambda: carol.ringing)
     alice.hangs_up()
@@ -134,8 +113,7 @@ def test_who_is_transferred_hangs_up_while_the_target_rings(sim, alice, bob, car
 
 def test_nobody_is_there_any_more_to_have_the_call_back():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     Transfer(bob, TARGET)
     sim.until(lambda: carol.ringing)
     bob.hangs_up()
@@ -148,8 +126,7 @@ def test_nobody_is_there_any_more_to_have_the_call_back():
 
 def test_transferor_hears_how_far_it_is():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     transfer = Transfer(bob, TARGET)
     sim.until(lambda: carol.ringing)
     sim.advance(2)
@@ -167,8 +144,7 @@ def test_transferor_hears_how_far_it_is():
 def test_transferor_that_does_not_want_to_hear_hears_nothing():
     """RFC 4488."""
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     before = len(sim.network.sent)
     transfer = Transfer(bob, TARGET, (("refer-sub", "Refer-Sub", "false"), ("supported", "Supported", "norefersub")))
     sim.until(lambda: carol.ringing)
@@ -185,8 +161,7 @@ def test_transferor_that_does_not_want_to_hear_hears_nothing():
 
 def test_each_is_told_whom_it_talks_to():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     before = len(sim.network.sent)
     Transfer(bob, TARGET, (("referred-by", "Referred-By", "<sip:1002@10.0.0.1>"),))
     sim.until(lambda: carol.ringing)
@@ -198,7 +173,7 @@ def test_each_is_told_whom_it_talks_to():
     to_alice = next(one for one in asked if one.uri.host == alice.host)
     assert to_carol.first("from").startswith('"Phone 1001" <sip:1001@')
     assert to_carol.first("referred-by") == "<sip:1002@10.0.0.1>"
-    assert to_alice.first("p-asserted-identity") == "<sip:1003@10.0.0.1>"
+    assert to_alice.first("p-asserted-identity") == '"Phone 1003" <sip:1003@10.0.0.1>'
     alice.hangs_up()
     sim.until(lambda: carol.idle)
     sim.assert_idle()
@@ -221,8 +196,7 @@ def test_each_is_told_whom_it_talks_to():
 )
 def test_transfer_that_must_not_be_leaves_the_call_as_it_is(target, status, logged_errors):
     sim, (alice, bob) = office("1001", "1002", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     transfer = Transfer(bob, target)
     sim.until(lambda: transfer.over)
     assert transfer.status == status
@@ -236,8 +210,7 @@ def test_transfer_that_must_not_be_leaves_the_call_as_it_is(target, status, logg
 
 def test_exchange_stops_while_somebody_is_transferred():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     Transfer(bob, TARGET)
     sim.until(lambda: carol.ringing)
     sim.exchange.switchboard.hang_up_all()

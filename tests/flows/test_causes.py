@@ -18,8 +18,8 @@ from pbx.testing.clock import VirtualClock
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.network import Network
 from pbx.testing.phone import Phone
+from tests.flows.openings import consult, refer
 from tests.flows.raw import DESCRIPTION, Raw
-from tests.flows.test_transfers import consult, refer
 from tests.flows.trunks import ACME, BACKUP, FRANCE
 from tests.media.daemon import Daemons
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.flows.office import flow, office
-from tests.flows.test_renegotiation import connect
+from tests.flows.openings import connect
 
 DIALECTS = ("sendonly", "inactive", "0.0.0.0")
 

@@ -14,8 +14,7 @@ from pbx.sip.headers import EVENT, REPLACES
 from pbx.testing.lamp_key import LampKey
 from pbx.testing.watch import Transfer
 from tests.flows.office import ACCOUNTS, flow, office
-from tests.flows.test_renegotiation import connect
-from tests.flows.test_transfers import consult, refer
+from tests.flows.openings import connect, consult, refer
 
 
 def over(sim, *keys):

@@ -9,8 +9,8 @@ from pbx.sip.message import Request
 from pbx.sip.parser import parse
 from pbx.testing.exchange import is_sip
 from tests.flows.office import flow, office
+from tests.flows.openings import connect
 from tests.flows.raw import DESCRIPTION, Raw
-from tests.flows.test_renegotiation import connect
 
 HOUR = 3600.0
 

@@ -9,7 +9,7 @@ from pbx.testing.lamp_key import LampKey
 from pbx.testing.watch import Transfer
 from tests.dialplan.scripted import ScriptedBridge
 from tests.flows.office import flow, office
-from tests.flows.test_renegotiation import connect
+from tests.flows.openings import connect, part
 
 plan = Plan()
 outcomes = []
@@ -50,23 +50,18 @@ def parks(sim, phone, other, slot="701"):
 
 @flow("1001", "1002", "1003", plan=plan)
 def test_a_colleague_retrieves_who_was_parked(sim, alice, bob, carol):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     assert parks(sim, bob, alice) == 200
     sim.advance(4)
     assert alice.talking
     carol.invites("701")
     sim.until(lambda: carol.talking)
-    sim.advance(16)
-    assert sim.talk(alice, carol)
-    carol.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, carol, alice)
 
 
 def test_who_waits_hears_music_and_the_outcome_names_who_has_retrieved():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     parks(sim, bob, alice)
     sim.until(lambda: alice.hears("music/hold"), within=10)
     assert len(sim.exchange.parking) == 1
@@ -83,8 +78,7 @@ def test_who_waits_hears_music_and_the_outcome_names_who_has_retrieved():
 
 def test_nobody_retrieves_and_the_parker_is_rung():
     sim, (alice, bob) = office("1001", "1002", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     parks(sim, bob, alice)
     sim.until(lambda: bob.ringing)
     assert bob.call.invite.sender().uri.user == "1001"
@@ -98,8 +92,7 @@ def test_nobody_retrieves_and_the_parker_is_rung():
 
 def test_nobody_retrieves_and_the_parker_is_gone():
     sim, (alice, bob) = office("1001", "1002", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     parks(sim, bob, alice)
     bob.registers(0)
     sim.until(lambda: alice.idle, within=90)
@@ -109,8 +102,7 @@ def test_nobody_retrieves_and_the_parker_is_gone():
 
 def test_who_waits_hangs_up_and_the_slot_is_free():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     parks(sim, bob, alice)
     assert bob.told == []  # who has named the slot knows it
     alice.hangs_up()
@@ -124,11 +116,9 @@ def test_who_waits_hangs_up_and_the_slot_is_free():
 
 def test_a_slot_that_is_taken_gives_the_call_back():
     sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     parks(sim, bob, alice)
-    connect(sim, carol, dave)
-    sim.until(lambda: dave.may_offer)
+    connect(sim, carol, dave, ready=dave)
     transfer = Transfer(dave, "sip:701@10.0.0.1")
     sim.until(lambda: transfer.over)
     assert transfer.status >= 400 and isinstance(outcomes[-1], Busy)
@@ -158,8 +148,7 @@ def test_the_first_slot_that_is_free():
 
 def test_two_want_the_same_one():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     parks(sim, bob, alice)
     bob.invites("701")
     carol.invites("701")
@@ -183,8 +172,7 @@ def test_a_slot_has_a_lamp():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
     key = LampKey(carol, "701")
     sim.until(lambda: key.state == "idle")
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     parks(sim, bob, alice)
     sim.until(lambda: key.state == "busy")
     alice.hangs_up()

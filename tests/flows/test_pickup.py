@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pbx.sip.headers import REPLACES
 from tests.flows.office import flow, office
-from tests.flows.test_renegotiation import connect
+from tests.flows.openings import connect
 
 
 @flow("1001", "1002", "1002")
@@ -39,8 +39,7 @@ def test_call_goes_on_at_another_phone(sim, alice, bob, desk):
 
 @flow("1001", "1002", "1001")
 def test_caller_goes_on_at_another_phone_that_makes_no_offer(sim, alice, bob, cell):
-    connect(sim, alice, bob)
-    sim.until(lambda: alice.may_offer)
+    connect(sim, alice, bob, ready=alice)
     picks_up(cell, alice.call, offer=False)
     sim.until(lambda: cell.talking and alice.idle)
     sim.advance(8)

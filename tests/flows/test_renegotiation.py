@@ -5,6 +5,7 @@ RFC 3264, RFC 6337), passed through from one side to the other.
 from __future__ import annotations
 
 from tests.flows.office import flow
+from tests.flows.openings import connect, part
 
 
 @flow("1001", "1002")
@@ -51,8 +52,7 @@ def test_caller_holds_at_once(sim, alice, bob):
 
 @flow("1001", "1002")
 def test_callee_holds_as_soon_as_it_may(sim, alice, bob):
-    connect(sim, alice, bob)
-    sim.until(lambda: bob.may_offer)
+    connect(sim, alice, bob, ready=bob)
     bob.holds()
     sim.until(lambda: bob.may_offer)
     sim.advance(8)
@@ -220,10 +220,7 @@ def test_attended_call_reaches_the_callee(sim, alice, bob):
     sim.advance(2)
     bob.answers()
     sim.until(lambda: bob.talking)
-    sim.advance(16)
-    assert sim.talk(alice, bob)
-    bob.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, bob, alice)
 
 
 @flow("1001", "1002")
@@ -297,10 +294,7 @@ def test_caller_goes_from_one_callee_to_the_next(sim, alice, bob, carol):
     sim.until(lambda: carol.ringing)
     carol.answers()
     sim.until(lambda: carol.talking)
-    sim.advance(16)
-    assert sim.talk(alice, carol)
-    carol.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, carol, alice)
 
 
 @flow("1001", "1002", "1003")
@@ -352,14 +346,4 @@ def test_callee_leaves_while_the_caller_holds(sim, alice, bob, carol):
     sim.until(lambda: carol.talking)
     sim.advance(40)
     alice.resumes()
-    sim.advance(16)
-    assert sim.talk(alice, carol)
-    carol.hangs_up()
-    sim.until(lambda: alice.idle)
-
-
-def connect(sim, caller, callee):
-    caller.invites(callee.number)
-    sim.until(lambda: callee.ringing)
-    callee.answers()
-    sim.until(lambda: caller.talking)
+    part(sim, carol, alice)

@@ -11,7 +11,7 @@ from pbx.sip.hops import Naptr, Srv
 from pbx.testing.exchange import HOST, SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.office import ACCOUNTS, plan
-from tests.flows.test_transfers import consult, refer
+from tests.flows.openings import consult, refer
 from tests.media.network import result
 
 outside = Plan()

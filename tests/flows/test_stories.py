@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pbx.testing.watch import Transfer
 from tests.flows.office import office
+from tests.flows.openings import connect, consult, refer
 from tests.flows.test_pickup import picks_up
-from tests.flows.test_renegotiation import connect
-from tests.flows.test_transfers import consult, refer
 
 
 def told(record) -> tuple[str, str, str, str]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.sip.errors import InvalidState
-from pbx.sip.headers import REASON
+from pbx.sip.headers import ALLOW, P_ASSERTED_IDENTITY, REASON
 from pbx.sip.message import Request
 from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.session import ALLOWED
@@ -15,6 +15,8 @@ from tests.sip.endpoint import OFFER, Endpoint, names
 from tests.sip.wire import SDP, response
 
 REASONED = (REASON.field('SIP;cause=200;text="Call completed elsewhere"'),)
+
+NAMED = (P_ASSERTED_IDENTITY.field("<sip:1001@192.0.2.1>"),)
 
 
 @pytest.fixture
@@ -305,6 +307,26 @@ def test_each_dialog_has_its_own_route(us):
 
 
 # The peer does what it must not
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_callee_that_rings_is_told_by_update_who_calls_now_if_it_knows_that(us, knows):
+    """RFC 3311 5.1."""
+    session, invite = us.calls()
+    session.identify(NAMED)
+    allow = (ALLOW.field("INVITE, ACK, BYE, UPDATE" if knows else "INVITE, ACK, BYE"),)
+    us.receive(response(invite, 180, more=allow))
+    us.wire.take()
+    session.identify(())
+    session.identify(NAMED)
+    session.identify(NAMED)  # while the first is unanswered
+    assert names(us.wire) == ["UPDATE"] * knows
+    if knows:
+        update = us.wire.last
+        assert update.first("p-asserted-identity") == NAMED[0][2]
+        assert not update.body
+        us.receive(response(update, 200), response(invite, 200, sdp=SDP))
+        assert session.may_offer
 
 
 def test_callee_that_ends_an_early_dialog_with_bye_is_answered_and_cancelled(us):

@@ -293,7 +293,7 @@ def test_who_is_connected_to_another_one_sees_so(sim: Sim) -> None:
     assert a.display == "Carol"
     a.answer()
     assert a.attended_transfer(to="102") == 200
-    assert b.display == "Carol" and c.display == "102"
+    assert b.display == "Carol" and c.display == "Bob"
     b.hang_up()
     a.dials("102")
     assert b.display == "Alice"

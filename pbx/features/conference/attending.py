@@ -45,6 +45,8 @@ class Conversation(Protocol):
 class Speaking(Protocol):
     """Our own end of the caller's sound."""
 
+    @property
+    def identity(self) -> Caller: ...
     def voice(self, early: bool) -> Deferred[Voice | None]:
         """Answer, and speak."""
 
@@ -95,7 +97,7 @@ async def _take_part(call: Conversation, speaking: Speaking, conferences: Confer
         conference = conferences.open(room)
     if refusal := conference.refusal(leads):
         return refusal
-    party = conference.join(call.caller, call.number, voice, leads)
+    party = conference.join(speaking, call.number, voice, leads)
     voice.want_keys(KeyCommands(conference, party, conferences.library, conferences.clock).pressed)
     try:
         return await party.left

@@ -11,8 +11,7 @@ from typing import Protocol
 
 from twisted.logger import Logger
 
-from pbx.exchange.caller import Caller
-from pbx.features.conference.party import Party
+from pbx.features.conference.party import Party, Present
 from pbx.features.conference.room import Room
 from pbx.media import rtp
 from pbx.media.beat import Beat
@@ -86,15 +85,16 @@ class Conference:
             return LOCKED
         return FULL if len(self.parties) >= self.room.max else ""
 
-    def join(self, caller: Caller, number: str, voice: Voice, leads: bool) -> Party:
+    def join(self, present: Present, number: str, voice: Voice, leads: bool) -> Party:
         """Let somebody in, for whom there is room.
 
+        :param present: says who it is.
         :param number: what was dialled.
         :param voice: our end of its sound.
         :param leads: whether it may do with keys what only leaders may.
         """
         self._came += 1
-        party = Party(self._came, caller, number, voice, self._place.clock.seconds(), leads)
+        party = Party(self._came, present, number, voice, self._place.clock.seconds(), leads)
         self.parties[party.id] = party
         if len(self.parties) == 1:
             self._place.beat.join(self)

@@ -7,6 +7,7 @@ that holds: its music would be.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -23,11 +24,19 @@ LINGER = 25  # frames that are mixed after the last audible one: the ends of wor
 PAUSE = 50  # frames without speech after which one does not talk any more
 
 
+class Present(Protocol):
+    """Who is at the other end of a voice."""
+
+    @property
+    def identity(self) -> Caller:
+        """Who it is: not always the same, where one transfers another into its place."""
+
+
 class Party:
     """One of them.
 
     :param id: its number in the conference.
-    :param caller: who it is.
+    :param present: says who it is.
     :param number: what it has dialled.
     :param voice: our end of its sound.
     :param joined_at: when, in seconds since 1970.
@@ -37,13 +46,13 @@ class Party:
     """
 
     __slots__ = (
-        "_heard", "_lingers", "_pause", "_playout", "_told", "caller", "id", "joined_at", "leads", "left", "muted",
+        "_heard", "_lingers", "_pause", "_playout", "_present", "_told", "id", "joined_at", "leads", "left", "muted",
         "number", "voice",
     )  # fmt: skip
 
-    def __init__(self, id: int, caller: Caller, number: str, voice: Voice, joined_at: float, leads: bool) -> None:
+    def __init__(self, id: int, present: Present, number: str, voice: Voice, joined_at: float, leads: bool) -> None:
         self.id = id
-        self.caller = caller
+        self._present = present
         self.number = number
         self.voice = voice
         self.joined_at = joined_at
@@ -58,6 +67,11 @@ class Party:
 
     def __repr__(self) -> str:
         return f"<party {self.id}: {self.caller.number}>"
+
+    @property
+    def caller(self) -> Caller:
+        """Who it is."""
+        return self._present.identity
 
     @property
     def talks(self) -> bool:
