@@ -436,8 +436,8 @@ class Bridge(Conversation):
         peer, agreed = self.party.other, self._asker.agreed
         if self.ended or peer is None:
             return
-        if peer.number != self.number and not self.answered:
-            more = (*more, *peer.named)  # somebody else than was called
+        if peer.number != self.number and self.party.number:
+            more = (*more, *peer.named)  # somebody else than the extension has called
         self.party.offer = b""
         self.take(shown, more)
         if agreed and shown != agreed:

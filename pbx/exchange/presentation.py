@@ -44,6 +44,12 @@ def asserted_to_network(who: Caller, trunk: Trunk) -> tuple[Field, ...]:
     return to_network(who, "", trunk)[1]
 
 
+def passed_to_network(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Fields that go on to a provider: who has transferred a call there is shown as that trunk wants callers to be, and
+    not by a number that is for colleagues (RFC 3892 section 4)."""
+    return tuple([field for field in fields if field[0] != "referred-by"])
+
+
 def to_network(caller: Caller, caller_id: str, trunk: Trunk) -> tuple[str, tuple[Field, ...]]:
     """The same, of a call that goes out over a trunk."""
     number = caller_id or _number_of(caller, trunk)

@@ -34,7 +34,7 @@ from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import Observed
 from pbx.exchange.outcome import Attempt, Busy, Declined, Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
-from pbx.exchange.presentation import asserted, presented
+from pbx.exchange.presentation import asserted, passed_to_network, presented
 from pbx.exchange.target import ExtensionTarget, TrunkTarget
 from pbx.sip.flow import hostport_of
 from pbx.sip.headers import Field
@@ -212,7 +212,8 @@ class Ringing:
         caller, more = presented(who, self._caller_id, destination, flow)
         host = hostport_of(flow)
         asked = asking(host) if self._intercom and destination.number else ()
-        fields = (*more, *told_of(invitation.diversions, host), *asked, *invitation.fields)
+        passed = invitation.fields if destination.link is None else passed_to_network(invitation.fields)
+        fields = (*more, *told_of(invitation.diversions, host), *asked, *passed)
         branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, fields)
 
     def fork_skipped(self, outcome: Outcome) -> None:
