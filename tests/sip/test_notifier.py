@@ -309,6 +309,15 @@ def test_we_end_the_subscription(us):
     us.assert_idle()
 
 
+def test_provisional_answer_is_no_answer_yet(us):
+    us.is_subscribed()
+    notify = next(message for message in us.wire.messages if name(message) == "NOTIFY")
+    us.layer.message_received(us.wire, response(notify, 100))
+    assert us.changes(b"busy") == []
+    us.layer.message_received(us.wire, response(notify, 200))
+    assert us.states() == [("active;expires=600", b"busy")]
+
+
 @pytest.mark.parametrize("status", sorted(ENDING))
 def test_answer_that_says_there_is_no_subscription_ends_it_at_once(us, status):
     us.is_subscribed(throttle=5.0)

@@ -115,6 +115,21 @@ def test_end_waits_for_no_answer(us):
     assert [body for _, _, body in us.notifies()] == [b"SIP/2.0 100 Trying\r\n", b"SIP/2.0 200 OK\r\n"]
 
 
+def test_what_follows_the_end_waits_until_the_peer_has_heard_of_it(us):
+    """RFC 3261 12.2.2: a later request of ours must not come before it in the same dialog."""
+    told: list[str] = []
+    us.is_referred()
+    us.referral.when_told(lambda: told.append("nobody listens yet"))
+    us.accepts()
+    us.is_answered()
+    us.referral.when_told(lambda: told.append("it has heard all"))
+    us.referral.end(200)
+    us.referral.when_told(lambda: told.append("it has heard the last"))
+    assert told == ["nobody listens yet", "it has heard all"]
+    us.is_answered()
+    assert told == ["nobody listens yet", "it has heard all", "it has heard the last"]
+
+
 def test_refused_reference_leaves_nothing(us):
     us.is_referred()
     us.referral.refuse(603, "not now")

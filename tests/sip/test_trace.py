@@ -9,17 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.sip.redaction import redacted
-from pbx.sip.trace import NOTE, OVERHEAD, RECEIVED, SENT, Trace
+from pbx.sip.trace import NOTE, OVERHEAD, RECEIVED, SENT, Trace, Way
 
 FLOW: Any = object()
 
 
-def test_ring_is_bounded_in_bytes_and_loses_the_oldest() -> None:
+@pytest.mark.parametrize("way", [SENT, RECEIVED])
+def test_ring_is_bounded_in_bytes_and_loses_the_oldest(way: Way) -> None:
     trace = Trace(lambda: 1.0, 10 * (100 + OVERHEAD))
     for number in range(25):
-        trace.sent(FLOW, b"%03d" % number + b"." * 97)
+        packet = b"%03d" % number + b"." * 97
+        if way is SENT:
+            trace.sent(FLOW, packet)
+        else:
+            trace.received(FLOW, "INVITE", packet)
     assert [entry.packet[:3] for entry in trace.entries] == [b"%03d" % number for number in range(15, 25)]
     assert trace.size == 10 * (100 + OVERHEAD)
+    for _ in range(20):
+        trace.note("7f3a", "something")
+    assert trace.size <= 10 * (100 + OVERHEAD)
+    assert trace.entries[-1].words == "something"
 
 
 def test_what_is_no_call_is_not_kept() -> None:
