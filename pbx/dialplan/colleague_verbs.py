@@ -140,6 +140,9 @@ class ColleagueVerbs:
         try:
             async with self.on_hold(music):
                 party = await parked.taken
+        except BaseException:
+            parked.give_up()
+            raise
         finally:
             parking.leave(parked)
         if party is None:

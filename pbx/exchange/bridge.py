@@ -424,6 +424,8 @@ class Bridge(Conversation):
         if self.ended or peer.side.closed:  # one of them has left meanwhile
             peer.leave()
             peer.hang_up()
+            if not self.ended and self._outcome is not None:
+                self._callee_left(self._outcome)
         else:
             self.reunite(self.party, peer)
 

@@ -206,6 +206,9 @@ class Conversation:
 
     def party_left(self, party: Party, reason: str) -> None:
         """One side is gone: so is the other; the dialplan goes on when it was the callee."""
+        if self.ended:
+            party.leave()  # which was on its way to another call
+            return
         more = crossing(party.session.take_fields(), ENDS)
         if party is self.party:
             self._end_with(None, By.CALLER, reason, 500 if reason == NO_PRACK else 487, more)

@@ -22,18 +22,26 @@ class Parked:
     :ivar taken: fires with who has retrieved it, answered and in no call; or with None when it has waited for too long.
     """
 
-    __slots__ = ("_timer", "caller", "slot", "taken")
+    __slots__ = ("_retriever", "_timer", "caller", "slot", "taken")
 
     def __init__(self, slot: str, caller: Caller, clock: Clock, timeout: float) -> None:
         self.slot = slot
         self.caller = caller
         self.taken: Deferred[Party | None] = Deferred()
+        self._retriever: Party | None = None
         self._timer: Timer | None = clock.callLater(timeout, self._expired)
 
-    def take(self, party: Party | None) -> None:
-        """It waits no longer."""
+    def take(self, party: Party) -> None:
+        """Retrieve it."""
         self.stop()
+        self._retriever = party
         self.taken.callback(party)
+
+    def give_up(self) -> None:
+        """Who waits has left: whoever has just retrieved it did so in vain."""
+        if self._retriever is not None:
+            self._retriever.leave()
+            self._retriever.hang_up()
 
     def stop(self) -> None:
         """Nobody waits for it any more."""

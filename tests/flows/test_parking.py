@@ -179,3 +179,32 @@ def test_a_slot_has_a_lamp():
     sim.until(lambda: key.state == "idle")
     key.watch.ends()
     sim.assert_idle()
+
+
+def test_who_retrieves_a_call_that_hangs_up_before_it_hears_anything_is_hung_up():
+    """The parked phone made no offer, and the ACK that would bring its answer does not come."""
+    sim, (alice, carol) = office("1001", "1003", plan=plan)
+    sim.network.loses("ACK", source=alice.host, times=None)
+    alice.invites("*70", offer=False)
+    sim.until(lambda: alice.talking)
+    carol.invites("701")
+    sim.until(lambda: carol.talking)
+    sim.advance(2)
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+    sim.assert_idle()
+
+
+def test_who_is_retrieved_by_somebody_who_leaves_at_once_goes_on_with_the_plan():
+    sim, (alice, carol) = office("1001", "1003", plan=plan)
+    loss = sim.network.loses("ACK", source=alice.host, times=None)
+    alice.invites("*70", offer=False)
+    sim.until(lambda: alice.talking)
+    carol.invites("701")
+    sim.until(lambda: carol.talking)
+    carol.hangs_up()
+    sim.advance(1)
+    loss.stops()
+    sim.until(lambda: alice.idle)
+    assert [type(outcome) for outcome in outcomes] == [Answered]
+    sim.assert_idle()
