@@ -174,6 +174,13 @@ async def consult(call: Call, number: str) -> None:
             await call.peer.join(outcome.leg)
 
 
+@plan.in_call("#70")
+async def park_other(call: Call) -> None:
+    """Pressed during a conversation: park the other one; one hears in which slot, and is hung up."""
+    if not await call.transfer("*70"):
+        await call.play(tone("congestion"))
+
+
 @plan.in_call("#1<number:1XXX>")
 async def send(call: Call, number: str) -> None:
     """Pressed during a conversation: send the other one to a colleague, and hang up."""

@@ -118,6 +118,21 @@ def test_a_call_is_parked_and_retrieved():
     sim.assert_idle()
 
 
+def test_keys_during_a_conversation_park_the_other_one_and_say_where(sim):
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.dials("1002")
+    bob.answer()
+    bob.presses("#70")
+    assert bob.hears("digits/7")
+    sim.advance(5)
+    assert bob.idle and alice.hears("music/hold", within=60)
+    bob.dials("701")
+    assert bob.talks_to(alice)
+    bob.hang_up()
+    sim.advance(2)
+    sim.assert_idle()
+
+
 def test_keys_during_a_conversation_ask_a_colleague_and_send_the_other_one_on(sim):
     alice, bob, carol = (sim.phone(number) for number in ("1001", "1002", "1003"))
     alice.dials("1002")

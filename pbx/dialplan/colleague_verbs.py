@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -17,7 +18,13 @@ from pbx.exchange.outcome import Answered, Busy, NoAnswer, Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.settings import Settings
 from pbx.exchange.target import ExtensionTarget
-from pbx.features.parking import Parking
+from pbx.features.parking import Parked, Parking
+from pbx.media.sounds import clips, digits
+from pbx.media.sources import Sequel
+from pbx.media.voice import Voice
+
+SPOKEN = re.compile(r"[0-9*#+]+")
+"""The number of a slot that can be said."""
 
 PARKING_LIMIT = 120.0  # seconds for which a call is parked
 
@@ -56,6 +63,10 @@ class ColleaguesCall(Protocol):
 
     def tell(self, number: str, words: str) -> None:
         """Tell the phones of an extension something about this call."""
+
+    def keep_transferor(self) -> Voice | None:
+        """Our own end of the sound of whoever has transferred the caller, and stays until the caller is answered; None
+        where it has left, or does not listen."""
 
     def leave(self) -> Party:
         """Let the caller, who is answered, go to another call; this one is over."""
@@ -118,8 +129,9 @@ class ColleagueVerbs:
     async def park(self, *slots: str, timeout: float = PARKING_LIMIT, music: str = "hold") -> Outcome:
         """Answer, and let the caller wait with music until somebody retrieves it; return when that one has hung up.
 
-        :param slots: the numbers of the slots; it waits in the first that is free. Where there are several, the phone
-            of who has transferred the call is told which one, by MESSAGE.
+        :param slots: the numbers of the slots; it waits in the first that is free. Where there are several, who has
+            transferred the call hears the digits of that one before it is hung up, if it is there and listens, and its
+            phone is told by MESSAGE.
         :param timeout: seconds for which it waits.
         :param music: the name of a file in the prompts' folder `music`.
         :returns: `Busy` where no slot is free, and the caller is not answered then; `NoAnswer` when nobody has
@@ -135,9 +147,9 @@ class ColleagueVerbs:
         parked = parking.park(slots, bridge.party.identity, timeout)
         if parked is None:
             return Busy()
-        if self.transferred and len(slots) > 1:
-            bridge.tell(bridge.caller.number, f"{parked.caller.name or parked.caller.number} waits at {parked.slot}")
         try:
+            if self.transferred and len(slots) > 1:
+                await self._announce(parked)
             async with self.on_hold(music):
                 party = await parked.taken
         except BaseException:
@@ -169,6 +181,17 @@ class ColleagueVerbs:
         parked.take(self._bridge.leave())
         await self._driver.take_turn()  # the caller is in the other call now
         return True
+
+    async def _announce(self, parked: Parked) -> None:
+        """Let whoever has transferred the call know where it waits: by its phone's display, and by voice."""
+        bridge, slot = self._bridge, parked.slot
+        bridge.tell(bridge.caller.number, f"{parked.caller.name or parked.caller.number} waits at {slot}")
+        voice = bridge.keep_transferor() if SPOKEN.fullmatch(slot) else None
+        if voice is not None:
+            try:
+                await voice.play(Sequel(await clips(bridge.speaking.library, (digits(slot),))))
+            finally:
+                voice.stop()
 
     def _require_internal(self, name: str) -> None:
         source = self._bridge.caller.source

@@ -32,6 +32,7 @@ from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.target import ExtensionTarget
+from pbx.media.voice import Voice
 from pbx.sip.errors import InvalidState
 from pbx.sip.headers import CONTACT, Field
 from pbx.sip.occupancy import AGAIN
@@ -148,6 +149,18 @@ class Bridge(Conversation):
     def tell(self, number: str, words: str) -> None:
         """Tell the phones of an extension something about this call, in the name of what was dialled."""
         self._board.tell(Caller(self.number, "", Source.INTERNAL), number, words)
+
+    def keep_transferor(self) -> Voice | None:
+        """Let whoever has transferred the caller stay until that is answered, to hear us.
+
+        :returns: our own end of its sound; None where it has left, or does not listen.
+        """
+        party = self.transferor.transferor if self.transferor is not None else None
+        if self.transferor is None or party is None or party.side.is_holding:
+            return None
+        voice = self._board.relay.voice(party.side)
+        self.transferor.stays = voice is not None
+        return voice
 
     def leave(self) -> Party:
         """Let the caller, whom we have answered, go to another call; this one is over."""

@@ -27,6 +27,7 @@ from pbx.exchange.party import Party, PartyUser, Transferor
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.transfer import Transfer, TransferTarget
 from pbx.exchange.transferring import ByKeys, Transferring
+from pbx.media.voice import Voice
 from pbx.sip.errors import InvalidState
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
@@ -181,6 +182,10 @@ class Consultation:
     def tell(self, number: str, words: str) -> None:
         """Nobody is parked meanwhile of whom there would be something to tell."""
 
+    def keep_transferor(self) -> Voice | None:
+        """Nobody has transferred it."""
+        return None
+
     def leave(self) -> Party:
         """It stays: nothing is picked up or retrieved meanwhile.
 
@@ -321,7 +326,7 @@ class Consultation:
         self._conversation.dissolve(party)
         transferring = Transferring(ByKeys(), party, self.clock)
         self._board.transferred(transferring, peer, self.caller, (number, ""), ())
-        if transferring.transferor is not None:
+        if transferring.transferor is not None and not transferring.stays:
             transferring.transferor = None  # it does not wait for the end
             party.leave()
             party.hang_up()

@@ -214,6 +214,8 @@ class Conversation:
             self._end_with(None, By.CALLER, reason, 500 if reason == NO_PRACK else 487, more)
             return
         self._board.observer.party_left(self, party, reason)
+        if party.side.voice is not None:
+            party.side.voice.stop()  # whoever plays it something need not wait for its end
         party.leave()
         if self.transferor is not None and self.transferor.transferor is party:
             self.transferor.transferor = None  # it need not wait for the end

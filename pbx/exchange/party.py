@@ -38,6 +38,8 @@ class Transferor(Asker, Protocol):
     """Its extension."""
     transferor: Party | None
     """Its party, connected to nobody; None once it has left."""
+    stays: bool
+    """Whether it is to hear something before it leaves, though it would not wait otherwise."""
 
     def when_told(self, then: Callable[[], None]) -> None:
         """After the final response, go on when it has that."""

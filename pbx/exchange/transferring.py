@@ -63,9 +63,10 @@ class Transferring:
     :param referral: what the transferor asked for; it is accepted.
     :ivar transferor: who has, connected to nobody; None once it has left.
     :ivar number: its extension.
+    :ivar stays: whether it is to hear something before it leaves.
     """
 
-    __slots__ = ("_clock", "_over", "_referral", "number", "transferor")
+    __slots__ = ("_clock", "_over", "_referral", "number", "stays", "transferor")
 
     agreed = b""
 
@@ -75,6 +76,7 @@ class Transferring:
         self._clock = clock
         self.transferor: Party | None = transferor
         self.number = transferor.number
+        self.stays = False
 
     def progress(self, status: int, sdp: bytes = b"", more: tuple[Field, ...] = ()) -> None:
         """The target rings, say."""

@@ -32,6 +32,11 @@ async def parking(call: Call, slot: str) -> None:
         outcomes.append(await call.dial(ext(call.caller.number), timeout=20))
 
 
+@plan.in_call("#70")
+async def parks_by_keys(call: Call) -> None:
+    await call.transfer("*70")
+
+
 @plan.internal("*70")
 async def anywhere(call: Call) -> None:
     outcomes.append(await call.park("701", "702", timeout=60))
@@ -143,6 +148,93 @@ def test_the_first_slot_that_is_free():
     assert sim.talk(carol, bob)
     for phone in (alice, bob):
         phone.hangs_up()
+    sim.assert_idle()
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_the_parker_hears_the_digits_of_the_slot_before_it_is_hung_up(sim, alice, bob, carol):
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    transfer = Transfer(bob, "sip:*70@10.0.0.1")
+    for name in ("7", "0", "1"):
+        sim.until(lambda name=name: bob.hears(f"digits/{name}", within=0.125), within=40)
+        assert not transfer.over and bob.talking
+    sim.until(lambda: transfer.over and bob.idle)
+    assert transfer.status == 200
+    carol.invites("701")
+    sim.until(lambda: carol.talking)
+    sim.advance(16)
+    assert sim.talk(alice, carol)
+    carol.hangs_up()
+    sim.until(lambda: alice.idle)
+
+
+def test_who_is_parked_by_keys_hears_music_when_the_parker_has_heard_the_slot():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob)
+    sim.advance(2)
+    bob.presses("#70")
+    for name in ("7", "0", "1"):
+        sim.until(lambda name=name: bob.hears(f"digits/{name}", within=0.125), within=10)
+    sim.until(lambda: bob.idle, within=10)
+    sim.until(lambda: alice.hears("music/hold"), within=10)
+    assert bob.told == [("MESSAGE", b"Phone 1001 waits at 701")]
+    carol.invites("701")
+    sim.until(lambda: carol.talking)
+    sim.advance(8)
+    assert sim.talk(alice, carol)
+    alice.hangs_up()
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("leaves", ["parker", "parked"])
+def test_one_of_them_leaves_while_the_slot_is_said(leaves):
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    Transfer(bob, "sip:*70@10.0.0.1")
+    sim.until(lambda: bob.hears("digits/7", within=0.125), within=10)
+    (bob if leaves == "parker" else alice).hangs_up()
+    sim.advance(1)
+    assert len(sim.exchange.parking) == (1 if leaves == "parker" else 0)
+    if leaves == "parker":
+        sim.until(lambda: alice.hears("music/hold"), within=10)
+        carol.invites("701")
+        sim.until(lambda: carol.talking)
+        sim.advance(8)
+        assert sim.talk(alice, carol)
+        alice.hangs_up()
+    sim.until(lambda: bob.idle and carol.idle)
+    sim.assert_idle()
+
+
+def test_somebody_retrieves_while_the_slot_is_said():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    Transfer(bob, "sip:*70@10.0.0.1")
+    sim.until(lambda: bob.hears("digits/7", within=0.125), within=10)
+    carol.invites("701")
+    sim.until(lambda: carol.talking and bob.idle, within=10)
+    sim.advance(8)
+    assert sim.talk(alice, carol)
+    alice.hangs_up()
+    sim.until(lambda: carol.idle)
+    sim.assert_idle()
+
+
+def test_a_parker_who_holds_the_call_does_not_listen_and_is_told_by_its_display():
+    sim, (alice, bob) = office("1001", "1002", plan=plan)
+    connect(sim, alice, bob)
+    sim.until(lambda: bob.may_offer)
+    bob.holds()
+    sim.until(lambda: alice.call.held and bob.may_offer)
+    transfer = Transfer(bob, "sip:*70@10.0.0.1")
+    sim.until(lambda: transfer.over and bob.told, within=1)
+    sim.until(lambda: alice.hears("music/hold"), within=10)
+    assert bob.told == [("MESSAGE", b"Phone 1001 waits at 701")]
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
     sim.assert_idle()
 
 
