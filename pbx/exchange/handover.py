@@ -1,15 +1,18 @@
 """A handover: a caller that we answered before anybody was called comes to hear the callee. It gets the callee's
-description as a new offer, as soon as no other offer is in the way, and again while offers cross (RFC 3261 14.1).
+description as a new offer, as soon as no other offer is in the way, and again while offers cross (RFC 3261 14.1). It is
+not waited for without end: a phone may leave an offer that it has acknowledged (100) without an answer for ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import fail
 from twisted.python.failure import Failure
 
 from pbx.media.relay import Relay
 from pbx.media.side import Side
+from pbx.sip.errors import Malformed
 from pbx.sip.headers import Field
 from pbx.sip.session import Session
 from pbx.sip.timers import T1, Clock, Timer
@@ -79,6 +82,8 @@ class Handover:
             # Each time anew: the caller may have been shown something else meanwhile.
             offer = self._relay.offer(self._callee, self._side, self._sdp)
             offer.addCallbacks(self._described, self._failed)
+        elif self._is_late:
+            self._give_up()
         else:
             self._timer = self._clock.callLater(T1, self.start)
 
@@ -87,13 +92,17 @@ class Handover:
         """Whether it asks for an offer, rather than to make one."""
         return self._callee is None
 
+    @property
+    def _is_late(self) -> bool:
+        return self._clock.seconds() - self._begun_at >= PATIENCE
+
     def try_again(self) -> bool:
         """The caller refused with 491; return whether it will be asked again.
 
         The Call-ID is its own, so before an offer of its own it waits longer than we do (RFC 3261 14.1).
         """
         self.offered = False
-        if self._stopped or self._clock.seconds() - self._begun_at >= PATIENCE:
+        if self._stopped or self._is_late:
             return False
         self._timer = self._clock.callLater(T1, self.start)
         return True
@@ -104,7 +113,12 @@ class Handover:
             self._session.offer(sdp, self._more)
         else:
             self._relay.withdraw(self._side)
-            self.try_again()
+            if not self.try_again() and not self._stopped:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        words = "a phone left an earlier offer without an answer, and got no other"
+        fail(Malformed(480, words)).addErrback(self._failed)
 
     def stop(self) -> None:
         """Do not offer any more."""

@@ -216,3 +216,21 @@ def test_exchange_stops_while_somebody_is_transferred():
     sim.exchange.switchboard.hang_up_all()
     sim.until(lambda: alice.idle and bob.idle and carol.idle, within=1)
     sim.assert_idle()
+
+
+def test_phone_that_never_answers_an_offer_is_not_waited_for_without_end():
+    """Bob's phone says 100 to the hold, and nothing after that."""
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob, ready=alice)
+    bob.call.session_offered = lambda session, description: None
+    alice.holds()
+    sim.advance(1)
+    Transfer(alice, TARGET)
+    sim.until(lambda: carol.ringing)
+    carol.answers()
+    answered_at = sim.clock.seconds()
+    sim.until(lambda: carol.idle and bob.idle, within=20)
+    assert 15 < sim.clock.seconds() - answered_at < 17
+    sim.advance(40)
+    assert "left an earlier offer without an answer" in sim.records.rows[-1].sentence
+    sim.assert_idle()
