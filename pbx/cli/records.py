@@ -17,8 +17,8 @@ COLUMNS = ("id", "began_at", "caller", "dialled", "reached", "seconds", "code", 
 
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# How a formula begins, which a caller may have written as its name.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# How a formula begins, which a caller may have written as its name; also in full width, which some spreadsheets take.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Moment(click.ParamType[datetime]):
@@ -44,6 +44,7 @@ class Moment(click.ParamType[datetime]):
 @click.option("--to", "called", metavar="NUMBER", help="Only calls for which NUMBER was dialled, or has answered.")
 @click.option("--since", type=Moment(), help="Only calls from then on: 2026-03-10T14:30 (UTC), or 2h, 7d ago.")
 @click.option("--until", type=Moment(), help="Only calls before that.")
+@click.option("--trunk", metavar="NAME", help="Only calls that came or went by this trunk.")
 @click.option("--cause", metavar="NAME", help="Only calls that ended so; docs/operating lists the causes.")
 @click.option("--answered/--unanswered", default=None, help="Only calls that were answered, or were not.")
 @click.option("--limit", default=100, type=click.IntRange(1, 10**6), help="How many at most, the last ones. [100]")
@@ -97,7 +98,8 @@ def _write_csv(rows: list[dict[str, object]]) -> None:
 
 
 def _cell(value: object) -> object:
-    """What a spreadsheet takes for a formula is marked as text; a telephone number is none."""
-    if isinstance(value, str) and value.startswith(_FORMULA) and not value[1:].isdigit():
-        return f"'{value}"
-    return value
+    """What a spreadsheet takes for a formula is marked as text; a telephone number is none. No terminal has to obey."""
+    if not isinstance(value, str):
+        return value
+    is_formula = value.startswith(_FORMULA) and not value[1:].isdigit()
+    return f"'{output.printable(value)}" if is_formula else output.printable(value)

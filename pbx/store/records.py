@@ -204,6 +204,7 @@ class Wanted:
     :param number: who called, was dialled, has answered or was transferred.
     :param caller: who called.
     :param called: who was dialled or has answered.
+    :param trunk: by which it came, or whoever answered was reached.
     :param since: in UTC.
     :param until: in UTC.
     :param answered: whether somebody or something has answered.
@@ -213,6 +214,7 @@ class Wanted:
     number: str | None = None
     caller: str | None = None
     called: str | None = None
+    trunk: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     cause: str | None = None
@@ -231,6 +233,8 @@ def read_records(connection: sa.Connection, wanted: Wanted) -> list[dict[str, An
         conditions.append(calls.c.caller == wanted.caller)
     if wanted.called is not None:
         conditions.append(sa.or_(*[column == wanted.called for column in _CALLED]))
+    if wanted.trunk is not None:
+        conditions.append(sa.or_(calls.c.trunk_in == wanted.trunk, calls.c.trunk_out == wanted.trunk))
     if wanted.since is not None:
         conditions.append(calls.c.began_at >= wanted.since)
     if wanted.until is not None:

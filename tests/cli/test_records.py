@@ -45,6 +45,7 @@ def test_records_for_people_are_a_table_that_ends_in_a_sentence(upgraded: Pbx, k
         (["1002"], ["7f3a"]),
         (["--from", "1001"], ["7f3a"]),
         (["--to", "1003"], ["8b01"]),
+        (["--trunk", "acme"], ["8b01"]),
         (["--cause", "no-answer"], ["8b01"]),
         (["--answered"], ["7f3a"]),
         (["--unanswered"], ["8b01"]),
@@ -73,6 +74,22 @@ def test_records_as_csv_have_all_columns_and_no_formulas(sqlite: Pbx, keep: Any)
     assert one["caller_name"] == '\'=HYPERLINK("x")'
     assert (other["caller"], other["answered_at"]) == ("+33142255501", "")
     assert set(json.loads(sqlite("records", "--json").out)[0]) == set(one)
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
+def test_cell_that_would_be_a_formula_is_text(sqlite: Pbx, keep: Any, begins: str) -> None:
+    keep(replace(ONE, caller_name=f"{begins}cmd|' /C calc'!A0"))
+    (row,) = csv.DictReader(io.StringIO(sqlite("records", "--csv").out))
+    assert row["caller_name"].startswith("'") and row["caller_name"].endswith("cmd|' /C calc'!A0")
+
+
+def test_cells_and_lines_are_kept_apart_whatever_a_caller_wrote(sqlite: Pbx, keep: Any) -> None:
+    keep(replace(ONE, caller_name='a","b\r\n\x1b[2Jc\x9bd\u202ee'))
+    out = sqlite("records", "--csv").out
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["caller_name"] == 'a","b???[2Jc?d?e' and row["sentence"] == ONE.sentence
+    assert not {"\x1b", "\r", "\x9b", "\u202e"} & set(out)
+    assert not {"\x1b", "\x9b", "\u202e"} & set(sqlite("records", "--json").out)
 
 
 def _sounds() -> dict[str, Sound]:

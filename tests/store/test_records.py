@@ -195,6 +195,7 @@ def test_bytes_of_a_phone_that_are_no_text_are_stored_as_escapes(database, clock
         ({"called": "1002"}, ["7f3a"]),
         ({"since": (BEGAN + timedelta(seconds=1)).replace(tzinfo=None)}, ["8b01"]),
         ({"until": (BEGAN + timedelta(seconds=1)).replace(tzinfo=None)}, ["7f3a"]),
+        ({"trunk": "acme"}, ["8b01"]),
         ({"cause": "no-answer"}, ["8b01"]),
         ({"answered": True}, ["7f3a"]),
         ({"answered": False}, ["8b01"]),
