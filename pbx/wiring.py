@@ -236,7 +236,8 @@ class Exchange:
         self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location)
         self.dialogs.lit.append(self.extension_lamps)
         events.offer(self.dialogs)
-        self.presence = PresencePackage(events, self.directory, self.location, domain)
+        self.presence = PresencePackage(events, self.directory, self.location, domain, self.extension_lamps.is_talking)
+        self.extension_lamps.watchers.append(self.presence.called)
         events.offer(self.presence)
         events.accept(self.presence)
 

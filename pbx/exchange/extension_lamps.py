@@ -6,6 +6,7 @@ nobody watches costs two entries of a table.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
@@ -67,15 +68,19 @@ class Line:
 
 
 class ExtensionLamps(Unobserving):
-    """Those of all extensions (`pbx.exchange.observer.Observer`, `pbx.exchange.dialoginfo.Lit`)."""
+    """Those of all extensions (`pbx.exchange.observer.Observer`, `pbx.exchange.dialoginfo.Lit`).
 
-    __slots__ = ("_calls", "_directory", "_ended", "_ids", "_lines", "_location", "_watched")
+    :ivar watchers: are told of each extension whose lamp may have changed, whether anybody shows it or not.
+    """
+
+    __slots__ = ("_calls", "_directory", "_ended", "_ids", "_lines", "_location", "_watched", "watchers")
 
     def __init__(self, watched: Watched, directory: Directory, location: Location) -> None:
         self._watched = watched
         self._directory = directory
         self._location = location
         self._ids = count(1)
+        self.watchers: list[Callable[[str], object]] = []
         self._calls: dict[str, list[Line]] = {}  # by call
         self._lines: dict[str, list[Line]] = {}  # by extension
         self._ended: dict[str, LampDialog] = {}  # the last one of each extension that is watched
@@ -95,6 +100,10 @@ class ExtensionLamps(Unobserving):
         if resource in self._ended and is_reachable:
             dialogs.append(self._ended[resource])
         return Lamp(tuple(dialogs), is_reachable)
+
+    def is_talking(self, number: str) -> bool:
+        """Whether an extension is in a call, or makes one; not while it only rings."""
+        return any(line.stage is CONFIRMED for line in self._lines.get(number, ()))
 
     # What the calls tell
 
@@ -195,11 +204,15 @@ class ExtensionLamps(Unobserving):
             self._watched.changed(number)
         elif self._ended:
             self._ended.pop(number, None)
+        for watcher in self.watchers:
+            watcher(number)
 
     def _changed(self, number: str) -> None:
         if self._ended:
             self._ended.pop(number, None)
         self._watched.changed(number)
+        for watcher in self.watchers:
+            watcher(number)
 
     def _moved(self, number: str, changes: list[Change]) -> None:
         """Bindings have come or gone: perhaps the first, or the last."""

@@ -1,11 +1,14 @@
 """The event package `presence`: whether somebody can be reached, and what he says of himself (RFC 3856, RFC 3863).
 
 Who has no phone is closed, whatever he has published. Who has one is open, unless he has published his presence: then
-he is what he says, and what several publishers say stands side by side, the last one first.
+he is what he says, and what several publishers say stands side by side, the last one first. Who is in a call is on the
+phone beside that (RFC 4480 3.2), as long as the call lasts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Protocol
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -27,6 +30,9 @@ LONGEST = 8192
 
 _NAMESPACE = "urn:ietf:params:xml:ns:pidf"
 _PIDF = f"{{{_NAMESPACE}}}"
+_PERSON = f"{{{_NAMESPACE}:data-model}}person"
+_ACTIVITIES = f"{{{_NAMESPACE}:rpid}}activities"
+_ON_THE_PHONE = f"{{{_NAMESPACE}:rpid}}on-the-phone"
 ElementTree.register_namespace("dm", f"{_NAMESPACE}:data-model")
 ElementTree.register_namespace("rpid", f"{_NAMESPACE}:rpid")
 
@@ -48,6 +54,7 @@ class PresencePackage:
     """The package (`pbx.exchange.events.Package`, `pbx.exchange.events.Composer`).
 
     :param domain: the host of the addresses in it.
+    :param is_talking: whether an extension is in a call.
     """
 
     name = NAME
@@ -55,11 +62,15 @@ class PresencePackage:
     interval = Interval(default=3600)  # RFC 3856 6.4
     throttle = 5.0  # RFC 3856 6.10
 
-    def __init__(self, events: Events, directory: Directory, location: Location, domain: str) -> None:
+    def __init__(
+        self, events: Events, directory: Directory, location: Location, domain: str, is_talking: Callable[[str], bool]
+    ) -> None:
         self._events = events
         self._directory = directory
         self._location = location
         self._domain = domain
+        self._is_talking = is_talking
+        self._on_the_phone: set[str] = set()  # as the last documents say
         self._said: dict[str, list[Element]] = {}
         location.watchers.append(self._moved)
 
@@ -77,6 +88,11 @@ class PresencePackage:
         root = Element("presence", {"xmlns": _NAMESPACE, "entity": address})
         is_open = bool(self._location.contacts(resource))
         said = self._said.get(resource, [])
+        if self._is_talking(resource):
+            self._on_the_phone.add(resource)
+            said = _talking(said)
+        else:
+            self._on_the_phone.discard(resource)
         tuples = [element for element in said if element.tag == "tuple"] if is_open else []
         if not tuples:
             phones = SubElement(root, "tuple", {"id": "phones"})
@@ -102,11 +118,18 @@ class PresencePackage:
             del self._said[resource]
         self._events.changed(NAME, resource)
 
+    def called(self, resource: str) -> None:
+        """The calls of an extension have changed."""
+        if self._events.is_watched(NAME, resource):
+            if self._is_talking(resource) is not (resource in self._on_the_phone):
+                self._events.changed(NAME, resource)
+
     def changed(self, resource: str) -> None:
         """An extension has come or gone."""
         if self._is_here(resource):
             self._events.changed(NAME, resource)
         else:
+            self._on_the_phone.discard(resource)
             self._events.end(NAME, resource, "noresource")
 
     def _is_here(self, resource: str) -> bool:
@@ -116,6 +139,26 @@ class PresencePackage:
     def _moved(self, number: str, changes: list[Change]) -> None:
         if self._events.is_watched(NAME, number) and has_turned(changes, len(self._location.contacts(number))):
             self._events.changed(NAME, number)
+
+
+def _talking(said: list[Element]) -> list[Element]:
+    """What is said of somebody who is on the phone: that too, in words where nobody has said anything in words."""
+    said = deepcopy(said)
+    person = next((element for element in said if element.tag == _PERSON), None)
+    if person is None:
+        person = Element(_PERSON, {"id": "calls"})
+        said.append(person)
+    activities = person.find(_ACTIVITIES)
+    if activities is None:
+        activities = Element(_ACTIVITIES)
+        person.insert(0, activities)
+    if activities.find(_ON_THE_PHONE) is None:
+        SubElement(activities, _ON_THE_PHONE)
+    if not any(element.tag == "note" for element in said):
+        note = Element("note", {"xml:lang": "en"})
+        note.text = "On the phone"
+        said.append(note)
+    return said
 
 
 def _together(bodies: list[bytes]) -> list[Element]:

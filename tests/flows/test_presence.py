@@ -79,6 +79,69 @@ def test_what_somebody_says_of_himself_counts_until_he_takes_it_back(sim, alice,
     over(sim, watch)
 
 
+def activities(watch) -> list[str]:
+    """What the last document says that he does."""
+    found = ElementTree.fromstring(watch.states[-1]).iter(f"{RPID}activities") if watch.states else ()
+    return [one.tag.removeprefix(RPID) for element in found for one in element]
+
+
+@flow("1001", "1002", "1003")
+def test_who_is_in_a_call_is_on_the_phone_as_long_as_that_lasts(sim, alice, bob, carol):
+    watch = Watch(alice, "presence", "1002")
+    sim.until(lambda: basics(watch) == ["open"])
+    assert activities(watch) == []
+    carol.invites("1002")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: activities(watch) == ["on-the-phone"])
+    assert ElementTree.fromstring(watch.states[-1]).findtext(f"{PIDF}note") == "On the phone"
+    assert basics(watch) == ["open"]
+    carol.hangs_up()
+    sim.until(lambda: activities(watch) == [] and bob.idle)
+    assert b"On the phone" not in watch.states[-1]
+    over(sim, watch)
+
+
+def test_who_only_rings_is_not_on_the_phone_and_who_dials_is():
+    sim, (alice, bob, carol) = office("1001", "1002", "1003")
+    watches = [Watch(alice, "presence", number) for number in ("1002", "1003")]
+    sim.until(lambda: all(watch.states for watch in watches))
+    carol.invites("1002")
+    sim.until(lambda: bob.ringing)
+    sim.advance(8)
+    assert [activities(watch) for watch in watches] == [[], ["on-the-phone"]]
+    assert len(watches[0].states) == 1
+    carol.hangs_up()
+    sim.advance(8)
+    assert [activities(watch) for watch in watches] == [[], []]
+    over(sim, *watches)
+    sim.assert_idle()
+
+
+def test_who_is_on_the_phone_still_is_what_he_says():
+    sim, (alice, bob, _carol) = office("1001", "1002", "1003")
+    watch = Watch(alice, "presence", "1002")
+    reply = publishes(bob, AWAY, expires=600)
+    sim.until(lambda: reply.status == 200 and basics(watch) == ["closed"])
+    bob.invites("1003")
+    sim.until(lambda: "on-the-phone" in activities(watch))
+    assert activities(watch) == ["meal", "on-the-phone"] and basics(watch) == ["closed"]
+    assert ElementTree.fromstring(watch.states[-1]).findtext(f"{PIDF}note") == "déjeuner"
+    bob.hangs_up()
+    sim.until(lambda: activities(watch) == ["meal"])
+    # A phone that says it of itself says it once.
+    publishes(bob, AWAY.replace(b"<rpid:meal/>", b"<rpid:on-the-phone/>"), expires=600, tag=reply.field("sip-etag"))
+    bob.invites("1003")
+    sim.advance(8)
+    assert activities(watch) == ["on-the-phone"]
+    bob.hangs_up()
+    sim.advance(8)
+    assert activities(watch) == ["on-the-phone"]
+    over(sim, watch)
+    sim.advance(600)
+    sim.assert_idle()
+
+
 def test_what_is_not_refreshed_expires():
     sim, (alice, bob) = office("1001", "1002")
     watch = Watch(alice, "presence", "1002")
