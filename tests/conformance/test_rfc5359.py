@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pbx.dialplan import Call, Plan, ext
+from pbx.dialplan import Call, Plan, ext, room
+from pbx.testing.lamp_key import LampKey
 from pbx.testing.watch import Transfer
 from tests.conformance.repeated import flow, names_of
+from tests.flows.office import flow as over_udp
 from tests.flows.openings import refer
+from tests.flows.test_conferences import heard, say
 from tests.flows.test_pickup import picks_up
 
 SECTIONS = {f"2.{number}" for number in range(1, 19)}
 
+# docs/rfc has the same reasons.
 LEFT_OUT = {
     "2.6": "What is transferred is a conversation by MESSAGE: a REFER that asks for another method is answered 403.",
-    "2.10": "The phones mix by themselves; where we do it, all dial a room (tests/flows/test_conferences).",
-    "2.11": "The same, joined by Join (RFC 3911), which is not ours.",
-    "2.17": "The phone's affair: it watches a lamp (tests/flows/test_lamps), and dials when that is out.",
     "2.18": "It is a REFER outside of calls, which only an application would send: 403.",
 }
 
@@ -41,6 +42,12 @@ async def park(call: Call) -> None:
         await call.park("799")
     elif not await call.retrieve("799"):
         await call.reject(404)
+
+
+@plan.internal("690")
+async def meeting(call: Call) -> None:
+    """Where the exchange mixes, and not a phone: it is the focus of the conference."""
+    await call.conference(room("meeting"))
 
 
 @plan.internal("701")
@@ -187,6 +194,45 @@ def test_2_9_call_forwarding_no_answer(sim, alice, bob, carol):
     talk_ends(sim, carol, alice)
 
 
+def all_talk(sim, *phones):
+    """Each hears both others, and not itself."""
+    tones = (440.0, 600.0, 910.0)[: len(phones)]
+    sim.advance(4)
+    say(sim, phones, tones)
+    for place, phone in enumerate(phones):
+        shares = [heard(phone, tone) for tone in tones]
+        assert shares.pop(place) < 0.01 and min(shares) > 0.3
+    for phone in phones:
+        phone.hangs_up()
+    sim.until(lambda: all(phone.idle for phone in phones))
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_10_three_way_conference_third_party_is_added(sim, alice, bob, carol):
+    talk_begins(sim, bob, alice, "1001")
+    sim.until(lambda: alice.may_offer)
+    transfer = Transfer(alice, "sip:690@10.0.0.1")
+    sim.until(lambda: transfer.over and alice.idle)
+    sim.advance(2)  # a phone that has lost its connection is back by then
+    talk_begins(sim, carol, alice, "1001")
+    sim.until(lambda: alice.may_offer)
+    transfer = Transfer(alice, "sip:690@10.0.0.1")
+    sim.until(lambda: transfer.over and alice.idle)
+    alice.invites("690")
+    sim.until(lambda: alice.talking)
+    all_talk(sim, alice, bob, carol)
+
+
+@flow("1001", "1002", "1003", plan=plan)
+def test_2_11_three_way_conference_third_party_joins(sim, alice, bob, carol):
+    for phone in (alice, bob):
+        phone.invites("690")
+        sim.until(lambda phone=phone: phone.talking)
+    carol.invites("690")
+    sim.until(lambda: carol.talking)
+    all_talk(sim, alice, bob, carol)
+
+
 @flow("1001", "1002", "1003", plan=plan)
 def test_2_12_find_me(sim, alice, bob, carol):
     alice.invites("702")
@@ -241,3 +287,15 @@ def test_2_16_call_pickup(sim, alice, bob, bill):
     sim.advance(8)
     assert sim.talk(alice, bill)
     talk_ends(sim, alice, bill)
+
+
+@over_udp("1001", "1002", "1003", plan=plan)
+def test_2_17_automatic_redial(sim, alice, bob, carol):
+    talk_begins(sim, bob, carol, "1003")
+    key = LampKey(alice, "1002")
+    sim.until(lambda: key.state == "busy")
+    talk_ends(sim, carol, bob)
+    sim.until(lambda: key.state == "idle")
+    talk_begins(sim, alice, bob, "1002")
+    key.watch.ends()
+    talk_ends(sim, alice, bob)

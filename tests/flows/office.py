@@ -60,6 +60,15 @@ async def meeting(call: Call) -> None:
     await call.conference(room("meeting"))
 
 
+@plan.internal("691")
+async def parking(call: Call) -> None:
+    """Whoever is transferred here waits; whoever dials it has that call."""
+    if call.transferred:
+        await call.park("691")
+    elif not await call.retrieve("691"):
+        await call.reject(404)
+
+
 @plan.internal("602")
 async def outside(call: Call) -> None:
     await call.dial(uri("sip:zoe@10.0.9.9"), timeout=20)

@@ -75,16 +75,69 @@ def offers_during_its_own_offer(sim, alice, bob):
     sim.until(lambda: alice.idle)
 
 
-@misbehaviour
-def transfers_to_itself_to_nonsense_and_to_what_it_may_not_call(sim, alice, bob):
+def is_not_transferred(sim, alice, bob, *targets):
+    """Whoever is sent to such a target stays where it is."""
     connect(sim, alice, bob, ready=bob)
-    for target in ("sip:1002@10.0.0.1", "sip:%00@10.0.0.1", "sip:777@10.0.0.1", "sip:zoe@elsewhere.example"):
+    for target in targets:
         transfer = Transfer(bob, target)
         sim.until(lambda transfer=transfer: transfer.over)
-        assert transfer.status == 403, target
+        assert transfer.status in (400, 403), target
     assert sim.talk(alice, bob)
     bob.hangs_up()
     sim.until(lambda: alice.idle)
+
+
+@misbehaviour
+def transfers_to_itself(sim, alice, bob):
+    is_not_transferred(sim, alice, bob, "sip:1002@10.0.0.1")
+
+
+@misbehaviour
+def transfers_to_nonsense(sim, alice, bob):
+    is_not_transferred(sim, alice, bob, "sip:%00@10.0.0.1", "sip:zoe@elsewhere.example", "sip:@10.0.0.1")
+
+
+@misbehaviour
+def transfers_to_a_number_it_may_not_call(sim, alice, bob):
+    is_not_transferred(sim, alice, bob, "sip:777@10.0.0.1", "sip:0123456@10.0.0.1")
+
+
+@misbehaviour
+def parks_twice(sim, alice, bob):
+    """Twice the same call, at once; and then another one where the first waits."""
+    connect(sim, alice, bob, ready=bob)
+    twice = [Transfer(bob, "sip:691@10.0.0.1") for _ in range(2)]
+    sim.until(lambda: all(transfer.over for transfer in twice) and bob.idle)
+    assert sorted(transfer.status for transfer in twice)[0] == 200
+    assert alice.talking and len(sim.exchange.parking) == 1
+    cell = sim.phone("1001")
+    connect(sim, cell, bob, ready=bob)
+    again = Transfer(bob, "sip:691@10.0.0.1")
+    sim.until(lambda: again.over)
+    assert again.status == 480
+    sim.advance(8)
+    assert sim.talk(cell, bob) and len(sim.exchange.parking) == 1
+    bob.hangs_up()
+    sim.until(lambda: cell.idle)
+    bob.invites("691")
+    sim.until(lambda: bob.talking)
+    sim.advance(8)
+    assert sim.talk(alice, bob)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+
+
+@misbehaviour
+def vanishes_while_it_talks(sim, alice, bob):
+    """The other one hears of it by the session timer, and hangs up before."""
+    connect(sim, alice, bob)
+    bob.vanishes()
+    sim.advance(20)
+    assert alice.talking
+    alice.hangs_up()
+    sim.until(lambda: alice.idle)
+    sim.advance(40)
+    bob.hangs_up()  # which nobody hears
 
 
 @misbehaviour
