@@ -9,9 +9,11 @@ from pathlib import Path
 from tests.eventually import eventually
 from tests.interop.exchange import Exchange, password
 from tests.phones.baresip import Baresip
+from tests.phones.linphone import Linphone
+from tests.phones.tone import write_tone
 
 SAMPLE = (Path(__file__).parents[2] / "etc" / "dialplan.py").read_text()
-FIRST_TONE, SECOND_TONE = 440, 600
+FIRST_TONE, SECOND_TONE, MUSIC_TONE = 440, 600, 1230
 Phones = tuple[Baresip, Baresip]
 
 
@@ -60,3 +62,40 @@ def hears(phone: Baresip, tone: int, calls: int) -> None:
         return len(now) == 1 and now[0] >= 1
 
     eventually(heard, within=5)
+
+
+def hears_more(phone: Linphone, tone: int) -> None:
+    """Waits until a phone has heard one more second of a tone than it has now."""
+    before = phone.heard(tone)
+    eventually(lambda: phone.heard(tone) >= before + 1, within=10)
+
+
+def hold(holder: Baresip | Linphone, held: Linphone) -> None:
+    """One phone puts the other on hold, which hears the music and not the holder from then on.
+
+    :param held: a Linphone that is `plain`, since the recording of a baresip does not outlive a change of the call.
+    """
+    if isinstance(holder, Linphone):
+        holder.pause()
+    else:
+        holder.order("hold")
+    hears_more(held, MUSIC_TONE)
+    said = held.heard(FIRST_TONE)
+    hears_more(held, MUSIC_TONE)
+    assert held.heard(FIRST_TONE) == said
+
+
+def resume(holder: Baresip | Linphone, held: Linphone) -> None:
+    """It takes the call up again, the first that it has made; the other one hears it."""
+    if isinstance(holder, Linphone):
+        holder.resume(1)
+    else:
+        holder.order("resume")
+    hears_more(held, FIRST_TONE)
+
+
+def tone_as_music(folder: Path) -> Path:
+    """Make a folder of prompts in which the music on hold is a tone; return it."""
+    (folder / "music").mkdir(parents=True)
+    write_tone(folder / "music" / "hold.wav", MUSIC_TONE, seconds=10)
+    return folder

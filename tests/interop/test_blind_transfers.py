@@ -66,7 +66,7 @@ def test_linphone_holds_resumes_and_sends_the_callee_on(exchange: Exchange) -> N
         transferor.sees("is now paused")
         callee.sees("has been paused")
         said = callee.heard(FIRST_TONE)
-        transferor.process.tell("resume 1")
+        transferor.resume(1)
         transferor.sees("resumed|Media streams established")
         eventually(lambda: callee.heard(FIRST_TONE) >= said + 1, within=10)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.eventually import eventually
-from tests.interop.exchange import Exchange, password
-from tests.interop.office import FIRST_TONE, Phones, hears, talk
+from tests.interop.exchange import REALM, Exchange, password
+from tests.interop.office import FIRST_TONE, SECOND_TONE, Phones, hears, talk
 from tests.phones.baresip import Baresip
+from tests.phones.linphone import Linphone
 
 
 @pytest.mark.timeout(180)
@@ -45,6 +46,27 @@ def test_callee_who_refuses_is_busy(phones: Phones) -> None:
     callee.sees("CALL_INCOMING")
     callee.hang_up()
     assert caller.sees("CALL_CLOSED").startswith("486 ")
+
+
+def test_linphone_in_its_only_call_is_busy_and_talks_on(exchange: Exchange, phones: Phones) -> None:
+    caller, other = phones
+    with Linphone(
+        "1003", password("1003"), exchange.address, REALM, exchange.folder / "busy", tone=800, plain=True, calls=1
+    ) as phone:
+        eventually(lambda: phone.registered, within=10)
+        before = len(other.heard(800))
+        other.dial("1003")
+        phone.sees("Receiving new incoming call", within=10)
+        phone.accept()
+        other.sees("CALL_ESTABLISHED")
+        hears(other, 800, before)
+        caller.dial("1003")
+        assert caller.sees("CALL_CLOSED").startswith("486 ")
+        said, heard = phone.heard(SECOND_TONE), other.heard(800)[-1]
+        eventually(lambda: phone.heard(SECOND_TONE) >= said + 1 and other.heard(800)[-1] >= heard + 1, within=10)
+        assert phone.heard(FIRST_TONE) == 0
+        other.hang_up()
+        phone.sees("ended")
 
 
 @pytest.mark.parametrize(

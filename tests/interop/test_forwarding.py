@@ -31,6 +31,28 @@ def test_linphone_sends_a_call_on_with_302(exchange: Exchange, phones: Phones) -
 
 
 @pytest.mark.timeout(120)
+def test_linphone_forwards_all_its_calls_by_code(exchange: Exchange, phones: Phones) -> None:
+    caller, callee = phones
+    with Linphone(
+        "1003", password("1003"), exchange.address, REALM, exchange.folder / "all", tone=THIRD_TONE, plain=True
+    ) as phone:
+        eventually(lambda: phone.registered, within=10)
+        phone.dial("*21*1002#")
+        phone.sees("ended", within=10)
+        calls = len(caller.heard(SECOND_TONE))
+        caller.dial("1003")
+        callee.sees("CALL_INCOMING", within=10)
+        callee.accept()
+        caller.sees("CALL_ESTABLISHED")
+        hears(caller, SECOND_TONE, calls)
+        hears(callee, FIRST_TONE, calls)
+        assert "Receiving new incoming call" not in phone.process.output()
+        caller.hang_up()
+        callee.sees("CALL_CLOSED")
+        exchange.command("extension", "set", "1003", "--forward-always", "")
+
+
+@pytest.mark.timeout(120)
 def test_baresip_forwards_by_code_while_it_is_busy(exchange: Exchange, phones: Phones) -> None:
     caller, callee = phones
     with Linphone(

@@ -12,11 +12,10 @@ import pytest
 
 from tests.eventually import eventually
 from tests.interop.exchange import REALM, Exchange, password
-from tests.interop.office import FIRST_TONE, SECOND_TONE, Phones, hears, talk, two_phones
+from tests.interop.office import FIRST_TONE, SECOND_TONE, Phones, hears, hold, resume, talk, tone_as_music, two_phones
 from tests.phones.baresip import Baresip
 from tests.phones.linphone import Linphone
 from tests.phones.rtpengine import Rtpengine
-from tests.phones.tone import write_tone
 
 PLAN = """
 from pbx.dialplan import Call, Plan, ext, tone
@@ -39,9 +38,6 @@ async def attended(call: Call, number: str) -> None:
 async def echo(call: Call) -> None:
     await call.echo()
 """
-
-
-MUSIC_TONE = 910
 
 
 def exchange(*instances: Rtpengine, prompts: Path | None = None) -> Exchange:
@@ -108,12 +104,9 @@ def test_call_goes_from_us_to_rtpengine_and_echo_is_ours(tmp_path: Path) -> None
 
 @pytest.mark.timeout(90)
 def test_who_is_on_hold_hears_music_and_both_talk_through_rtpengine_again(tmp_path: Path) -> None:
-    """The held one is a Linphone, since the recording of a baresip does not outlive that."""
-    (tmp_path / "prompts" / "music").mkdir(parents=True)
-    write_tone(tmp_path / "prompts" / "music" / "hold.wav", MUSIC_TONE, seconds=10)
     with (
         Rtpengine(tmp_path / "one", 40_400) as one,
-        exchange(one, prompts=tmp_path / "prompts") as running,
+        exchange(one, prompts=tone_as_music(tmp_path / "prompts")) as running,
         Baresip("1001", password("1001"), running.address, tmp_path / "1001", tone=FIRST_TONE) as holder,
         Linphone(
             "1002", password("1002"), running.address, REALM, tmp_path / "1002", tone=SECOND_TONE, plain=True
@@ -124,14 +117,9 @@ def test_who_is_on_hold_hears_music_and_both_talk_through_rtpengine_again(tmp_pa
         held.sees("Receiving new incoming call", within=10)
         held.accept()
         eventually(lambda: held.heard(FIRST_TONE) >= 1 and sum(holder.heard(SECOND_TONE)) >= 1, within=10)
-        assert held.heard(MUSIC_TONE) == 0
-        holder.order("hold")
-        eventually(lambda: held.heard(MUSIC_TONE) >= 1, within=10)
-        said = held.heard(FIRST_TONE)
-        eventually(lambda: held.heard(MUSIC_TONE) >= 2, within=10)
-        assert held.heard(FIRST_TONE) == said and one.calls == 0
-        holder.order("resume")
-        eventually(lambda: held.heard(FIRST_TONE) >= said + 1, within=10)
+        hold(holder, held)
+        assert one.calls == 0
+        resume(holder, held)
         assert one.calls == 1 and running.figures()["media_ports"] == 0
         holder.hang_up()
         held.sees("ended")

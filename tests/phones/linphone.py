@@ -52,9 +52,10 @@ username={number}
 passwd={password}
 realm={realm}
 domain={server}
+[misc]
+max_calls={calls}
 """
 _PLAIN = """\
-[misc]
 add_missing_audio_codecs=0
 [audio_codec_0]
 mime=PCMU
@@ -79,6 +80,7 @@ class Linphone:
     :param has_events: whether it knows telephone-event.
     :param srtp: whether its sound is SRTP, and no other is taken.
     :param network: where it is; None: on loopback.
+    :param calls: in how many it may be at once; it is busy for more.
     :param plain: whether it has no codec but PCMU: then its recording can be read while the call goes on.
     :param authority: the certificates that it believes over TLS.
     """
@@ -97,6 +99,7 @@ class Linphone:
         info: bool = False,
         has_events: bool = True,
         srtp: bool = False,
+        calls: int = 10,
         plain: bool = False,
         network: Network | None = None,
     ) -> None:
@@ -122,6 +125,7 @@ class Linphone:
                 encryption="srtp" if srtp else "none",
                 mandatory=int(srtp),
                 rtp=free_port() & ~1,
+                calls=calls,
             )
             + (_PLAIN if plain else "")
         )
@@ -174,6 +178,10 @@ class Linphone:
     def pause(self) -> None:
         """Puts the present call on hold."""
         self.process.tell("pause")
+
+    def resume(self, call: int) -> None:
+        """Takes a call up again that it has put on hold, and which it numbers from 1."""
+        self.process.tell(f"resume {call}")
 
     def connect(self, call: int, other: int) -> None:
         """Connects those with each other whom it talks to in two of its calls, which it numbers from 1."""
