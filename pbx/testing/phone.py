@@ -32,7 +32,7 @@ from pbx.sip.user_agent import UserAgent
 from pbx.testing.clock import VirtualClock
 from pbx.testing.line import BEHIND, Line
 from pbx.testing.network import Address, Network
-from pbx.testing.phone_call import PhoneCall
+from pbx.testing.phone_call import Called, PhoneCall
 from pbx.testing.reply import Once, Reply
 from pbx.testing.sound import Sound
 
@@ -357,7 +357,7 @@ class Phone:
             transaction.respond(request.response(486, "", self._identifiers.token()))
             return
         call = PhoneCall(self, self._sound())
-        session = InboundSession(self.agent, transaction, call)
+        session = Called(self.agent, transaction, call)
         call.session = session
         call.forwards = request.max_forwards
         call.invite = request

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from pbx.media.sdes import CRYPTO, Crypto, cryptos
 from pbx.sip import sdp
 from pbx.sip.headers import Field, parse_address
+from pbx.sip.inbound_session import InboundSession
 from pbx.sip.information import Information
 from pbx.sip.message import Request
 from pbx.sip.refer import Referral
 from pbx.sip.session import CONFIRMED, EARLY, Session
+from pbx.sip.transaction_layer import ServerTransaction
 from pbx.testing.sound import LAWS, Sound
 
 _SEALED = "RTP/SAVP"
@@ -31,6 +34,16 @@ class Owner(Protocol):
 
     def retries(self, call: PhoneCall) -> bool:
         """Dial again, once, with credentials for the challenge of a refusal."""
+
+
+class Called(InboundSession):
+    """The session of a call that came: an UPDATE without an offer may say who calls now (RFC 3311)."""
+
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        """A request came in its dialog."""
+        if request.method == "UPDATE" and isinstance(self.user, PhoneCall):
+            self.user.name(request.fields)
+        super().request_received(transaction, request)
 
 
 class PhoneCall:
@@ -96,6 +109,13 @@ class PhoneCall:
             self.sound.law = next((LAWS[number] for number in spoken if number in LAWS), self.sound.law)
             self._take_key(line)
 
+    def name(self, fields: Iterable[Field]) -> None:
+        """Show whom a message of the other side names."""
+        for key, _, value in fields:
+            if key == "p-asserted-identity":
+                identity = parse_address(value)
+                self.named = identity.display or identity.uri.user
+
     def rekey(self) -> None:
         """Take another key; it is told with the next description."""
         assert self.crypto is not None
@@ -128,6 +148,7 @@ class PhoneCall:
             return
         self.state = "talking"
         self.fields = session.take_fields()
+        self.name(self.fields)
         self.take(description)
         if session.owes_ack:
             session.ack(self.describe())
@@ -146,10 +167,7 @@ class PhoneCall:
 
     def session_offered(self, session: Session, description: bytes) -> None:
         """A re-INVITE."""
-        for key, _, value in session.take_fields():
-            if key == "p-asserted-identity":
-                identity = parse_address(value)
-                self.named = identity.display or identity.uri.user
+        self.name(session.take_fields())
         if self._phone.refuses:
             session.refuse(self._phone.refuses)
             return

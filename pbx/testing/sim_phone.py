@@ -108,20 +108,26 @@ class SimPhone:
         self._sim.settle()
         return status
 
-    def attended_transfer(self, to: str) -> int:
-        """Put whom it talks to on hold, call a colleague, who picks up, and connect the two (REFER with Replaces).
+    def attended_transfer(self, to: str, *, while_ringing: bool = False) -> int:
+        """Put whom it talks to on hold, call somebody, who picks up, and connect the two (REFER with Replaces).
 
-        :param to: the colleague's extension.
-        :returns: the status of that, 200 when it is done.
+        :param to: a colleague's extension, or what the plan answers itself.
+        :param while_ringing: whether it does not wait until that one picks up.
+        :returns: the status of that, 200 when it is done; 180 while it rings.
         """
-        first, colleague = self.call, self._sim.phone(to)
+        first = self.call
+        try:
+            colleague = self._sim.phone(to)
+        except LookupError:
+            colleague = None  # where the plan itself is
         self._sim.until(lambda: self.phone.may_offer)
         self.phone.holds()
         self._sim.until(lambda: self.phone.may_offer)
         self.phone.call = None
         self.dials(to)
-        self._sim.until(lambda: colleague.ringing)
-        colleague.answer()
+        self._sim.until(lambda: self.phone.may_offer or (colleague is not None and colleague.ringing))
+        if colleague is not None and colleague.ringing and not while_ringing:
+            colleague.answer()
         status = connect(self._sim.clock, self.phone, to, first)
         self._sim.settle()
         return status

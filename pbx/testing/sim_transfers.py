@@ -24,13 +24,18 @@ def send_on(clock: VirtualClock, phone: Phone, number: str) -> int:
 
 
 def connect(clock: VirtualClock, phone: Phone, number: str, first: PhoneCall) -> int:
-    """Connect whom a phone talks to in an earlier call with the number that it talks to now (RFC 5589 7)."""
-    clock.advance_until(lambda: phone.may_offer, PATIENCE)
+    """Connect whom a phone talks to in an earlier call with the number that it talks to now, or that rings for it
+    (RFC 5589 7); return the status of that, or of the refusal."""
+    clock.advance_until(lambda: phone.may_offer or phone.hears_ringing, PATIENCE)
     second = phone.call
     assert second is not None and second.session is not None and second.session.dialog is not None
+    rings = phone.hears_ringing
     call_id, local, remote = second.session.dialog.key
     replaced = quote(f"{call_id};to-tag={remote};from-tag={local}", safe="")
     phone.call = first
     transfer = Transfer(phone, f"{phone.address_of(number)}?Replaces={replaced}")
+    if rings:  # it is over for the one who asks when somebody answers
+        clock.advance_until(lambda: transfer.over or second.state == "over", PATIENCE)
+        return transfer.status or 180
     clock.advance_until(lambda: transfer.over and first.state == second.state == "over", PATIENCE)
     return transfer.status

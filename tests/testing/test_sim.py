@@ -299,6 +299,33 @@ def test_who_is_connected_to_another_one_sees_so(sim: Sim) -> None:
     assert b.display == "Alice"
 
 
+def test_a_phone_transfers_to_a_colleague_who_still_rings_or_declines(sim: Sim) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    c.dials("101")
+    a.answer()
+    assert a.attended_transfer(to="102", while_ringing=True) == 180
+    assert b.ringing and b.display == "Carol"
+    b.answer()
+    assert c.talks_to(b) and sim.until(lambda: a.idle, 5)
+    c.hang_up()
+    c.dials("101")
+    a.answer()
+    assert a.attended_transfer(to="102", while_ringing=True) == 180
+    b.decline()
+    sim.advance(2)
+    a.phone.resumes()  # she has him back as she has left him: on hold
+    sim.advance(2)
+    assert c.talks_to(a)
+
+
+def test_a_phone_transfers_to_what_the_plan_answers(sim: Sim) -> None:
+    a, c = sim.phone("101"), sim.phone("103")
+    c.dials("101")
+    a.answer()
+    assert a.attended_transfer(to="*8") == 200
+    assert a.idle and c.hears("after-the-tone", within=20)
+
+
 def test_who_has_something_to_say_lets_others_finish(sim: Sim) -> None:
     sim.phone("101")
     c = sim.phone("103").dials("*8")
