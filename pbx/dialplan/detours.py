@@ -59,7 +59,6 @@ class Bridge(Protocol):
 class Beside:
     """A call's bridge, as the plan finds it under a number to which one of several callees has sent it.
 
-    :ivar user: whom it tells of the caller.
     :ivar last_outcome: what came of it so far; None while nothing has.
     """
 
@@ -67,7 +66,6 @@ class Beside:
         self._bridge = bridge
         self._detour = detour
         self._over = False
-        self.user: object = None
         self.last_outcome: Outcome | None = None
 
     @property
@@ -221,7 +219,7 @@ class Detours:
     def lead(self, detour: Detour) -> Driver | None:
         """Do what the plan does when the callee dials the number; None when it cannot dial that."""
         beside = Beside(self._bridge, detour)
-        beside.user = driver = Driver(beside, stint=self._stint)
+        driver = Driver(beside, stint=self._stint)
         assert detour.rights is not None
         coroutine = self._routed(beside, detour.rights, driver)
         way = detour.invitation.diversions[0]
@@ -238,7 +236,8 @@ class Detours:
 
         :param outcome: for whom it was answered by; None where the caller has left.
         """
-        for detour, driver in self._led:
+        led, self._led = self._led, []  # they know whom these were led for
+        for detour, driver in led:
             if outcome is not None:
                 detour.conclude(outcome)
             driver.caller_left(OVER)

@@ -310,8 +310,9 @@ class Conversation:
         self.ended = True
         self.speaking.stop()
         self._stop_ringing(more)
-        if self._legs is not None:
-            self._legs.stop()
+        legs, self._legs = self._legs, None  # they know this call, which would wait with them for the garbage collector
+        if legs is not None:
+            legs.stop()
         transferor, self.transferor = self.transferor, None
         if transferor is not None:
             transferor.release(at_once=by in (By.ADMINISTRATOR, By.EXCHANGE))

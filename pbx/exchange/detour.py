@@ -96,13 +96,12 @@ class Detour:
     :param hunt: of which the callee has its turn; None where it was rung with all others.
     :ivar number: where the callee has sent it.
     :ivar rights: the callee, with its rights; None while it is not known to have any.
-    :ivar diverting: how the call is sent on from there.
     :ivar over: whether nobody is rung there any more: it was in vain, somebody has answered, or others have the call.
     :ivar expiry: until it is given up before the others (the fork's).
     """
 
     __slots__ = (
-        "_dialled", "_guide", "_led", "_ringing", "_user", "diverting", "expiry", "hunt", "invitation", "number",
+        "_board", "_dialled", "_guide", "_led", "_ringing", "_user", "expiry", "hunt", "invitation", "number",
         "over", "rights", "sent",
     )  # fmt: skip
 
@@ -123,12 +122,17 @@ class Detour:
         self._ringing: BesideRinging | None = None
         self._dialled: Deferred[Outcome] | None = None
         self.over = False
-        self.diverting = Diverting(board, self, invitation)
+        self._board = board
         self.rights: Caller | None = None
         self.number = number
         self.sent = sent
         self.hunt = hunt
         self.expiry: Timer | None = None
+
+    @property
+    def diverting(self) -> Diverting:
+        """How the call is sent on from there."""
+        return Diverting(self._board, self, self.invitation)
 
     @property
     def rung(self) -> Mapping[str, Session]:
@@ -137,9 +141,11 @@ class Detour:
 
     def begin(self) -> None:
         """Take it. It may be over at once."""
-        self._led = led = self._guide.lead(self)
+        led = self._guide.lead(self)
         if led is None:
             self.end(Declined())
+        elif not self.over:
+            self._led = led
 
     def forsake(self, number: str) -> None:
         """Ring the phones of an extension no longer: it was removed."""
@@ -157,8 +163,9 @@ class Detour:
         self.over = True
         ringing, self._ringing = self._ringing, None
         attempts = ringing.stop(loss) if ringing is not None else ()
-        if self._led is not None:
-            self._led.caller_left(loss.text)
+        led, self._led = self._led, None  # it knows this detour, which would wait with it for the garbage collector
+        if led is not None:
+            led.caller_left(loss.text)
         return attempts
 
     # What the guide does
@@ -178,7 +185,8 @@ class Detour:
         """
         if self._dialled is not None or self.over:
             raise InvalidState("dial on a detour that is over, or is ringing")
-        self._dialled = dialled = Deferred[Outcome]()
+        dialled: Deferred[Outcome] = Deferred()
+        self._dialled = dialled
         self._ringing = ringing = self._user.beside(self, caller_id, guide)
         ringing.ring(targets, timeout, progress_within)
         return dialled
@@ -192,6 +200,7 @@ class Detour:
 
         :param found: what came of it; None where nobody was rung.
         """
+        self._led = self._dialled = None
         if self.over:
             return
         self.over = True

@@ -12,7 +12,7 @@ import pytest
 from pbx.media.library import Library
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
-from tests.flows import test_sound
+from tests.flows import test_detours, test_sound
 from tests.flows.office import ACCOUNTS, plan
 
 LONGEST_TIMER = 64.0  # seconds
@@ -113,3 +113,35 @@ def test_finished_conference_leaves_no_garbage(who_ends_it: str) -> None:
     with garbage() as left:
         one_conference()
     assert not set(left) & {"Bridge", "Driver", "Call", "Side", "Port", "Voice", "Player", "Conference", "Party"}, left
+
+
+@pytest.mark.parametrize("number", ["700", "702", "704"])
+@pytest.mark.parametrize("end", ["answered there", "answered elsewhere", "given up", "in vain"])
+def test_finished_call_that_was_sent_on_leaves_no_garbage(number: str, end: str) -> None:
+    sim = SimulatedExchange(test_detours.plan, ACCOUNTS)
+    alice, carol, dave = sim.phone("1001"), sim.phone("1003"), sim.phone("1004")
+    sim.exchange.directory.change("1002", "forward_always", "1003")
+
+    def one_call() -> None:
+        alice.invites(number)
+        sim.until(lambda: carol.ringing)
+        if end == "answered there":
+            carol.answers()
+        elif end == "answered elsewhere" and dave.ringing:
+            dave.answers()
+        elif end == "given up":
+            alice.hangs_up()
+        sim.advance(LONGEST_TIMER)
+        for phone in (alice, carol, dave):
+            if phone.talking:
+                phone.hangs_up()
+        sim.advance(LONGEST_TIMER)
+        alice.call = carol.call = dave.call = None
+        test_detours.outcomes.clear()
+        test_detours.seen.clear()
+
+    one_call()
+    with garbage() as left:
+        one_call()
+    exchange_parts = {"Bridge", "Fork", "Branch", "Driver", "Call", "Side", "Port", "Answer", "Dialog", "Ringing"}
+    assert not set(left) & {*exchange_parts, "Detour", "Detours", "Beside", "Invitation", "Diverting"}, left
