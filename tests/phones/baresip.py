@@ -222,6 +222,12 @@ class Baresip:
         return found[1] if found else ""
 
     @property
+    def keys(self) -> str:
+        """The keys that it was told of since it forgot, in RTP or by INFO."""
+        self._read()
+        return "".join([str(seen.get("param", "")) for seen in self.events if seen["type"] == "CALL_DTMF_START"])
+
+    @property
     def idle(self) -> bool:
         """Has no call, not even a ringing one."""
         return "Active calls (0)" in self.order("listcalls")

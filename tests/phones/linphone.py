@@ -197,6 +197,11 @@ class Linphone:
             self.process.tell("status register")
         return "registered, identity" in self.process.output()
 
+    @property
+    def keys(self) -> str:
+        """The keys that it was told of, in RTP or by INFO."""
+        return "".join(re.findall(r"Receiving tone (\S)", self.process.output()))
+
     def sees(self, words: str, within: float = 5) -> None:
         """Waits until it writes something that matches, after what was waited for last.
 
