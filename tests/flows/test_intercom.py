@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from pbx.dialplan import Call, Plan, ext, trunk
-from pbx.sip.headers import ALERT_INFO, CALL_INFO
+from pbx.sip.headers import ALERT_INFO, ANSWER_MODE, CALL_INFO
 from tests.flows.office import office
 from tests.flows.trunks import ACME
 
 plan = Plan()
+ASKING = (CALL_INFO.key, ALERT_INFO.key, ANSWER_MODE.key)
 BUGS = [
     CALL_INFO.field("<sip:x>;answer-after=0"),
     ALERT_INFO.field("<http://x>;info=alert-autoanswer"),
     ALERT_INFO.field("<http://x>;info=Ring-Answer"),
     CALL_INFO.field("<sip:x>; Answer-After = 0"),
+    ANSWER_MODE.field("Auto"),
 ]
 
 
@@ -34,7 +36,7 @@ async def came(call: Call) -> None:
 
 
 def asked(phone):
-    return [value for key, _, value in phone.call.invite.fields if key in (CALL_INFO.key, ALERT_INFO.key)]
+    return [value for key, _, value in phone.call.invite.fields if key in ASKING]
 
 
 def test_a_phone_is_asked_to_answer_by_itself_by_who_may():
@@ -46,7 +48,11 @@ def test_a_phone_is_asked_to_answer_by_itself_by_who_may():
     sim.exchange.directory.change("1002", "forward_no_answer", "1003")
     alice.invites("*801002")
     sim.until(lambda: bob.ringing)
-    assert asked(bob) == ["<sip:10.0.0.1>;answer-after=0", "<http://10.0.0.1/intercom>;info=alert-autoanswer;delay=0"]
+    assert asked(bob) == [
+        "<sip:10.0.0.1>;answer-after=0",
+        "<http://10.0.0.1/intercom>;info=alert-autoanswer;delay=0",
+        "Auto",
+    ]
     sim.until(lambda: alice.idle)
     assert alice.call.status == 480  # it is not forwarded
     sim.assert_idle()

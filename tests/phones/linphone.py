@@ -9,6 +9,7 @@ header tells of each after its end; who is on hold hears its tone.
 from __future__ import annotations
 
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Self
@@ -63,6 +64,7 @@ rate=8000
 channels=1
 enabled=1
 """
+_OBEDIENT = Path(__file__).with_name("obedient.py")
 _RATE = 48_000  # of its recordings
 
 
@@ -82,6 +84,7 @@ class Linphone:
     :param network: where it is; None: on loopback.
     :param calls: in how many it may be at once; it is busy for more.
     :param plain: whether it has no codec but PCMU: then its recording can be read while the call goes on.
+    :param obeys: whether it answers by itself when asked to: then it can be told no more than to play, record and quit.
     :param authority: the certificates that it believes over TLS.
     """
 
@@ -101,6 +104,7 @@ class Linphone:
         srtp: bool = False,
         calls: int = 10,
         plain: bool = False,
+        obeys: bool = False,
         network: Network | None = None,
     ) -> None:
         self.number = number
@@ -134,8 +138,9 @@ class Linphone:
             "XDG_CONFIG_HOME": str(folder / ".config"),
             "XDG_DATA_HOME": str(folder / ".local" / "share"),
         }
+        linphonec = program("linphonec")
         self.process = Process(
-            [program("linphonec"), "-c", folder / "rc", "-S"],
+            [sys.executable, _OBEDIENT, "-c", folder / "rc"] if obeys else [linphonec, "-c", folder / "rc", "-S"],
             folder / "log",
             environ=home,
             listens=True,
