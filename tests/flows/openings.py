@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pbx.sip.lasting_session import LastingSession
 from pbx.sip.message import Request
 from pbx.sip.parser import parse
 from pbx.testing.exchange import SimulatedExchange, is_sip
@@ -75,12 +76,36 @@ def refer(phone: Phone, first: PhoneCall, second: PhoneCall) -> Transfer:
     return Transfer(phone, "sip:whoever@10.0.0.1" + naming(second))
 
 
-def part(sim: Any, leaving: Phone, other: Phone) -> None:
-    """When all that is under way has come to its end the two hear each other, and one hangs up."""
-    sim.advance(16)
+def part(sim: Any, leaving: Phone, other: Phone, after: float = 16) -> None:
+    """When all that is under way has come to its end the two hear each other, and one hangs up.
+
+    :param after: seconds until that is so for certain.
+    """
+    sim.advance(after)
     assert sim.talk(leaving, other)
     leaving.hangs_up()
     sim.until(lambda: other.idle)
+
+
+def early(sim: Any, caller: Phone, callee: Phone) -> None:
+    """The caller hears what the callee says before it answers; each may change the session."""
+    caller.invites(callee.number)
+    sim.until(lambda: callee.ringing)
+    callee.sends_early_media()
+    sim.until(lambda: _may_update(caller) and _may_update(callee))
+    sim.advance(2)
+
+
+def updates(phone: Phone, direction: str = "sendrecv") -> None:
+    """Offer something by UPDATE."""
+    call = call_of(phone)
+    assert isinstance(call.session, LastingSession)
+    call.session.update(call.describe(direction))
+
+
+def _may_update(phone: Phone) -> bool:
+    session = call_of(phone).session
+    return isinstance(session, LastingSession) and session.may_update
 
 
 def call_of(phone: Phone) -> PhoneCall:

@@ -9,7 +9,7 @@ import pytest
 from pbx.sip.session import NOBODY
 from pbx.testing.watch import Transfer, Watch
 from tests.flows.office import office
-from tests.flows.openings import connect
+from tests.flows.openings import connect, part
 
 Misbehaviour = Callable[..., None]
 MISBEHAVIOURS: dict[str, Misbehaviour] = {}
@@ -37,9 +37,7 @@ def answers_twice(sim, alice, bob):
     for _ in range(3):
         sim.network.send(bob.address, (sim.host, 5060), answered[0])
         sim.advance(1)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=1)
     sim.network.send(bob.address, (sim.host, 5060), answered[0])  # and after the end
 
 
@@ -121,10 +119,7 @@ def parks_twice(sim, alice, bob):
     sim.until(lambda: cell.idle)
     bob.invites("691")
     sim.until(lambda: bob.talking)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @misbehaviour
@@ -147,10 +142,7 @@ def transfers_again_while_it_transfers(sim, alice, bob):
     again = Transfer(bob, "sip:1003@10.0.0.1")
     sim.until(lambda: first.over and again.over)
     assert {first.status, again.status} <= {403, 486}
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    bob.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, bob, alice, after=8)
 
 
 @misbehaviour

@@ -134,10 +134,7 @@ def test_transferor_hears_how_far_it_is():
     sim.until(lambda: not carol.ringing, within=30)
     sim.until(lambda: transfer.over)
     assert transfer.status == 480
-    sim.advance(4)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=4)
     sim.assert_idle()
 
 
@@ -152,10 +149,7 @@ def test_transferor_that_does_not_want_to_hear_hears_nothing():
     sim.until(lambda: bob.idle and alice.may_offer)
     assert transfer.over
     assert not [sent for sent in sim.network.sent[before:] if sent.kind == "NOTIFY"]
-    sim.advance(2)
-    assert sim.talk(alice, carol)
-    alice.hangs_up()
-    sim.until(lambda: carol.idle)
+    part(sim, alice, carol, after=2)
     sim.assert_idle()
 
 
@@ -201,10 +195,7 @@ def test_transfer_that_must_not_be_leaves_the_call_as_it_is(target, status, logg
     sim.until(lambda: transfer.over)
     assert transfer.status == status
     assert len(logged_errors()) == (status == 500)
-    sim.advance(4)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=4)
     sim.assert_idle()
 
 

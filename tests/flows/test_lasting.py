@@ -9,7 +9,7 @@ from pbx.sip.message import Request
 from pbx.sip.parser import parse
 from pbx.testing.exchange import is_sip
 from tests.flows.office import flow, office
-from tests.flows.openings import connect
+from tests.flows.openings import connect, early, part, updates
 from tests.flows.raw import DESCRIPTION, Raw
 
 HOUR = 3600.0
@@ -24,10 +24,7 @@ def test_caller_holds_and_resumes_by_update(sim, alice, bob):
     sim.advance(8)
     updates(alice)
     sim.until(lambda: not bob.call.held and alice.call.session.may_update)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -38,10 +35,7 @@ def test_callee_holds_by_update_and_is_refused(sim, alice, bob):
     updates(bob, "sendonly")
     sim.until(lambda: bob.call.session.may_update)
     assert bob.call.status == 488
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    bob.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, bob, alice, after=8)
 
 
 @flow("1001", "1002")
@@ -57,10 +51,7 @@ def test_update_crosses_a_reinvite(sim, alice, bob):
     sim.advance(8)
     bob.resumes()
     sim.until(lambda: bob.call.session.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -112,10 +103,7 @@ def test_phone_that_vanishes_in_a_call_is_found_out_within_half_an_hour():
 def test_peer_without_session_timers_and_update_is_refreshed_by_an_invite_that_changes_nothing():
     sim, (alice,) = office("1001")
     zoe = Raw(sim)
-    alice.invites("602")
-    sim.until(lambda: zoe.requests("INVITE"))
-    zoe.answers(zoe.requests("INVITE")[0], 200, body=DESCRIPTION)
-    sim.until(lambda: alice.talking)
+    answered_outside(sim, alice, zoe)
     shown = zoe.requests("INVITE")[0].body
     sim.until(lambda: len(zoe.requests("INVITE")) > 1, within=1100)
     refresh = zoe.requests("INVITE")[1]
@@ -135,10 +123,7 @@ def test_peer_without_session_timers_and_update_is_refreshed_by_an_invite_that_c
 def test_offer_by_update_becomes_a_reinvite_for_a_peer_that_has_no_update():
     sim, (alice,) = office("1001")
     zoe = Raw(sim)
-    alice.invites("602")
-    sim.until(lambda: zoe.requests("INVITE"))
-    zoe.answers(zoe.requests("INVITE")[0], 200, body=DESCRIPTION)
-    sim.until(lambda: alice.talking)
+    answered_outside(sim, alice, zoe)
     sim.advance(4)
     updates(alice, "sendonly")
     sim.until(lambda: len(zoe.requests("INVITE")) > 1)
@@ -164,10 +149,7 @@ def test_early_media_arrives_for_certain(sim, alice, bob):
     assert sim.talk(alice, bob)
     bob.answers()
     sim.until(lambda: alice.talking)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002", "1003")
@@ -179,10 +161,7 @@ def test_caller_that_heard_one_callee_early_talks_to_the_other_that_answers(sim,
     sim.until(lambda: 183 in alice.call.progress)
     carol.answers()
     sim.until(lambda: alice.talking and bob.idle)
-    sim.advance(40)
-    assert sim.talk(alice, carol)
-    alice.hangs_up()
-    sim.until(lambda: carol.idle)
+    part(sim, alice, carol, after=40)
 
 
 def test_callees_behind_a_proxy_that_forks():
@@ -226,10 +205,7 @@ def test_caller_offers_anew_before_the_answer(sim, alice, bob):
     assert sim.talk(alice, bob)
     bob.answers()
     sim.until(lambda: alice.talking)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -241,10 +217,7 @@ def test_callee_offers_anew_before_it_answers(sim, alice, bob):
     sim.advance(8)
     bob.answers()
     sim.until(lambda: alice.talking)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    bob.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, bob, alice, after=8)
 
 
 @flow("1001", "1002")
@@ -258,10 +231,7 @@ def test_offer_before_the_answer_is_refused_and_all_is_as_it_was(sim, alice, bob
     assert sim.talk(alice, bob)
     bob.answers()
     sim.until(lambda: alice.talking)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -274,10 +244,7 @@ def test_offers_that_cross_before_the_answer_are_refused_and_may_be_made_again(s
     sim.advance(8)
     updates(alice)
     sim.until(lambda: alice.call.session.may_update)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -303,24 +270,16 @@ def test_offer_while_several_may_answer_reaches_nobody(sim, alice, bob, carol):
     sim.advance(8)
     bob.answers()
     sim.until(lambda: alice.talking)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
-
-
-def early(sim, caller, callee):
-    """The caller hears what the callee says before it answers."""
-    caller.invites(callee.number)
-    sim.until(lambda: callee.ringing)
-    callee.sends_early_media()
-    sim.until(lambda: caller.call.session.may_update and callee.call.session.may_update)
-    sim.advance(2)
-
-
-def updates(phone, direction="sendrecv"):
-    phone.call.session.update(phone.call.describe(direction))
+    part(sim, alice, bob, after=8)
 
 
 def port(description):
     return sdp.parse(description).media[0].port
+
+
+def answered_outside(sim, caller, zoe):
+    """A call to somebody elsewhere who is no phone."""
+    caller.invites("602")
+    sim.until(lambda: zoe.requests("INVITE"))
+    zoe.answers(zoe.requests("INVITE")[0], 200, body=DESCRIPTION)
+    sim.until(lambda: caller.talking)

@@ -73,10 +73,7 @@ def test_who_waits_hears_music_and_the_outcome_names_who_has_retrieved():
     carol.invites("701")
     sim.until(lambda: carol.talking)
     assert len(sim.exchange.parking) == 0
-    sim.advance(8)
-    assert sim.talk(alice, carol)
-    carol.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, carol, alice, after=8)
     assert isinstance(outcomes[-1], Answered) and str(outcomes[-1].by) == "1003"
     sim.assert_idle()
 
@@ -163,10 +160,7 @@ def test_the_parker_hears_the_digits_of_the_slot_before_it_is_hung_up(sim, alice
     assert transfer.status == 200
     carol.invites("701")
     sim.until(lambda: carol.talking)
-    sim.advance(16)
-    assert sim.talk(alice, carol)
-    carol.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, carol, alice, after=16)
 
 
 def test_who_is_parked_by_keys_hears_music_when_the_parker_has_heard_the_slot():
@@ -216,10 +210,7 @@ def test_somebody_retrieves_while_the_slot_is_said():
     sim.until(lambda: bob.hears("digits/7", within=0.125), within=10)
     carol.invites("701")
     sim.until(lambda: carol.talking and bob.idle, within=10)
-    sim.advance(8)
-    assert sim.talk(alice, carol)
-    alice.hangs_up()
-    sim.until(lambda: carol.idle)
+    part(sim, alice, carol, after=8)
     sim.assert_idle()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pbx.sip.headers import REPLACES
 from tests.flows.office import flow, office
-from tests.flows.openings import connect
+from tests.flows.openings import connect, part
 
 
 @flow("1001", "1002", "1002")
@@ -17,10 +17,7 @@ def test_call_that_rings_is_picked_up_at_another_phone(sim, alice, bob, desk):
     sim.until(lambda: desk.talking and alice.talking)
     sim.until(lambda: bob.idle and ringing.state == "over")
     assert "elsewhere" in bob.call.why
-    sim.advance(8)
-    assert sim.talk(alice, desk)
-    desk.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, desk, alice, after=8)
 
 
 @flow("1001", "1002", "1002")
@@ -31,10 +28,7 @@ def test_call_goes_on_at_another_phone(sim, alice, bob, desk):
     sim.until(lambda: alice.talking and desk.idle and bob.may_offer)
     picks_up(desk, bob.call)
     sim.until(lambda: desk.talking and bob.idle)
-    sim.advance(8)
-    assert sim.talk(alice, desk)
-    alice.hangs_up()
-    sim.until(lambda: desk.idle)
+    part(sim, alice, desk, after=8)
 
 
 @flow("1001", "1002", "1001")
@@ -42,10 +36,7 @@ def test_caller_goes_on_at_another_phone_that_makes_no_offer(sim, alice, bob, ce
     connect(sim, alice, bob, ready=alice)
     picks_up(cell, alice.call, offer=False)
     sim.until(lambda: cell.talking and alice.idle)
-    sim.advance(8)
-    assert sim.talk(bob, cell)
-    bob.hangs_up()
-    sim.until(lambda: cell.idle)
+    part(sim, bob, cell, after=8)
 
 
 def test_caller_leaves_while_it_is_picked_up():

@@ -17,10 +17,7 @@ def test_caller_holds_and_resumes(sim, alice, bob):
     sim.advance(8)
     alice.resumes()
     sim.until(lambda: not bob.call.held and alice.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -31,10 +28,7 @@ def test_callee_holds_and_resumes(sim, alice, bob):
     sim.until(lambda: alice.call.held and bob.may_offer)
     bob.resumes()
     sim.until(lambda: not alice.call.held and bob.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    bob.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, bob, alice, after=8)
 
 
 @flow("1001", "1002")
@@ -44,10 +38,7 @@ def test_caller_holds_at_once(sim, alice, bob):
     sim.until(lambda: bob.call.held and alice.may_offer)
     alice.resumes()
     sim.until(lambda: not bob.call.held and alice.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -59,10 +50,7 @@ def test_callee_holds_as_soon_as_it_may(sim, alice, bob):
     assert bob.call.status == 491 or alice.call.held
     bob.resumes()
     sim.until(lambda: bob.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -73,10 +61,7 @@ def test_refused_offer_leaves_the_call_as_it_was(sim, alice, bob):
     alice.holds()
     sim.until(lambda: alice.may_offer)
     assert alice.call.status == 488
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -87,10 +72,7 @@ def test_what_refuses_an_offer_for_its_own_reasons_is_a_500_for_the_other_side(s
     alice.holds()
     sim.until(lambda: alice.may_offer)
     assert alice.call.status == 500
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -107,10 +89,7 @@ def test_offers_that_cross_are_both_refused_and_may_be_made_again(sim, alice, bo
     sim.advance(8)
     bob.resumes()
     sim.until(lambda: bob.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -119,10 +98,7 @@ def test_caller_asks_for_an_offer(sim, alice, bob):
     sim.advance(8)
     alice.asks_for_an_offer()
     sim.until(lambda: alice.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    bob.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, bob, alice, after=8)
 
 
 @flow("1001", "1002")
@@ -131,10 +107,7 @@ def test_callee_asks_for_an_offer(sim, alice, bob):
     sim.advance(8)
     bob.asks_for_an_offer()
     sim.until(lambda: bob.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -143,10 +116,7 @@ def test_call_without_an_offer(sim, alice, bob):
     sim.until(lambda: bob.ringing)
     bob.answers()
     sim.until(lambda: alice.talking)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -229,10 +199,7 @@ def test_attended_call_is_answered_at_once(sim, alice, bob):
     sim.until(lambda: bob.ringing)
     bob.answers()
     sim.until(lambda: bob.talking and alice.talking)
-    sim.advance(40)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=40)
 
 
 @flow("1001", "1002")
@@ -241,10 +208,7 @@ def test_attended_call_without_an_offer(sim, alice, bob):
     sim.until(lambda: bob.ringing)
     bob.answers()
     sim.until(lambda: bob.talking and alice.talking)
-    sim.advance(40)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=40)
 
 
 @flow("1001", "1002")
@@ -258,10 +222,7 @@ def test_attended_caller_holds_while_the_callee_answers(sim, alice, bob):
     sim.advance(40)
     alice.resumes()
     sim.until(lambda: alice.may_offer)
-    sim.advance(8)
-    assert sim.talk(alice, bob)
-    alice.hangs_up()
-    sim.until(lambda: bob.idle)
+    part(sim, alice, bob, after=8)
 
 
 @flow("1001", "1002")
@@ -308,10 +269,7 @@ def test_callee_leaves_with_an_offer_of_its_own_unanswered(sim, alice, bob, caro
     sim.until(lambda: carol.ringing)
     carol.answers()
     sim.until(lambda: carol.talking)
-    sim.advance(40)
-    assert sim.talk(alice, carol)
-    alice.hangs_up()
-    sim.until(lambda: carol.idle)
+    part(sim, alice, carol, after=40)
 
 
 @flow("1001", "1002", "1003")
@@ -325,10 +283,7 @@ def test_callee_leaves_having_asked_for_an_offer(sim, alice, bob, carol):
     sim.until(lambda: carol.ringing)
     carol.answers()
     sim.until(lambda: carol.talking)
-    sim.advance(40)
-    assert sim.talk(alice, carol)
-    carol.hangs_up()
-    sim.until(lambda: alice.idle)
+    part(sim, carol, alice, after=40)
 
 
 @flow("1001", "1002", "1003")
