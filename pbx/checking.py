@@ -94,7 +94,7 @@ def _types(file: Path) -> Iterator[Fault]:
     if importlib.util.find_spec("mypy") is None:
         return
     options = ("--strict", "--no-error-summary", "--no-pretty", "--hide-error-context", "--config-file=")
-    argv = [sys.executable, "-m", "mypy", *options, file.name]
+    argv = [sys.executable, "-m", "mypy", *options, "--", file.name]
     done = subprocess.run(argv, cwd=file.parent, capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         found = _MYPY_LINE.fullmatch(line)

@@ -375,7 +375,7 @@ def load(path: str | Path) -> Config:
     """
     name = str(path)
     try:
-        content = Path(path).read_bytes()
+        content = options.contents(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Fault(name, 0, f"cannot be read: {reason}", "name the right file with --config FILE") from error

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
@@ -20,6 +21,7 @@ from pbx.exchange.caller import Source
 from pbx.exchange.extension import Extension
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
+from pbx.exchange.trunk import PLAIN
 from pbx.features.voicemail.mailbox import Mailbox
 from pbx.observed import ObservedPlan
 from pbx.testing.sim import Sim
@@ -182,13 +184,13 @@ def _tried(
             elif isinstance(one, TrunkTarget) and sim.has_trunk(one.trunk):
                 _provide(sim.trunk(one.trunk), reaction)
     with _failures(seen.said):
+        number = _user(call.number)
         if call.trunk:
-            dialling = sim.trunk(call.trunk).call(call.caller or ANYBODY, to=call.number, withheld=not call.caller)
+            dialling = sim.trunk(call.trunk).call(_user(call.caller) or ANYBODY, to=number, withheld=not call.caller)
+        elif call.extension is not None:
+            dialling = sim.phone(call.caller).dials(number)
         else:
-            dialling = (
-                sim.phone(call.caller) if call.extension is not None else sim.stranger(call.caller.partition("@")[0])
-            )
-            dialling.dials(call.number)
+            dialling = sim.stranger(_user(call.caller.partition("@")[0]) or "anonymous").dials(number)
         if reaction == "declined":
             for phone in phones:
                 if sim.until(lambda phone=phone: phone.ringing, 1.0):  # type: ignore[misc]
@@ -203,6 +205,11 @@ def _tried(
             dialling.hang_up()
     plan.surroundings = surroundings
     return seen
+
+
+def _user(name: str) -> str:
+    """A name as the user part of a URI has it (RFC 3261 25.1)."""
+    return quote(name, PLAIN)
 
 
 @contextmanager

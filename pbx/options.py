@@ -6,6 +6,7 @@ A reader takes the option's name, for its sentence, and the value; it raises `Wr
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import math
 import re
@@ -30,8 +31,22 @@ CODECS = (
 DIGESTS = ("MD5", "SHA-256")
 _NOT_SPEECH = frozenset({"telephone-event", "CN", "red"})
 
+_LARGEST = 2**20  # bytes of a configuration file
+
 # RFC 3261 section 25.1, `host`, loosely.
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+
+
+def contents(path: str | Path) -> bytes:
+    """Read a whole configuration file.
+
+    :raises OSError: it cannot be read, or it is none: it has no end, say.
+    """
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {_LARGEST >> 20} MiB")
+    return content
 
 
 class Wrong(Exception):

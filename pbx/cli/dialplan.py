@@ -85,10 +85,10 @@ def dialplan() -> None:
 def new(folder: Path, as_json: bool) -> None:
     """Write dialplan.py and its tests, test_dialplan.py, into FOLDER; what is there already is never overwritten."""
     files = {folder / "dialplan.py": PLAN, folder / "test_dialplan.py": TESTS}
-    for file in files:
-        if file.exists():
-            raise Fault("", 0, f"{file} exists already", "name another folder")
     try:
+        for file in files:
+            if file.exists():
+                raise Fault("", 0, f"{file} exists already", "name another folder")
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
             file.write_text(text)

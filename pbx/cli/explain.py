@@ -30,15 +30,13 @@ def explain(settings: Settings, caller: str, number: str, at: str) -> None:
     from pbx.faults import Fault
     from pbx.media.library import Library
     from pbx.store import opening
-    from pbx.store.database import open_database
     from pbx.store.messages import read_mailboxes
     from pbx.store.store import read_accounts
 
     config, dialplan = settings.config, settings.config.dialplan
     url = config.database.url
-    with settings.reading():
-        database = open_database(url)
-        accounts, mailboxes = read_accounts(database), read_mailboxes(database)
+    with settings.reading() as connection:
+        accounts, mailboxes = read_accounts(connection.engine), read_mailboxes(connection.engine)
     names, boxes = opening.names(url), opening.mailbox_names(url)
     switches, holidays = opening.calendar(url)
     globalLogBeginner.beginLoggingTo((), discardBuffer=True, redirectStandardIO=False)  # what fails is told below

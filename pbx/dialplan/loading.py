@@ -70,14 +70,21 @@ def doubtful(file: str, plan: Plan[Any]) -> list[Fault]:
             trees[path] = ast.parse(Path(path).read_bytes(), path)
         except (OSError, SyntaxError, ValueError):
             continue  # it was changed meanwhile
-    found = [fault for path, tree in trees.items() for fault in Reading(tree, path).faults()]
-    found += [*unreachable(plan), *paid_ways(trees), *without_emergency(plan, file)]
+    found = [*unreachable(plan), *without_emergency(plan, file)]
+    try:
+        found += [fault for path, tree in trees.items() for fault in Reading(tree, path).faults()]
+        found += paid_ways(trees)
+    except RecursionError:
+        found.append(_nested(file))
     return sorted(found, key=lambda fault: (fault.path, fault.line, fault.what))
 
 
 def _load(file: str, known: Mapping[str, Callable[[str], bool]], library: Library, numbering: Numbering) -> Plan[Any]:
     tree, code = _compiled(file, _read(file))
-    _check_names(file, tree, known, library)
+    try:
+        _check_names(file, tree, known, library)
+    except RecursionError:
+        raise _nested(file) from None
     modules = Modules(file)
     module = ModuleType(MODULE)
     module.__file__ = file
@@ -109,6 +116,10 @@ def _check_names(file: str, tree: ast.Module, known: Mapping[str, Callable[[str]
             library.prompt(name)
         except NoSound as error:
             raise Fault(file, line, error.what, error.remedy) from None
+
+
+def _nested(file: str) -> Fault:
+    return Fault(file, 1, "something in it is nested too deeply to be looked through", "write it in smaller pieces")
 
 
 def _read(file: str) -> bytes:

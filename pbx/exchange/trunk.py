@@ -14,7 +14,7 @@ in the latter only, since From has to name the account."""
 QUALIFY = 30
 """Seconds after which a trunk is asked again whether it is there; what it is asked keeps a NAT open, too."""
 
-_PLAIN = "+*!~'()&=$,;?/"  # what may stand unescaped in the user part of a URI, beside letters, digits, -, _ and .
+PLAIN = "+*!~'()&=$,;?/"  # what may stand unescaped in the user part of a URI, beside letters, digits, -, _ and .
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Trunk:
     @property
     def aor(self) -> str:
         """The account's address."""
-        return f"sip:{quote(self.username, _PLAIN)}@{self.domain}"
+        return f"sip:{quote(self.username, PLAIN)}@{self.domain}"
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class Trunk:
 
     def uri_of(self, number: str) -> str:
         """The Request-URI that calls a number."""
-        return f"sip:{quote(self.dialled(number), _PLAIN)}@{self.host}{self._parameters}"
+        return f"sip:{quote(self.dialled(number), PLAIN)}@{self.host}{self._parameters}"
 
     def dialled(self, number: str) -> str:
         """A number as the provider wants it."""
