@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pbx.dialplan import Call, Plan, ext
+from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.watch import Transfer
-from tests.flows.office import flow, office
+from tests.flows.office import ACCOUNTS, flow, office
+from tests.flows.office import plan as office_plan
 
 
 def talks(sim, alice, bob, number="1002"):
@@ -218,3 +220,21 @@ def test_a_transferred_call_is_converted_for_whom_it_reaches():
     sim.advance(0.5)
     assert (carol.told, alice.call.sound.keys) == (relayed("2"), "3")
     ends(sim, alice, carol)
+
+
+@pytest.mark.parametrize("mode", ["accept", "offer", "pass"])
+def test_keys_in_srtp_are_converted_unless_it_passes_sealed(mode):
+    sim = SimulatedExchange(office_plan, ACCOUNTS, srtp=mode)
+    alice = sim.phone("1001", transport="TLS", srtp="required", has_events=False)
+    bob = sim.phone("1002", transport="TLS", srtp="required")
+    talks(sim, alice, bob)
+    alice.presses("15", "INFO")
+    bob.presses("7")
+    sim.advance(0.5)
+    if mode == "pass":  # nobody in between can put anything into it
+        assert (bob.call.sound.keys, bob.told, alice.told) == ("", relayed("15"), [])
+    else:
+        assert (bob.call.sound.keys, bob.told, alice.told) == ("15", [], relayed("7"))
+    assert sim.talk(alice, bob) and alice.call.sound.seal is not None
+    ends(sim, alice, bob)
+    sim.assert_idle()

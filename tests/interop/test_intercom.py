@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,3 +60,20 @@ def test_a_linphone_answers_by_itself_and_both_are_heard(exchange: Exchange, tmp
         caller.hang_up()
         eventually(lambda: exchange.figures()["calls"] == 0, within=10)
     assert callee.heard(FIRST_TONE) >= 1
+    assert [field for field in invited(exchange) if field.startswith(("Call-Info", "Alert-Info", "Answer-Mode"))] == [
+        f"Call-Info: <sip:{place}>;answer-after=0",
+        f"Alert-Info: <http://{place}/intercom>;info=alert-autoanswer;delay=0",
+        "Answer-Mode: Auto",
+    ]
+
+
+def invited(exchange: Exchange) -> list[str]:
+    """The lines of the INVITE that the exchange has sent in its last call."""
+
+    def call() -> str:
+        found = [one["id"] for one in json.loads(exchange.command("records", "--json")) if one["dialled"] == "*801002"]
+        return str(found[-1]) if found else ""
+
+    told = json.loads(exchange.command("trace", eventually(call, within=10), "--json"))
+    sent = [one["text"] for one in told if one["source"] == "exchange" and one["label"].startswith("INVITE")]
+    return str(sent[-1]).split("\r\n")
