@@ -174,6 +174,7 @@ def test_provider_that_drops_the_connection_is_passed_over(tmp_path: Path) -> No
             backup.finish(within=10)
 
 
+PASSWORD = "xyzzy-of-the-trunk"
 KAMAILIO_OFFICE = """
 from pbx.dialplan import Call, Plan, trunk, uri
 plan = Plan()
@@ -193,11 +194,11 @@ def test_kamailio_as_a_provider_registers_us_asks_for_the_password_and_brings_ca
     with (
         Sipp("callee", tmp_path / "away", ip="127.0.0.3") as away,
         Sipp("callee", tmp_path / "desk", ip="127.0.0.4") as desk,
-        KamailioProvider(away.address, tmp_path / "kamailio", "us", "secret") as provider,
+        KamailioProvider(away.address, tmp_path / "kamailio", "us", PASSWORD) as provider,
     ):
         exchange = Exchange(KAMAILIO_OFFICE.replace("{desk}", desk.address), security=TRUSTING)
         exchange.command(
-            "trunk", "add", "acme", "--host", provider.address, "--register", "--username", "us", "--password", "secret"
+            "trunk", "add", "acme", "--host", provider.address, "--register", "--username", "us", "--password", PASSWORD
         )
         with exchange:
             eventually(lambda: exchange.ask("trunks")[0]["state"] == "registered", within=10)
@@ -207,4 +208,16 @@ def test_kamailio_as_a_provider_registers_us_asks_for_the_password_and_brings_ca
             with Sipp("caller", tmp_path / "in", ip="127.0.0.5", server=provider.address, service="us") as caller:
                 caller.finish(within=20)
             desk.finish(within=10)
-        eventually(lambda: provider.passed("REGISTER") >= 3, within=5)  # challenged, proven, and ended
+            challenged = [line.partition(" ")[0] for line in provider.said("challenged")]
+            assert challenged == ["REGISTER", "INVITE"]  # each once: the nonce serves until it is stale
+            assert [line.split()[0] for line in provider.said("granted")] == ["REGISTER", "INVITE"]
+            shown = [exchange.command("trunk", "test", "acme"), str((exchange.folder / "pbx.db").read_bytes())]
+            for words in (("trunk", "list"), ("trunk", "show", "acme"), ("trunks",), ("status",), ("records",)):
+                shown += [exchange.command(*words), exchange.command(*words, "--json")]
+            calls = [row["id"] for row in exchange.ask("records")]
+            assert len(calls) == 2
+            shown += [exchange.command(command, call) for call in calls for command in ("trace", "doctor")]
+            assert not any(PASSWORD in text for text in (*shown, exchange.log()))
+        eventually(lambda: provider.said("granted")[-1].endswith(" for 0"), within=5)  # it has left
+        begun, _, tested, _ = provider.said("granted")
+        assert int(begun.rpartition(" ")[2]) > 0 and int(tested.rpartition(" ")[2]) > 0

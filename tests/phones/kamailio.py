@@ -70,9 +70,11 @@ loadmodule "registrar.so"
 _PROVIDER = """\
     if (is_method("REGISTER")) {{
         if (!pv_www_authenticate("provider.test", "{password}", "0") || $au != "{user}") {{
+            xlog("L_NOTICE", "challenged $rm $cs\n");
             www_challenge("provider.test", "1");
             exit;
         }}
+        xlog("L_NOTICE", "granted $rm $cs for $hdr(Expires)\n");
         save("location");
         exit;
     }}
@@ -87,9 +89,11 @@ _PROVIDER = """\
         }}
     }} else {{
         if (!pv_proxy_authenticate("provider.test", "{password}", "0") || $au != "{user}") {{
+            xlog("L_NOTICE", "challenged $rm $cs\n");
             proxy_challenge("provider.test", "1");
             exit;
         }}
+        xlog("L_NOTICE", "granted $rm $cs for calls\n");
         consume_credentials();
         $du = "sip:{callee}";
     }}
@@ -135,6 +139,11 @@ class Kamailio:
     def passed(self, method: str) -> int:
         """How many requests of a method have passed, also again."""
         return self.process.output().count(f"passing {method} ")
+
+    def said(self, what: str) -> list[str]:
+        """What it has done with requests, each once, in order: "challenged" or "granted"."""
+        lines = [line.partition(f"{what} ")[2] for line in self.process.output().splitlines() if f": {what} " in line]
+        return list(dict.fromkeys(lines))
 
     def close(self) -> None:
         """Ends it and its children."""
