@@ -104,7 +104,7 @@ class Certificates:
 
     def _warn(self) -> None:
         if self._contexts is not None and self._clock is not None:
-            left = self._contexts.expires_at - self._clock.seconds()
+            left = self._contexts.expires_at - self._clock.wall()
             if left < SOON:
                 words = "has expired" if left <= 0 else f"expires in {int(left // 86400)} days"
                 self.log.warn("the certificate {path} {words}", path=str(self._config.tls.certificate), words=words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from math import ceil
+from time import time
 from typing import Any, Protocol
 
 _BUCKETS = 128  # per second
@@ -135,6 +136,7 @@ class ReactorClock:
 
     def __init__(self, reactor: Reactor) -> None:
         self.seconds = reactor.seconds
+        self.wall = time
         self._reactor = reactor
         self._queue = TimerQueue()
         self._wake: ReactorTimer | None = None

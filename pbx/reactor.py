@@ -7,7 +7,9 @@ wakes this process seven times, and code that runs once between two sleeps costs
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from select import EPOLLIN
+from time import monotonic, time
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
@@ -19,8 +21,17 @@ from pbx.sip.transport import UDPTransport
 log = Logger()
 
 
+def steady() -> Callable[[], float]:
+    """Seconds since 1970 by the machine's clock as it is now, and from now on whatever becomes of that clock."""
+    began_at = time() - monotonic()
+    return lambda: began_at + monotonic()
+
+
 class Reactor(EPollReactor):
-    """What differs from Twisted's: `UDPTransport.doRead`, which neither raises nor lets go, is called without more."""
+    """What differs from Twisted's: `UDPTransport.doRead`, which neither raises nor lets go, is called without more; and
+    its time goes on evenly when somebody, or NTP, sets the machine's clock: no timer fires early or late for that."""
+
+    seconds = staticmethod(steady())
 
     def mainLoop(self) -> None:
         """Run until it is stopped; an error that nobody else has handled is logged."""

@@ -190,7 +190,7 @@ class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
     @property
     def now(self) -> Moment:
         """The time by the exchange's clock, with the machine's time zone; it knows the holidays."""
-        time = datetime.fromtimestamp(self._bridge.clock.seconds(), UTC).astimezone()
+        time = datetime.fromtimestamp(self._bridge.clock.wall(), UTC).astimezone()
         return Moment.of(time, self._surroundings.holidays)
 
     @property

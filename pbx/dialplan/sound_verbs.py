@@ -178,7 +178,7 @@ class SoundVerbs:
             finally:
                 voice.stop()
         if path is None:
-            path = speaking.library.new_recording(self._sounding.id, self._sounding.clock.seconds())
+            path = speaking.library.new_recording(self._sounding.id, self._sounding.clock.wall())
         with _blaming(path):
             take = Take(voice, self._sounding.clock, path, max, silence)
         recording = Recording(take.recorder)
@@ -202,7 +202,7 @@ class SoundVerbs:
         """
         await self._begin("recorded")
         speaking = self._sounding.speaking
-        path = speaking.library.new_recording(self._sounding.id, self._sounding.clock.seconds())
+        path = speaking.library.new_recording(self._sounding.id, self._sounding.clock.wall())
         with _blaming(path):
             recorder = Recorder(self._sounding.clock, path, both=True)
         speaking.listen_in(recorder)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import ip_address
 from itertools import islice
@@ -23,7 +24,7 @@ from typing import Protocol
 
 from pbx.exchange.ban import BANS, MEMORY, Ban
 from pbx.exchange.thresholds import Thresholds
-from pbx.sip.timers import Clock
+from pbx.sip.timers import Clock, drift
 
 FORGED = 60.0
 """Seconds of the longest ban that datagrams alone can bring."""
@@ -283,7 +284,8 @@ class Bans:
         ban = self._bans[address] = Ban(address, reason, now, now + lasting, times)
         self._sources.pop(address, None)
         self.alert = True
-        self._store.keep_ban(ban)
+        moved = drift(self._clock)
+        self._store.keep_ban(replace(ban, since=ban.since + moved, until=ban.until + moved) if moved else ban)
         self._listener.banned(ban)
         self.changed()
 

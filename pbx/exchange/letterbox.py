@@ -7,13 +7,14 @@ has fetched within a week is thrown away.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Protocol
 
 from pbx.exchange.directory import Directory
 from pbx.exchange.text import KeptText, Text
 from pbx.sip.headers import DATE
-from pbx.sip.timers import Clock
+from pbx.sip.timers import Clock, drift
 
 MOST_OF_ONE, MOST = 100, 10_000
 """Texts that are kept for one extension, and in all."""
@@ -96,12 +97,18 @@ class Letterbox:
             return None
         if all(field[0] != "date" for field in text.fields):
             # The receiver is to know when it was written (RFC 3428 section 4).
-            text = Text(text.sender, (*text.fields, DATE.field(formatdate(now, usegmt=True))), text.kind, text.body)
+            text = Text(
+                text.sender,
+                (*text.fields, DATE.field(formatdate(self._clock.wall(), usegmt=True))),
+                text.kind,
+                text.body,
+            )
         self._last += 1
         lasting = WEEK if expires is None else min(WEEK, expires)
         kept = KeptText(self._last, number, text, now, now + lasting)
         self._kept.setdefault(number, {})[kept.n] = kept
-        self._store.keep_text(kept)
+        moved = drift(self._clock)
+        self._store.keep_text(replace(kept, kept_at=now + moved, expires_at=kept.expires_at + moved) if moved else kept)
         return kept
 
     def remove(self, kept: KeptText) -> None:

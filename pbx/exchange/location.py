@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pbx.exchange.binding import Binding, Key
 from pbx.sip.flow import Flow
-from pbx.sip.timers import Clock, Timer
+from pbx.sip.timers import Clock, Timer, drift
 
 _SWEEP = 1.0  # seconds; expired bindings are not swept out more often, however many there are
 
@@ -175,7 +175,15 @@ class Location:
             self._shares[flow] += 1
 
     def _tell_store(self, number: str) -> None:
-        self._store.keep(number, tuple(self._bindings.get(number, {}).values()))
+        bindings, moved = tuple(self._bindings.get(number, {}).values()), drift(self._clock)
+        if moved:
+            bindings = tuple(
+                [
+                    one._replace(expires_at=one.expires_at + moved, registered_at=one.registered_at + moved)
+                    for one in bindings
+                ]
+            )
+        self._store.keep(number, bindings)
 
     def _tell(self, number: str, before: Bindings, after: Bindings, now: float) -> None:
         changes: list[Change] = []

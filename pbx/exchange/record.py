@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MOMENTS = ("began_at", "rang_at", "answered_at", "ended_at", "latched_at")
+
 
 @dataclass(slots=True)
 class AttemptRecord:
@@ -111,6 +113,14 @@ class CallRecord:
     from_caller: Sound = field(default_factory=Sound)
     from_callee: Sound = field(default_factory=Sound)
     attempts: list[AttemptRecord] = field(default_factory=list)
+
+    def move(self, seconds: float) -> None:
+        """Move all its moments: the clock by which they were taken is not the machine's any more."""
+        for part in (self, *self.attempts, self.from_caller, self.from_callee):
+            for name in MOMENTS:
+                moment = getattr(part, name, None)
+                if moment is not None:
+                    setattr(part, name, moment + seconds)
 
     @property
     def trunk(self) -> str:

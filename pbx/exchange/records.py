@@ -22,7 +22,7 @@ from pbx.exchange.target import Target
 from pbx.media.quality import mean_opinion
 from pbx.media.rtp import Address
 from pbx.media.side import StreamFacts
-from pbx.sip.timers import Clock
+from pbx.sip.timers import Clock, drift
 
 
 class RecordStore(Protocol):
@@ -120,6 +120,8 @@ class Records(Unobserving):
         if len(sounds) > 1:
             record.codec, record.from_callee = sounds[-1]
         explain(story)
+        if moved := drift(self._clock):
+            record.move(moved)
         self._store.keep(record)
 
 

@@ -149,7 +149,7 @@ class Registrar:
                 fields.append(_KEEP_ALIVE)
         if reach.path:
             fields.append(PATH.field(reach.path))  # RFC 3327 5.3
-        fields.append(self._date_field(now))
+        fields.append(self._date_field(self._clock.wall()))
         transaction.respond(request.response(200, "", self._identifiers.token(), tuple(fields)))
 
     def _enabled(self, number: str) -> Extension | None:

@@ -41,10 +41,23 @@ class Clock(Protocol):
     """The time that machines are told of: Twisted's IReactorTime, as much of it as they need."""
 
     def seconds(self) -> float:
-        """Seconds since 1970."""
+        """Seconds since 1970, for how long things last: they go on evenly when the machine's clock is set."""
+
+    def wall(self) -> float:
+        """Seconds since 1970 by the machine's clock, for moments that people and other programs read."""
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> Timer:
         """Call it in so many seconds."""
+
+
+NOISE = 0.5  # seconds: what is less is no setting of a clock
+
+
+def drift(clock: Clock) -> float:
+    """Seconds by which the machine's clock was set forward since the start: what moments by `Clock.seconds` lack that
+    leave the process. 0.0 where it was not set."""
+    ahead = clock.wall() - clock.seconds()
+    return ahead if abs(ahead) > NOISE else 0.0
 
 
 def left(timer: Timer | None, clock: Clock) -> str:

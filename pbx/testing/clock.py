@@ -14,10 +14,12 @@ class VirtualClock:
     Advance it by binary fractions (0.125): sums of others do not meet the timers' own times exactly.
 
     :param now: the first second.
+    :ivar ahead: seconds by which somebody has set the machine's clock forward, or with - back.
     """
 
     def __init__(self, now: float = 1_773_133_200.0) -> None:
         self._now = now
+        self.ahead = 0.0
         self._queue = TimerQueue()
 
     def seconds(self) -> float:
@@ -28,6 +30,10 @@ class VirtualClock:
         """Let it be another time, an earlier one perhaps, as long as nothing waits for the time to go on."""
         assert not self._queue, "something waits for the time to go on"
         self._now = now
+
+    def wall(self) -> float:
+        """Seconds since 1970 by the machine's clock."""
+        return self._now + self.ahead
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> QueuedTimer:
         """Make a call in so many seconds."""

@@ -41,6 +41,7 @@ class ScriptedBridge:
     ) -> None:
         self.id = id
         self.clock = Clock() if clock is None else clock
+        self.clock.wall = self.clock.seconds  # type: ignore[attr-defined]
         self.caller = Caller("1001", "Alice", source, frozenset(may.split()))
         self.number = number
         self.fields = fields

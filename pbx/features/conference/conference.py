@@ -94,7 +94,7 @@ class Conference:
         :param leads: whether it may do with keys what only leaders may.
         """
         self._came += 1
-        party = Party(self._came, present, number, voice, self._place.clock.seconds(), leads)
+        party = Party(self._came, present, number, voice, self._place.clock.wall(), leads)
         self.parties[party.id] = party
         if len(self.parties) == 1:
             self._place.beat.join(self)
@@ -157,7 +157,7 @@ class Conference:
             self.sound(self._place.library.prompt("conference/not-recorded"))
         else:
             clock, library = self._place.clock, self._place.library
-            path = library.new_recording(self.room.name, clock.seconds())
+            path = library.new_recording(self.room.name, clock.wall())
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._recorder = Recorder(clock, path)

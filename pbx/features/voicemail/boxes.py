@@ -200,7 +200,7 @@ class Voicemail:
             mailbox.name,
             number,
             name,
-            self._clock.seconds(),
+            self._clock.wall(),
             forwarded_by=forwarded_by,
             email=WAITING if self._mails and mailbox.email else "",
         )

@@ -103,7 +103,7 @@ class Emails:
         if not self._fails:
             self._fails = True
             self._log.warn("e-mails cannot be sent ({why}): they are tried again for a day", why=why)
-        if self._clock.seconds() - message.left_at >= PATIENCE:
+        if self._clock.wall() - message.left_at >= PATIENCE:
             self._log.error(
                 "the e-mail about message {id} in mailbox {mailbox} is given up: {why}; the message itself is there",
                 id=message.id,
