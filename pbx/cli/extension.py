@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pbx.cli import output
+from pbx.cli.columns import column_options, given_texts
 from pbx.cli.settings import Settings, pass_settings
 from pbx.cli.sheet import export, import_
 
@@ -27,40 +28,26 @@ extension.add_command(import_)
 extension.add_command(export)
 
 
-def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each column but the number and the password; `given` becomes what `accounts` takes."""
-    switches = {
-        "tls-only": "Its phones must register and call over TLS.",
-        "do-not-disturb": "Its phones stay silent.",
-        "voicemail": "It has a mailbox.",
-        "call-waiting": "A call reaches it while it is in another one.",
-    }
-    texts = {
-        "name": ("TEXT", "The name shown to those it calls."),
-        "class-of-service": ("WORDS", 'What it may do beyond calling colleagues: "international transfer-out".'),
-        "caller-id": ("NUMBER", "The number shown to those it calls outside."),
-        "max-contacts": ("N", "How many phones may register for it; empty: as configured."),
-        "max-calls": ("N", "How many calls it may have at once; empty: as configured."),
-        "forward-always": ("NUMBER", "Where all its calls go; empty, as with the others: nowhere."),
-        "forward-busy": ("NUMBER", "Where they go while it is busy."),
-        "forward-no-answer": ("NUMBER", "Where they go when nobody answers."),
-        "forward-no-answer-after": ("SECONDS", "After how long; 20 by default."),
-        "forward-unreachable": ("NUMBER", "Where they go while no phone is registered."),
-        "pickup-group": ("WORD", "Who has the same one may pick up the calls that ring at its phones."),
-    }
-    for name, words in reversed(switches.items()):
-        command = click.option(f"--{name}/--no-{name}", default=None, help=words)(command)
-    command = click.option(
-        "--enable/--disable", "enabled", default=None, help="Disabled, it can neither register nor call."
-    )(command)
-    for name, (metavar, words) in reversed(texts.items()):
-        command = click.option(f"--{name}", metavar=metavar, help=words)(command)
-    return command
-
-
-def _texts(given: dict[str, Any]) -> dict[str, str]:
-    words = {True: "yes", False: "no"}
-    return {column: words.get(value, value) for column, value in given.items() if value is not None}
+_TEXTS = {
+    "name": ("TEXT", "The name shown to those it calls."),
+    "class-of-service": ("WORDS", 'What it may do beyond calling colleagues: "international transfer-out".'),
+    "caller-id": ("NUMBER", "The number shown to those it calls outside."),
+    "max-contacts": ("N", "How many phones may register for it; empty: as configured."),
+    "max-calls": ("N", "How many calls it may have at once; empty: as configured."),
+    "forward-always": ("NUMBER", "Where all its calls go; empty, as with the others: nowhere."),
+    "forward-busy": ("NUMBER", "Where they go while it is busy."),
+    "forward-no-answer": ("NUMBER", "Where they go when nobody answers."),
+    "forward-no-answer-after": ("SECONDS", "After how long; 20 by default."),
+    "forward-unreachable": ("NUMBER", "Where they go while no phone is registered."),
+    "pickup-group": ("WORD", "Who has the same one may pick up the calls that ring at its phones."),
+}
+_SWITCHES = {
+    "tls-only": "Its phones must register and call over TLS.",
+    "do-not-disturb": "Its phones stay silent.",
+    "voicemail": "It has a mailbox.",
+    "call-waiting": "A call reaches it while it is in another one.",
+}
+_setting_options = column_options(_TEXTS, _SWITCHES, "Disabled, it can neither register nor call.")
 
 
 def _password_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,7 +104,7 @@ def add(
             raise click.UsageError("there is no terminal to ask for the password: give --password - or --generate")
         secret = _asked()
     with settings.writing() as connection:
-        accounts.add(connection, number, settings.config.sip.realm, secret, _texts(given))
+        accounts.add(connection, number, settings.config.sip.realm, secret, given_texts(given))
         row = accounts.shown(connection, number)
     _report(f"extension {number} added", row, secret if generate else None, as_json)
 
@@ -162,7 +149,7 @@ def set_(
     """
     from pbx.store import accounts
 
-    secret, texts = _chosen(password, generate), _texts(given)
+    secret, texts = _chosen(password, generate), given_texts(given)
     if secret is None and not texts:
         raise click.UsageError("nothing to change: give --name, --password, --generate, --disable or another option")
     with settings.writing() as connection:

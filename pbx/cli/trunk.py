@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import click
 
 from pbx.cli import output
+from pbx.cli.columns import column_options, given_texts
 from pbx.cli.live import rows
 from pbx.cli.settings import Settings, pass_settings
 
@@ -24,39 +23,26 @@ def trunk() -> None:
     """
 
 
-def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each column but the name and the password; `given` becomes what `trunks` takes."""
-    texts = {
-        "host": ("HOST", "The provider's host or domain, with a port if it is not 5060."),
-        "transport": ("NAME", "UDP, TCP or TLS; empty: what the DNS says."),
-        "proxy": ("HOST", "An outbound proxy through which all goes."),
-        "username": ("NAME", "The user name of the account."),
-        "addresses": ("LIST", 'From where it calls: "192.0.2.1 203.0.113.0/24".'),
-        "dids": ("LIST", "Our numbers: +14155550100 +14155550101."),
-        "caller-id": ("POLICY", "How it is told who calls: from, asserted, preferred or account."),
-        "number": ("NUMBER", "What it is told of callers without a number of their own."),
-        "max-calls": ("N", "How many calls it carries at once; empty: any number."),
-        "prefixes": ("LIST", 'What becomes of the beginnings of numbers: "+33=0 +=00".'),
-        "qualify": ("SECONDS", "How often it is asked whether it is there; 30 by default, 0 for never."),
-    }
-    command = click.option("--enable/--disable", "enabled", default=None, help="Disabled, nobody calls by it.")(command)
-    for option in (
-        click.option(
-            "--password",
-            metavar="SECRET",
-            help="The password; - reads it from standard input. Other users of this machine can see one given here.",
-        ),
-        click.option("--register/--no-register", default=None, help="Register with the provider."),
-    ):
-        command = option(command)
-    for name, (metavar, words) in reversed(texts.items()):
-        command = click.option(f"--{name}", metavar=metavar, help=words)(command)
-    return command
-
-
-def _texts(given: dict[str, Any]) -> dict[str, str]:
-    words = {True: "yes", False: "no"}
-    return {column: words.get(value, value) for column, value in given.items() if value is not None}
+_TEXTS = {
+    "host": ("HOST", "The provider's host or domain, with a port if it is not 5060."),
+    "transport": ("NAME", "UDP, TCP or TLS; empty: what the DNS says."),
+    "proxy": ("HOST", "An outbound proxy through which all goes."),
+    "username": ("NAME", "The user name of the account."),
+    "addresses": ("LIST", 'From where it calls: "192.0.2.1 203.0.113.0/24".'),
+    "dids": ("LIST", "Our numbers: +14155550100 +14155550101."),
+    "caller-id": ("POLICY", "How it is told who calls: from, asserted, preferred or account."),
+    "number": ("NUMBER", "What it is told of callers without a number of their own."),
+    "max-calls": ("N", "How many calls it carries at once; empty: any number."),
+    "prefixes": ("LIST", 'What becomes of the beginnings of numbers: "+33=0 +=00".'),
+    "qualify": ("SECONDS", "How often it is asked whether it is there; 30 by default, 0 for never."),
+}
+_SWITCHES = {"register": "Register with the provider."}
+_setting_options = column_options(_TEXTS, _SWITCHES, "Disabled, nobody calls by it.")
+_password_option = click.option(
+    "--password",
+    metavar="SECRET",
+    help="The password; - reads it from standard input. Other users of this machine can see one given here.",
+)
 
 
 def _secret(password: str | None) -> str | None:
@@ -71,6 +57,7 @@ def _secret(password: str | None) -> str | None:
 @trunk.command()
 @click.argument("name")
 @_setting_options
+@_password_option
 @output.as_json
 @pass_settings
 def add(settings: Settings, /, name: str, password: str | None, as_json: bool, **given: str | bool | None) -> None:
@@ -82,7 +69,7 @@ def add(settings: Settings, /, name: str, password: str | None, as_json: bool, *
     from pbx.store.vault import Vault
 
     with settings.writing() as connection:
-        trunks.add(connection, name, _secret(password), _texts(given), Vault.beside(settings.config.path))
+        trunks.add(connection, name, _secret(password), given_texts(given), Vault.beside(settings.config.path))
         row = trunks.shown(connection, name)
     output.say(f"trunk {name} added", row, as_json)
 
@@ -115,6 +102,7 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 @trunk.command("set")
 @click.argument("name")
 @_setting_options
+@_password_option
 @output.as_json
 @pass_settings
 def set_(settings: Settings, /, name: str, password: str | None, as_json: bool, **given: str | bool | None) -> None:
@@ -125,7 +113,7 @@ def set_(settings: Settings, /, name: str, password: str | None, as_json: bool, 
     from pbx.store import trunks
     from pbx.store.vault import Vault
 
-    secret, texts = _secret(password), _texts(given)
+    secret, texts = _secret(password), given_texts(given)
     if secret is None and not texts:
         raise click.UsageError("nothing to change: give --host, --password, --disable or another option")
     with settings.writing() as connection:
