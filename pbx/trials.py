@@ -1,11 +1,13 @@
 """The trials of a dialplan: `pbx check`, and the plan's own tests with pytest. Each is a process of its own, which the
-calls do not wait for, and bounded in time: a plan that never returns, or that ends Python, does so there.
+calls do not wait for, and bounded in time: a plan that never returns, or that ends Python, does so there. What a trial
+has started ends with it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,8 +28,8 @@ MOST_OUTPUT = 2**20  # bytes of it that are read
 MOST_SHOWN = 5  # tests that a sentence names
 
 # Calls come first: both are a matter of seconds, and of a whole processor.
-_CHECK = "import os; os.nice(10); from pbx.cli.main import main; main()"
-_TESTS = "import os, sys, pytest; os.nice(10); sys.exit(pytest.main(sys.argv[1:]))"
+_CHECK = "import os; os.setsid(); os.nice(10); from pbx.cli.main import main; main()"
+_TESTS = "import os, sys; os.setsid(); os.nice(10); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 _OPTIONS = ("-q", "--no-header", "--tb=no", "-rfE", "--color=no", "-p", "no:cacheprovider")
 _NO_TESTS = 5  # pytest's exit status when it has found none
 
@@ -128,9 +130,12 @@ class _Run(protocol.ProcessProtocol):
         self._overdue = False
         self._clock = clock
         self._expiry: Timer | None = None
+        self._group = 0
 
     def connectionMade(self) -> None:
         """It runs."""
+        transport: Any = self.transport
+        self._group = transport.pid
         self._expiry = self._clock.callLater(LIMIT, self._expired)
 
     def outReceived(self, data: bytes) -> None:
@@ -142,10 +147,16 @@ class _Run(protocol.ProcessProtocol):
         self._errors = (self._errors + data)[-MOST_OUTPUT:]
 
     def kill(self) -> None:
-        """End it."""
+        """End it. Somebody whom it has started may have its pipes, and live on: these are read no more."""
         transport: Any = self.transport
         with suppress(ProcessExitedAlready):
             transport.signalProcess("KILL")
+        transport.loseConnection()
+
+    def processExited(self, reason: Failure) -> None:
+        """It is gone: so goes whomever it has started (mypy, for example, if it was killed)."""
+        with suppress(OSError):
+            os.killpg(self._group, signal.SIGKILL)
 
     def processEnded(self, reason: Failure) -> None:
         """It is over."""

@@ -104,13 +104,19 @@ class Office:
 class _Transport:
     """A process, as Twisted has it."""
 
+    pid = 2**22 + 1  # which no process has
+
     def __init__(self, run: Any) -> None:
         self._run = run
         self.signals: list[str] = []
 
     def signalProcess(self, name: str) -> None:
-        """It dies at once."""
+        """It dies at once. Somebody whom it has started has its pipes still."""
         self.signals.append(name)
+        self._run.processExited(Failure(ProcessTerminated(None, 9)))  # type: ignore[no-untyped-call]
+
+    def loseConnection(self) -> None:
+        """Nobody reads these."""
         self._run.processEnded(Failure(ProcessTerminated(None, 9)))  # type: ignore[no-untyped-call]
 
 

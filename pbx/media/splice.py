@@ -27,6 +27,7 @@ KEY = 10  # beats from one key to the next
 _BEATS = 50  # a second
 _LATE = 100  # a packet so much behind the newest is a new beginning
 _LONG = 1 << 30
+_LONGEST = 0xFFFF  # duration that can be said (RFC 4733 section 2.3.5), whatever rate a phone has written
 _PLACE = struct.Struct("!HII")  # sequence number, timestamp, SSRC
 _NUMBER = struct.Struct("!H")
 
@@ -194,7 +195,7 @@ class Splice:
         self._due = timestamp + KEY * rate // _BEATS & 0xFFFFFFFF
 
     def _say(self, key: str, place: int) -> None:
-        duration = min(place, GROWING) * self._rate // _BEATS
+        duration = min(min(place, GROWING) * self._rate // _BEATS, _LONGEST)
         number, numbering = self._numbering.inserts(), self._numbering
         said = payload(key, duration, is_end=place >= GROWING)
         packet = rtp.build(said, self._port.pad, number, self._timestamp, numbering.ssrc, marker=place == 1)

@@ -6,6 +6,7 @@ import pytest
 
 from pbx.dialplan import Call, Plan, ext
 from pbx.testing.exchange import SimulatedExchange
+from pbx.testing.phone_call import PhoneCall
 from pbx.testing.watch import Transfer
 from tests.flows.office import ACCOUNTS, flow, office
 from tests.flows.office import plan as office_plan
@@ -236,5 +237,25 @@ def test_keys_in_srtp_are_converted_unless_it_passes_sealed(mode):
     else:
         assert (bob.call.sound.keys, bob.told, alice.told) == ("15", [], relayed("7"))
     assert sim.talk(alice, bob) and alice.call.sound.seal is not None
+    ends(sim, alice, bob)
+    sim.assert_idle()
+
+
+def test_a_phone_that_writes_an_impossible_rate_presses_keys_and_is_heard(monkeypatch):
+    """No duration of an event can be as long as its rate says (RFC 4733 2.3.5)."""
+    sim, (alice, bob) = office("1001", "1002")
+    alice.has_events = False
+    describe = PhoneCall.describe
+    monkeypatch.setattr(
+        PhoneCall,
+        "describe",
+        lambda *said: describe(*said).replace(b"\r\na=send", b"\r\na=rtpmap:0 PCMU/999999999\r\na=send"),
+    )
+    talks(sim, alice, bob)
+    assert sim.talk(alice, bob)
+    alice.presses("12", "INFO")
+    sim.advance(1)
+    assert bob.call.sound.keys == "12"
+    assert sim.talk(alice, bob)
     ends(sim, alice, bob)
     sim.assert_idle()
