@@ -6,6 +6,7 @@ import io
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,12 @@ def test_export_has_hashes_when_asked_and_goes_to_standard_output(upgraded: Pbx,
 
 
 def test_disk_that_is_full_leaves_no_file(sqlite: Pbx, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object, **options: object) -> None:
+    def full(file: object, mode: str = "r", *arguments: object, **options: object) -> object:
+        if mode.startswith("r"):
+            return plain(file, mode, *arguments, **options)
         raise OSError(28, "No space left on device")
 
+    plain: Callable[..., object] = open
     monkeypatch.setattr("builtins.open", full)
     done = sqlite("extension", "export", str(folder / "out.csv"))
     monkeypatch.undo()

@@ -22,6 +22,7 @@ def office(request: pytest.FixtureRequest) -> Iterator[Exchange]:
     plan = (EXAMPLES / f"{request.param}.py").read_text()
     exchange = Exchange(plan, ["100", "101", "102"], security=TRUSTING, dialplan_options='country = "33"')
     exchange.command("extension", "set", "101", "--class-of-service", "international", "--caller-id", "+33142000101")
+    exchange.command("switch", "add", "night", "--code", "*60")
     for name in ("sales", "office"):
         exchange.command("mailbox", "add", name)
     exchange.command("trunk", "add", "acme", "--host", PROVIDER, "--addresses", PROVIDER, "--qualify", "0")
@@ -58,8 +59,9 @@ def test_task_1_a_caller_from_outside_is_answered_by_a_desk_phone(
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("office", ["task_3_hours"], indirect=True)
 def test_task_3_the_night_button_sends_callers_to_the_mailbox(office: Exchange, alice: Baresip, tmp_path: Path) -> None:
-    office.command("switch", "add", "night")
-    office.command("switch", "on", "night")
+    alice.dial("*60")
+    alice.sees("CALL_CLOSED")
+    eventually(lambda: [row["is_on"] for row in office.ask("switch", "list")] == [True], within=10)
     with Sipp(
         "caller", tmp_path / "caller", ip=PROVIDER, server=office.address, service="+14155550102", talk=2
     ) as caller:
