@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pbx.exchange.board import Board
-from pbx.exchange.caller import Caller
+from pbx.exchange.caller import Caller, Source
 from pbx.exchange.party import Party
 from pbx.exchange.transfer import Transfer, TransferTarget
 from pbx.sip.headers import REPLACES, REQUIRE, Field
@@ -144,8 +144,7 @@ def _connect(board: Board, by: Caller, party: Party, consulting: object, referra
     elif target == remaining.number:
         referral.refuse(403, "that is where the call is")
     else:
-        number = target if isinstance(target, str) else target.number
-        _ask(board, Transfer(by, remaining, _shown(board, number, referral), True), party, consulting, referral)
+        _ask(board, Transfer(by, remaining, _shown(board, target, referral), True), party, consulting, referral)
 
 
 def _far_end(party: Party) -> Caller | str | None:
@@ -250,8 +249,13 @@ def _sent(
     board.transferred(transferring, remaining, by, place or str(referral.target), more)
 
 
-def _shown(board: Board, number: str, referral: Referral) -> TransferTarget:
-    is_internal = bool(number) and board.extension(number) is not None
+def _shown(board: Board, target: Caller | str, referral: Referral) -> TransferTarget:
+    """The target for the dialplan's policy: somebody in a call, or a number; whoever comes from outside may name the
+    number of an extension as its own."""
+    number, is_internal = (
+        (target, True) if isinstance(target, str) else (target.number, target.source is Source.INTERNAL)
+    )
+    is_internal = is_internal and bool(number) and board.extension(number) is not None
     return TransferTarget(number, str(referral.target), is_internal)
 
 

@@ -7,7 +7,7 @@ import pytest
 from pbx.dialplan import Call, Plan, Transfer, ext
 from pbx.testing.watch import Transfer as Refer
 from tests.flows.office import flow, office
-from tests.flows.openings import connect, part, requests_to
+from tests.flows.openings import call_of, connect, part, refer, requests_to
 
 plan = Plan()
 ELSEWHERE = "10.0.9.9"
@@ -117,4 +117,33 @@ def test_call_comes_back_from_where_nobody_is(target, status):
     assert transfer.status == status
     sim.advance(4)
     part(sim, alice, bob)
+    sim.assert_idle()
+
+
+def test_a_stranger_who_says_it_has_an_extensions_number_is_no_extension():
+    guarded = Plan()
+    asked = []
+
+    @guarded.anonymous("1002")
+    @guarded.internal("1002")
+    async def reception(call: Call) -> None:
+        await call.dial(ext("1002"), timeout=20)
+
+    @guarded.on_transfer
+    async def note(transfer: Transfer) -> bool:
+        asked.append((transfer.target.number, transfer.target.is_internal))
+        return transfer.target.is_internal
+
+    sim, (bob, carol) = office("1002", "1003", plan=guarded)
+    zoe = sim.phone("1001", host=ELSEWHERE, domain="example.org", register=False)
+    connect(sim, zoe, bob, ready=bob)
+    first = call_of(bob)
+    bob.call = None
+    connect(sim, carol, bob, ready=bob)
+    transfer = refer(bob, call_of(bob), first)
+    sim.until(lambda: transfer.over)
+    assert (asked, transfer.status) == ([("1001", False)], 403)
+    zoe.hangs_up()
+    carol.hangs_up()
+    sim.until(lambda: bob.idle and first.state == "over")
     sim.assert_idle()
