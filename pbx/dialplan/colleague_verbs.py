@@ -22,9 +22,12 @@ from pbx.features.parking import Parked, Parking
 from pbx.media.sounds import clips, digits
 from pbx.media.sources import Sequel
 from pbx.media.voice import Voice
+from pbx.sip.timers import Clock
 
 SPOKEN = re.compile(r"[0-9*#+]+")
 """The number of a slot that can be said."""
+SPOKEN_WITHIN = 2.0
+"""Seconds a digit: who holds the call meanwhile does not hear them, and nobody waits for it."""
 
 PARKING_LIMIT = 120.0  # seconds for which a call is parked
 
@@ -41,6 +44,8 @@ class Features(Protocol):
 class ColleaguesCall(Protocol):
     """The exchange's side of a call, as far as colleagues have to do with it."""
 
+    @property
+    def clock(self) -> Clock: ...
     @property
     def features(self) -> Features: ...
     @property
@@ -188,9 +193,15 @@ class ColleagueVerbs:
         bridge.tell(bridge.caller.number, f"{parked.caller.name or parked.caller.number} waits at {slot}")
         voice = bridge.keep_transferor() if SPOKEN.fullmatch(slot) else None
         if voice is not None:
+            said = Sequel(await clips(bridge.speaking.library, (digits(slot),)))
+            late: Deferred[None] = Deferred()
+            timer = bridge.clock.callLater(SPOKEN_WITHIN * len(slot), late.callback, None)
+            late.addCallback(lambda _: voice.stop())
             try:
-                await voice.play(Sequel(await clips(bridge.speaking.library, (digits(slot),))))
+                await voice.play(said)
             finally:
+                if not late.called:
+                    timer.cancel()
                 voice.stop()
 
     def _require_internal(self, name: str) -> None:

@@ -229,6 +229,19 @@ def test_a_parker_who_holds_the_call_does_not_listen_and_is_told_by_its_display(
     sim.assert_idle()
 
 
+def test_a_parker_who_holds_the_call_while_the_slot_is_said_keeps_nobody_waiting():
+    sim, (alice, bob) = office("1001", "1002", plan=plan)
+    connect(sim, alice, bob, ready=bob)
+    transfer = Transfer(bob, "sip:*70@10.0.0.1")
+    sim.until(lambda: bob.hears("digits/7", within=0.125), within=10)
+    bob.holds()
+    sim.until(lambda: transfer.status == 200, within=10)
+    sim.until(lambda: alice.hears("music/hold"), within=10)
+    alice.hangs_up()
+    sim.until(lambda: bob.idle)
+    sim.assert_idle()
+
+
 def test_two_want_the_same_one():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
     connect(sim, alice, bob, ready=bob)
