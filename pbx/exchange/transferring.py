@@ -156,15 +156,29 @@ def _far_end(party: Party) -> Caller | str | None:
 
 
 def _ask(board: Board, asked: Transfer, party: Party, consulting: Party, referral: Referral) -> None:
+    ends = _far_end(party), _far_end(consulting)
     decided = _decide(board, asked, party, referral)
-    decided.addCallback(_connected, board.agent.clock, party, consulting, referral)
+    decided.addCallback(_connected, ends, board.agent.clock, party, consulting, referral)
 
 
-def _connected(allowed: bool, clock: Clock, party: Party, consulting: Party, referral: Referral) -> None:
-    """It may be; but somebody may have left, or have answered, while the dialplan thought about it."""
+def _connected(
+    allowed: bool,
+    ends: tuple[Caller | str | None, Caller | str | None],
+    clock: Clock,
+    party: Party,
+    consulting: Party,
+    referral: Referral,
+) -> None:
+    """It may be; but somebody may have left, or have answered, while the dialplan thought about it.
+
+    :param ends: whom the dialplan was asked about.
+    """
     if not allowed:
         return
-    if _is_talking(party) and _is_talking(consulting) and consulting.other is not party:
+    now = _far_end(party), _far_end(consulting)
+    if any(isinstance(end, Caller) and other is not end for end, other in zip(ends, now, strict=True)):
+        referral.refuse(481)  # it talks to somebody else by now
+    elif _is_talking(party) and _is_talking(consulting) and consulting.other is not party:
         _join(party, consulting, referral)
     elif _is_talking(party) and consulting.user.dialled(consulting) is not None:
         _put_in(party, consulting, clock, party, referral)

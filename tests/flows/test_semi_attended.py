@@ -8,8 +8,9 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from pbx.dialplan import Call, Plan, Transfer, ext
+from pbx.testing.watch import Transfer as Refer
 from tests.flows.office import flow, office
-from tests.flows.openings import connect, part, refer, requests_to, ring
+from tests.flows.openings import connect, consult, part, refer, requests_to, ring
 
 plan = Plan()
 
@@ -317,4 +318,30 @@ def test_what_happens_while_the_dialplan_thinks_about_it(meanwhile):
         assert sim.talk(alice, bob)
         alice.hangs_up()
     sim.until(lambda: alice.idle and bob.idle and carol.idle)
+    sim.assert_idle()
+
+
+def test_who_talks_to_somebody_else_by_the_time_of_the_decision_is_not_connected():
+    """The dialplan was asked about another one."""
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004", plan=slow)
+    thinking.clear()
+    connect(sim, alice, bob)
+    first, second = consult(sim, bob, carol)
+    transfer = refer(bob, first, second)
+    sim.until(lambda: thinking)
+    Refer(carol, "sip:1004@10.0.0.1")
+    sim.until(lambda: len(thinking) == 2)
+    thinking[1].callback(True)
+    sim.until(lambda: dave.ringing)
+    dave.answers()
+    sim.until(lambda: carol.idle)
+    sim.advance(2)
+    thinking[0].callback(True)
+    sim.until(lambda: transfer.over)
+    assert transfer.status == 481
+    sim.advance(2)
+    assert alice.talking and dave.talking and first.state == second.state == "talking"
+    alice.hangs_up()
+    dave.hangs_up()
+    sim.until(lambda: first.state == second.state == "over")
     sim.assert_idle()
