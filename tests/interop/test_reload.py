@@ -56,10 +56,12 @@ async def stranger(call: Call, number: str) -> None:
 BESIDE = "NUMBERS = ['RELEASE' + str(number) for number in range(10000)]\n"  # about a megabyte
 STARTS = """
 import subprocess
+import time
 
 def test_it() -> None:
     with open("{file}", "w") as file:
         print(subprocess.Popen(["sleep", "120"]).pid, file=file)
+    time.sleep({seconds})
 """
 RELOADS = count(3, 100)
 RATE = 20
@@ -70,10 +72,18 @@ TRUSTED = 'allow = ["127.0.0.0/8"]'
 def test_what_a_plan_starts_in_its_tests_ends_with_them(tmp_path: Path) -> None:
     with Exchange(PLAN.format(status=486), security=TRUSTED) as exchange:
         started, tests = tmp_path / "started", exchange.folder / "test_plan.py"
-        tests.write_text(STARTS.format(file=started))
+        tests.write_text(STARTS.format(file=started, seconds=0))
         exchange.config.write_text(exchange.config.read_text().replace("[dialplan]", f"[dialplan]\ntests = '{tests}'"))
         exchange.ask("reload")
         eventually(lambda: not Path(f"/proc/{started.read_text().strip()}").exists(), within=5)
+
+
+def test_what_a_plan_starts_in_its_tests_ends_with_the_exchange(tmp_path: Path) -> None:
+    started, tests = tmp_path / "started", tmp_path / "test_plan.py"
+    tests.write_text(STARTS.format(file=started, seconds=120))
+    with Exchange(PLAN.format(status=486), security=TRUSTED, dialplan_options=f"tests = '{tests}'"):
+        eventually(lambda: started.exists() and started.read_text().strip(), within=30)
+    eventually(lambda: not Path(f"/proc/{started.read_text().strip()}").exists(), within=5)
 
 
 def test_a_plan_is_reloaded_and_a_wrong_one_is_refused() -> None:
