@@ -100,7 +100,9 @@ def read_answer(body: bytes, asked: Sequence[Stream], informs: bool = False) -> 
             if not stream.active:
                 raise Malformed(488, "Answer has no codec in common with the offer")
             if informs and not offered.informs and EVENTS in offered.codecs:
-                _inform(stream, offered.formats[offered.codecs.index(EVENTS)])
+                payload = offered.formats[offered.codecs.index(EVENTS)]
+                # The answerer may use it for something else (RFC 3264 section 6.1).
+                _inform(stream, payload if payload not in stream.formats else _free(stream.formats))
         if stream.active:
             keying.read_answer(stream, offered)
         if media.port and offered.active and not stream.active:

@@ -166,6 +166,15 @@ def test_codecs_are_compared_by_name(spelling: str) -> None:
     assert streams[0].active
 
 
+def test_an_answer_without_keys_that_has_their_payload_type_for_something_else_is_given_another_one() -> None:
+    """RFC 3264 section 6.1 lets it; two formats of one number nobody could tell apart."""
+    asked, _ = offer("m=audio 4000 RTP/AVP 0 96 101\na=rtpmap:96 G722/8000\na=rtpmap:101 telephone-event/8000\n")
+    given = HEAD + "m=audio 5000 RTP/AVP 0 101\na=rtpmap:101 G722/8000\n"
+    (stream,), (line,) = read_answer(given.encode(), asked, informs=True)
+    assert stream.informs and stream.codecs == ("pcmu", "g722", "telephone-event")
+    assert line.formats == stream.formats == ("0", "101", "96")
+
+
 def test_an_answer_may_refuse_a_stream() -> None:
     streams, lines = answer(
         "m=audio 5000 RTP/AVP 0\nm=video 0 RTP/AVP 31\n", "m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 31\n"
