@@ -222,10 +222,10 @@ class PBX(Service):
         self._switch_table = SwitchTable(database, self.reactor, self._thread, switches.kept)
         switches.keep = self._switch_table.keep_switch
         self._records = RecordTable(database, self.reactor, self._thread)
-        self._retention = Retention(database, self.reactor, self._thread, self.config.records.days)
-        self._retention.start()
         self._message_table = MessageTable(database, self._files, self.reactor, self._thread)
         self._clock = ReactorClock(self.reactor)
+        self._retention = Retention(database, self.reactor, self._clock.wall, self._thread, self.config.records.days)
+        self._retention.start()
         self.exchange = self._wired()
         self.exchange.show_switches(switches)
         self._emails = emailing(self.config.voicemail, self.exchange.voicemail, self.reactor, self._clock, self._aside)

@@ -5,6 +5,7 @@ Nothing is remembered of it: after a restart, or while the database fails, what 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -29,13 +30,17 @@ class Retention:
     """Keeps the tables `calls` and `attempts` from growing for ever.
 
     :param database: the store's, which disposes of it.
+    :param wall: the machine's clock, by which records say when their calls began, in seconds since 1970.
     :param worker: the store's.
     :param days: for which records are kept, from the beginnings of their calls; 0 for ever.
     """
 
-    def __init__(self, database: sa.Engine, clock: IReactorTime, worker: Worker, days: int) -> None:
+    def __init__(
+        self, database: sa.Engine, clock: IReactorTime, wall: Callable[[], float], worker: Worker, days: int
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._wall = wall
         self._worker = worker
         self._days = days
         self._timer: IDelayedCall | None = None
@@ -61,7 +66,7 @@ class Retention:
         Deferred.fromCoroutine(self._look())
 
     async def _look(self) -> None:
-        oldest = self._clock.seconds() - self._days * 86400
+        oldest = self._wall() - self._days * 86400
         pause = LOOK
         try:
             deleted = await self._worker.run(delete_records, self._database, oldest)

@@ -57,8 +57,8 @@ def left(database: sa.Engine) -> tuple[int, int]:
     return found[0] or 0, found[1] or 0
 
 
-def retention(database: sa.Engine, clock: Clock, worker: Any = None, days: int = 30) -> Retention:
-    made = Retention(database, clock, worker or Here(), days)  # type: ignore[arg-type]
+def retention(database: sa.Engine, clock: Clock, worker: Any = None, days: int = 30, wall: Any = None) -> Retention:
+    made = Retention(database, clock, wall or clock.seconds, worker or Here(), days)  # type: ignore[arg-type]
     made.start()
     return made
 
@@ -129,3 +129,12 @@ def test_stop_while_a_batch_goes_on_is_the_end(database, clock) -> None:
     made.stop()
     worker.done.callback(BATCH)
     assert not clock.getDelayedCalls()
+
+
+def test_a_clock_that_was_wrong_at_the_start_deletes_nothing_once_it_is_set(database: sa.Engine, clock: Clock) -> None:
+    clock.rightNow = NOW + 5000 * DAY
+    made = retention(database, clock, wall=lambda: NOW)
+    keep(database, 1, days=29)
+    clock.advance(FIRST)
+    assert left(database)[0] == 1
+    made.stop()
