@@ -5,6 +5,7 @@ what its types say where mypy is installed, and how it fits the database.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -94,7 +95,8 @@ def _types(file: Path) -> Iterator[Fault]:
     if importlib.util.find_spec("mypy") is None:
         return
     options = ("--strict", "--no-error-summary", "--no-pretty", "--hide-error-context", "--config-file=")
-    argv = [sys.executable, "-m", "mypy", *options, "--", file.name]
+    cache = f"--cache-dir={os.devnull}"  # else it would leave one beside the dialplan
+    argv = [sys.executable, "-m", "mypy", *options, cache, "--", file.name]
     done = subprocess.run(argv, cwd=file.parent, capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         found = _MYPY_LINE.fullmatch(line)

@@ -44,6 +44,7 @@ def test_types_are_checked_where_mypy_is(pbx: Pbx, folder: Path) -> None:
     done = pbx("check")
     assert done.status == 1
     assert 'Name "prompt" is not defined; mypy: name-defined' in done.out
+    assert not (folder / ".mypy_cache").exists()
 
 
 def test_names_may_be_left_alone_and_what_the_dialplan_prints_is_no_finding(pbx: Pbx, folder: Path) -> None:
