@@ -147,16 +147,17 @@ class _Run(protocol.ProcessProtocol):
         self._errors = (self._errors + data)[-MOST_OUTPUT:]
 
     def kill(self) -> None:
-        """End it. Somebody whom it has started may have its pipes, and live on: these are read no more."""
+        """End it and whomever it has started. One of those may have its pipes, and live on: these are read no more."""
         transport: Any = self.transport
+        self._kill_group()  # here, too: where the exchange ends, nobody hears any more that it is gone
         with suppress(ProcessExitedAlready):
             transport.signalProcess("KILL")
         transport.loseConnection()
 
     def processExited(self, reason: Failure) -> None:
         """It is gone: so goes whomever it has started (mypy, for example, if it was killed)."""
-        with suppress(OSError):
-            os.killpg(self._group, signal.SIGKILL)
+        self._kill_group()
+        self._group = 0  # its number may soon be somebody else's
 
     def processEnded(self, reason: Failure) -> None:
         """It is over."""
@@ -168,6 +169,11 @@ class _Run(protocol.ProcessProtocol):
         status = -1 if ended.exitCode is None else ended.exitCode
         if not self._left:
             self.ended.callback(_Ended(status, self._output, self._errors, self._overdue))
+
+    def _kill_group(self) -> None:
+        if self._group:
+            with suppress(OSError):  # it has not come so far as to lead one, or all of it is gone
+                os.killpg(self._group, signal.SIGKILL)
 
     def _leave(self, ended: Deferred[_Ended]) -> None:
         self._left = True

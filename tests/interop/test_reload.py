@@ -75,7 +75,7 @@ def test_what_a_plan_starts_in_its_tests_ends_with_them(tmp_path: Path) -> None:
         tests.write_text(STARTS.format(file=started, seconds=0))
         exchange.config.write_text(exchange.config.read_text().replace("[dialplan]", f"[dialplan]\ntests = '{tests}'"))
         exchange.ask("reload")
-        eventually(lambda: not Path(f"/proc/{started.read_text().strip()}").exists(), within=5)
+        eventually(lambda: not Path(f"/proc/{started.read_text().strip()}").exists(), within=20)
 
 
 def test_what_a_plan_starts_in_its_tests_ends_with_the_exchange(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_a_plan_starts_in_its_tests_ends_with_the_exchange(tmp_path: Path) 
     tests.write_text(STARTS.format(file=started, seconds=120))
     with Exchange(PLAN.format(status=486), security=TRUSTED, dialplan_options=f"tests = '{tests}'"):
         eventually(lambda: started.exists() and started.read_text().strip(), within=30)
-    eventually(lambda: not Path(f"/proc/{started.read_text().strip()}").exists(), within=5)
+    eventually(lambda: not Path(f"/proc/{started.read_text().strip()}").exists(), within=20)
 
 
 def test_a_plan_is_reloaded_and_a_wrong_one_is_refused() -> None:

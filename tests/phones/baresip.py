@@ -268,7 +268,7 @@ class Baresip:
 
     # How it is told.
 
-    def order(self, command: str, words: str = "", within: float = 10) -> str:
+    def order(self, command: str, words: str = "", within: float = 20) -> str:
         """Gives baresip a command, as its menu knows it, and returns its reply."""
         order = json.dumps({"command": command, "params": words}).encode()
         self._control.sendall(b"%d:%s," % (len(order), order))
