@@ -1,6 +1,7 @@
 """The trace: the last messages of calls as they went over the wire, in a ring that is bounded in bytes.
 
-Keeping one costs a tuple and a place in the ring; what it says is read when somebody asks. Beside the messages stand
+Keeping one costs a tuple and a place in the ring, and no step more, since every message of every call takes it: that is
+why `received` and `sent` repeat three lines. What a message says is read when somebody asks. Beside the messages stand
 notes: what else happened, and at which line of the dialplan.
 """
 
