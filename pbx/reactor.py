@@ -18,6 +18,8 @@ from twisted.python.log import callWithLogger
 
 from pbx.sip.transport import UDPTransport
 
+LONGEST = 3600.0  # seconds that it sleeps; epoll_wait(2) takes 24 days at most
+
 log = Logger()
 
 
@@ -28,8 +30,9 @@ def steady() -> Callable[[], float]:
 
 
 class Reactor(EPollReactor):
-    """What differs from Twisted's: `UDPTransport.doRead`, which neither raises nor lets go, is called without more; and
-    its time goes on evenly when somebody, or NTP, sets the machine's clock: no timer fires early or late for that."""
+    """What differs from Twisted's: `UDPTransport.doRead`, which neither raises nor lets go, is called without more;
+    nothing is looked through after each round, where nothing has to be done; and its time goes on evenly when somebody,
+    or NTP, sets the machine's clock: no timer fires early or late for that."""
 
     seconds = staticmethod(steady())
 
@@ -38,10 +41,20 @@ class Reactor(EPollReactor):
         while self._started:
             try:
                 while self._started:
-                    self.runUntilCurrent()
-                    self.doPoll(self.timeout() if self.running else 0)
+                    timeout: float | None = self._idle_for()
+                    if not timeout:
+                        self.runUntilCurrent()
+                        timeout = self.timeout() if self.running else 0
+                    self.doPoll(timeout)
             except BaseException:
                 log.failure("Unexpected error in main loop")
+
+    def _idle_for(self) -> float:
+        """For how many seconds there is nothing to run; 0 where that takes a closer look."""
+        timed = self._pendingTimedCalls
+        if self.threadCallQueue or self._newTimedCalls or self._justStopped or not (timed and self.running):
+            return 0
+        return min(max(0.0, timed[0].time - self.seconds()), LONGEST)
 
     def doPoll(self, timeout: float | None) -> None:
         """Wait until something can be read or written, and have that done.

@@ -107,6 +107,26 @@ def test_an_error_of_the_loop_itself_is_logged_and_it_goes_on(
     assert len(logged_errors()) == 1
 
 
+def test_timers_and_what_threads_ask_for_run_in_their_turn(reactor: Any) -> None:
+    done: list[str] = []
+
+    def from_thread() -> None:
+        reactor.callFromThread(done.append, "asked")
+        reactor.callFromThread(reactor.callLater, 0, late)
+
+    def late() -> None:
+        done.append("timer of a thread")
+        far.reset(0.02)
+        reactor.callLater(0.01, done.append, "timer")
+        reactor.callLater(0.03, reactor.stop)
+
+    reactor.callLater(1e9, done.append, "never")
+    far = reactor.callLater(1000, done.append, "sooner than it was to be")
+    reactor.callLater(0, reactor.callInThread, from_thread)
+    reactor.run(installSignalHandlers=False)
+    assert done == ["asked", "timer of a thread", "timer", "sooner than it was to be"]
+
+
 def test_a_reader_that_was_let_go_in_the_same_turn_is_not_read(reactor: Any) -> None:
     first, second = Faulty(), Faulty()
     for reader in (first, second):
