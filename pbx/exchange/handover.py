@@ -1,6 +1,7 @@
 """A handover: a caller that we answered before anybody was called comes to hear the callee. It gets the callee's
 description as a new offer, as soon as no other offer is in the way, and again while offers cross (RFC 3261 14.1). It is
-not waited for without end: a phone may leave an offer that it has acknowledged (100) without an answer for ever.
+not waited for without end: a phone may leave an offer that it has acknowledged (100) without an answer for ever, this
+one or one before it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pbx.sip.session import Session
 from pbx.sip.timers import T1, Clock, Timer
 
 PATIENCE = 32 * T1  # seconds: half of what a callee waits for the ACK of its 200
+EARLIER = "a phone left an earlier offer without an answer, and got no other"
 
 
 class Handover:
@@ -76,6 +78,8 @@ class Handover:
         self._timer = None
         if self._session.may_offer:
             self.offered = True
+            left = self._begun_at + PATIENCE - self._clock.seconds()
+            self._timer = self._clock.callLater(max(T1, left), self._unanswered)
             if self._callee is None:
                 self._session.offer(b"", self._more)
                 return
@@ -83,7 +87,7 @@ class Handover:
             offer = self._relay.offer(self._callee, self._side, self._sdp)
             offer.addCallbacks(self._described, self._failed)
         elif self._is_late:
-            self._give_up()
+            self._give_up(EARLIER)
         else:
             self._timer = self._clock.callLater(T1, self.start)
 
@@ -102,6 +106,7 @@ class Handover:
         The Call-ID is its own, so before an offer of its own it waits longer than we do (RFC 3261 14.1).
         """
         self.offered = False
+        self._wait_no_more()
         if self._stopped or self._is_late:
             return False
         self._timer = self._clock.callLater(T1, self.start)
@@ -114,15 +119,21 @@ class Handover:
         else:
             self._relay.withdraw(self._side)
             if not self.try_again() and not self._stopped:
-                self._give_up()
+                self._give_up(EARLIER)
 
-    def _give_up(self) -> None:
-        words = "a phone left an earlier offer without an answer, and got no other"
+    def _unanswered(self) -> None:
+        self._timer = None
+        self._give_up("a phone left our offer without an answer")
+
+    def _give_up(self, words: str) -> None:
         fail(Malformed(480, words)).addErrback(self._failed)
 
     def stop(self) -> None:
-        """Do not offer any more."""
+        """Neither offer any more, nor wait for an answer."""
         self._stopped = True
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -242,7 +242,7 @@ class Party:
             self.answered_to_us(sdp)
             return
         if self.handover is not None and self.handover.asks:
-            self.handover = None
+            self._end_handover()
             self.offer = sdp
             self.user.party_met(self, sdp)
             return
@@ -251,7 +251,7 @@ class Party:
             # The answer is missing, or the offer that was asked for (RFC 3261 13.2.1).
             self.session_rejected(session, 488, "")
         elif not theirs.offered:
-            self.handover = None
+            self._end_handover()
             described = relay.answer(self.side, other.side, sdp).addCallback(self._told, other)
             go_on = other._acknowledge if theirs.owes_ack else lambda sdp: None
             described.addCallbacks(go_on, self.user.cannot_connect)
@@ -268,6 +268,7 @@ class Party:
         self._relay.withdraw(self.side)
         if handover is not None and handover.offered:
             if status != 491 or not handover.try_again():
+                handover.stop()
                 self.user.disconnect(status, reason)
         elif other is None or self.own_offer or self.orphaned:
             self.own_offer = self.orphaned = False
@@ -410,12 +411,16 @@ class Party:
         other = self.other
         for party in (self,) if other is None else (self, other):
             party.other = None
-            handover, party.handover = party.handover, None
-            if handover is not None:
-                handover.stop()
+            if party.handover is not None:
+                party._end_handover()
             if party.answered and not party.own_offer and party.session.asks:
                 party.orphaned = True
         return other
+
+    def _end_handover(self) -> None:
+        handover, self.handover = self.handover, None
+        if handover is not None:
+            handover.stop()
 
     def _press(self, key: str, information: Information) -> None:
         """Its phone has told by INFO of a key."""

@@ -225,3 +225,19 @@ def test_phone_that_never_answers_an_offer_is_not_waited_for_without_end():
     sim.advance(40)
     assert "left an earlier offer without an answer" in sim.records.rows[-1].sentence
     sim.assert_idle()
+
+
+def test_phone_that_never_answers_our_own_offer_leaves_nobody_in_silence():
+    """Bob's phone says 100 to the offer that would connect it to whom it is transferred to, and nothing after that."""
+    sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
+    connect(sim, alice, bob, ready=alice)
+    Transfer(alice, TARGET)
+    sim.until(lambda: carol.ringing)
+    bob.call.session_offered = lambda session, description: None
+    carol.answers()
+    answered_at = sim.clock.seconds()
+    sim.until(lambda: carol.idle and bob.idle, within=20)
+    assert 15 < sim.clock.seconds() - answered_at < 17
+    sim.advance(40)
+    assert "left our offer without an answer" in sim.records.rows[-1].sentence
+    sim.assert_idle()
