@@ -32,8 +32,12 @@ def steady() -> Callable[[], float]:
 class Reactor(EPollReactor):
     """What differs from Twisted's: `UDPTransport.doRead`, which neither raises nor lets go, is called without more;
     nothing is looked through after each round, where nothing has to be done; and its time goes on evenly when somebody,
-    or NTP, sets the machine's clock: no timer fires early or late for that."""
+    or NTP, sets the machine's clock: no timer fires early or late for that.
 
+    :ivar asleep: whether it waits for something to do; any thread may read it.
+    """
+
+    asleep = False
     seconds = staticmethod(steady())
 
     def mainLoop(self) -> None:
@@ -61,7 +65,10 @@ class Reactor(EPollReactor):
 
         :param timeout: seconds; None for ever.
         """
-        for descriptor, event in self._poller.poll(timeout, len(self._selectables)):
+        self.asleep = True
+        ready = self._poller.poll(timeout, len(self._selectables))
+        self.asleep = False
+        for descriptor, event in ready:
             selectable = self._selectables.get(descriptor)
             if event == EPOLLIN and isinstance(selectable, UDPTransport):
                 selectable.doRead()

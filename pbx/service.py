@@ -190,7 +190,10 @@ class PBX(Service):
             self.surroundings = Surroundings(Switches(switches), HolidayTable(holidays), self._outside)
             self._plan.surroundings = self.surroundings
             self._watchdog = Watchdog(
-                partial(is_beside, config.dialplan.file), reactor.callFromThread, self.surroundings.stint
+                partial(is_beside, config.dialplan.file),
+                reactor.callFromThread,
+                self.surroundings.stint,
+                partial(getattr, reactor, "asleep", False),
             )
             self._files = MessageFiles(config.voicemail.folder)
             with config.blaming("voicemail.folder"), acting_as(*owner):

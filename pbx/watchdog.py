@@ -3,7 +3,7 @@
 A thread of its own looks a few times a second at what the reactor's thread is doing. Plan code is on that thread's
 stack only while it runs, never while it waits. Since when it has run, a call's own code says (`pbx.dialplan.stint`), so
 that few looks are enough: each costs the reactor a change of threads. Other code of the plan, of asyncio for instance,
-has run since the first look that found it.
+has run since the first look that found it. While the reactor sleeps, as it does nearly always, there is nothing to see.
 """
 
 from __future__ import annotations
@@ -32,12 +32,20 @@ class Watchdog:
     :param is_plan: whether a file is the dialplan's.
     :param tell: calls a function in the reactor's thread.
     :param stint: since when a call's code has run.
+    :param asleep: whether the reactor waits for something to do; False where that is not known. Any thread may ask.
     """
 
-    def __init__(self, is_plan: Callable[[str], bool], tell: Callable[..., object], stint: Stint) -> None:
+    def __init__(
+        self,
+        is_plan: Callable[[str], bool],
+        tell: Callable[..., object],
+        stint: Stint,
+        asleep: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._is_plan = lru_cache(maxsize=4096)(is_plan)  # a look asks for each frame of the stack
         self._tell = tell
         self._stint = stint
+        self._asleep = asleep
         self._watched = 0
         self._ended = threading.Lock()  # free when it is to watch no more
         self._ended.acquire()
@@ -93,4 +101,5 @@ class Watchdog:
     def _run(self) -> None:
         pause = LONG
         while not self._ended.acquire(timeout=pause):
-            pause = self.look(sys._current_frames().get(self._watched), time.monotonic())
+            frame = None if self._asleep() else sys._current_frames().get(self._watched)
+            pause = self.look(frame, time.monotonic())

@@ -101,3 +101,22 @@ def test_an_endless_loop_of_a_call_is_named_while_it_holds() -> None:
         watchdog.stop()
     assert [one["level"] for one in told] == ["warn", "critical"]
     assert told[1]["place"].startswith(f"{__file__}:")
+
+
+def test_while_the_reactor_sleeps_nothing_holds_it_up() -> None:
+    asked: list[bool] = []
+    stint = Stint()
+    stint.begin()
+    told: list[str] = []
+    watchdog = Watchdog(
+        lambda file: file == __file__,
+        lambda log, words, **facts: told.append(words),
+        stint,
+        lambda: not asked.append(True),  # type: ignore[func-returns-value]
+    )
+    watchdog.start()
+    try:
+        eventually(lambda: len(asked) >= 3, within=10)
+    finally:
+        watchdog.stop()
+    assert told == []
