@@ -14,7 +14,6 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from pbx.media import keying
 from pbx.media.formats import EVENTS
 from pbx.media.keying import NO_SRTP, SEALED, Terms
-from pbx.media.rtp import Address
 from pbx.media.sdes import CRYPTO
 from pbx.media.stream import Stream
 from pbx.sip import sdp
@@ -58,21 +57,24 @@ def read_offer(
     description = sdp.parse(body)
     streams: list[Stream] = []
     lines: list[Media] = []
+    active = 0
     for media in description.media:
         stream = _stream(description, media)
-        if stream.active:
+        if stream.active and (stream.keys or srtp.requires or media.profile in SEALED):
             keying.read_offer(stream, srtp, passes)
         if stream.active and media.kind == "audio":
             _keep(stream, allowed)
             if informs and EVENTS in allowed:
                 _inform(stream, _free(media.formats))
-        if stream.active and sum(other.active for other in streams) == _MOST_STREAMS:
+        if active == _MOST_STREAMS:
             stream.active = False
+        active += stream.active
         streams.append(stream)
         # However it is spelt, hold is hold: the other phone is to hear our music meanwhile (RFC 3264 8.4).
-        direction = description.direction(media)
+        direction = stream.direction
         lines.append(_line(media, stream, stream.mux, direction if stream.hears else _HOLD[direction]))
-    _require(description, streams)
+    if active < len(streams):
+        _require(description, streams)
     return streams, lines
 
 
@@ -103,15 +105,13 @@ def read_answer(body: bytes, asked: Sequence[Stream], informs: bool = False) -> 
                 payload = offered.formats[offered.codecs.index(EVENTS)]
                 # The answerer may use it for something else (RFC 3264 section 6.1).
                 _inform(stream, payload if payload not in stream.formats else _free(stream.formats))
-        if stream.active:
+        if stream.active and (offered.passes or offered.offers or media.profile in SEALED):
             keying.read_answer(stream, offered)
         if media.port and offered.active and not stream.active:
             raise Malformed(488, "Answer has another profile than the offer")
         stream.mux = stream.mux and offered.mux  # RFC 5761 section 5.1.1: an answer only accepts it
         streams.append(stream)
-        direction = description.direction(media)
-        if not (offered.sends or offered.hears):
-            direction = INACTIVE  # RFC 3264 6.1
+        direction = stream.direction if offered.sends or offered.hears else INACTIVE  # RFC 3264 6.1
         line = _line(media, stream, offered.mux, direction, offered.informs)
         line.profile = offered.profile
         lines.append(line)
@@ -140,7 +140,7 @@ def own_answer(body: bytes, srtp: Terms = NO_SRTP) -> tuple[list[Stream], list[M
         stream.active = bool(own)
         streams.append(stream)
         if own:
-            own.append(f"a={sdp.MIRRORED[description.direction(media)]}")
+            own.append(f"a={sdp.MIRRORED[stream.direction]}")
             lines.append(Media(media.kind, media.port, media.profile, stream.formats, lines=tuple(own)))
         else:
             lines.append(_refusal(stream))
@@ -179,15 +179,30 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
     if media.port == 0 or media.kind not in _KINDS or media.profile not in _PROFILES:
         return Stream(media.kind, media.profile, media.formats)
     host = description.host(media)
-    rtcp_host, rtcp_port = media.rtcp or ("", media.port + 1)
-    rtp, rtcp = _address(host, media.port), _address(rtcp_host or host, rtcp_port)
-    keys = tuple([line for line in media.lines if line.startswith(CRYPTO)])
+    keys: list[str] = []
+    for line in media.lines:
+        if line.startswith(CRYPTO):
+            keys.append(line)
     if keys:  # they are nobody else's, and of no use to what is read once and kept
-        media.lines = tuple([line for line in media.lines if not line.startswith(CRYPTO)])
-    known, mux = _known(media.formats, media.lines), MUX in media.lines
-    direction = description.direction(media)
-    sends, hears = direction not in {RECVONLY, INACTIVE}, direction not in {SENDONLY, INACTIVE} and host not in _HELD
-    return Stream(media.kind, media.profile, media.formats, (), True, rtp, rtcp, known, mux, sends, hears, keys)
+        media.lines = tuple([line for line in media.lines if line not in keys])
+    known, mux, elsewhere, direction = _said(media.formats, media.lines, description.lines)
+    rtcp_host, rtcp_port = elsewhere or ("", media.port + 1)
+    address = unicast(host)
+    rtcp_address = unicast(rtcp_host) if rtcp_host else address
+    return Stream(
+        media.kind,
+        media.profile,
+        media.formats,
+        active=True,
+        rtp=(address, media.port) if address else None,
+        rtcp=(rtcp_address, rtcp_port) if rtcp_address and rtcp_port < 65536 else None,
+        known=known,
+        mux=mux,
+        direction=direction,
+        sends=direction in (SENDRECV, SENDONLY),
+        hears=direction in (SENDRECV, RECVONLY) and host not in _HELD,
+        keys=tuple(keys),
+    )
 
 
 def _keep(stream: Stream, allowed: frozenset[str] | tuple[str, ...]) -> None:
@@ -203,9 +218,13 @@ def _keep(stream: Stream, allowed: frozenset[str] | tuple[str, ...]) -> None:
 
 
 @lru_cache(maxsize=256)  # phones of one make say the same
-def _known(formats: tuple[str, ...], lines: tuple[str, ...]) -> tuple[tuple[str, Codec], ...]:
-    """The payload types of an m-line that are explained, with their encodings."""
-    return tuple(sdp.codecs(formats, lines).items())
+def _said(
+    formats: tuple[str, ...], lines: tuple[str, ...], session: tuple[str, ...]
+) -> tuple[tuple[tuple[str, Codec], ...], bool, tuple[str, int] | None, str]:
+    """What the lines under an m-line, and those of the session, say of it: the payload types that are explained, with
+    their encodings, whether RTCP may share RTP's port, where else RTCP is to go, and the direction."""
+    known = tuple(sdp.codecs(formats, lines).items())
+    return known, MUX in lines, sdp.rtcp(lines), sdp.direction(lines + session)
 
 
 @lru_cache(maxsize=256)
@@ -303,11 +322,6 @@ def _require(description: SessionDescription, streams: Sequence[Stream]) -> None
     left = {stream.kind for stream in streams if stream.active}
     if asked and (not left or "audio" in asked - left):
         raise Malformed(488, "No stream of the offer can be relayed")
-
-
-def _address(host: str, port: int) -> Address | None:
-    address = unicast(host)
-    return (address, port) if address and port < 65536 else None
 
 
 @lru_cache(maxsize=1024)

@@ -13,10 +13,10 @@ with the first packet, and recalled, with all that was counted and latched, befo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from pbx.media.agreement import Agreement
 from pbx.media.beat import Beat
-from pbx.media.formats import NOTHING, Formats
 from pbx.media.g711 import Law
 from pbx.media.latch import Latch
 from pbx.media.reception import Reception
@@ -28,6 +28,7 @@ from pbx.sip.timers import Clock
 
 FLOOD = 1024  # packets
 FLOODING = 0.1  # seconds in which no phone sends so many: they go round in a circle
+_NOTHING = Agreement()
 _PLAIN = 0x80  # the first byte of RTP that has nothing between header and payload, and nothing after it
 
 
@@ -111,21 +112,6 @@ class Tap(Protocol):
         """Sound was sent to the phone."""
 
 
-class Speech(NamedTuple):
-    """How we can speak to a phone ourselves, in G.711.
-
-    :param law: in which we speak.
-    :param payload_type: under which payload type.
-    :param laws: what the phone may send: laws by payload type.
-    :param has_events: whether the phone tells of its keys in RTP (RFC 4733).
-    """
-
-    law: Law
-    payload_type: int
-    laws: dict[int, Law]
-    has_events: bool
-
-
 class PortUser(Protocol):
     """Whom a port tells of its phone: the side."""
 
@@ -191,11 +177,7 @@ class Port:
         self.latch = Latch(clock, signalling_host)
         self.agreed = False
         self.user: PortUser | None = None
-        self.formats: Formats = NOTHING
-        self.speech: Speech | None = None
-        self.names: tuple[tuple[str, str], ...] = ()
-        self.pad = NONE
-        self.informs = False
+        self.formats, self.speech, self.names, self.pad, self.informs = _NOTHING
         self.splice: Splice | None = None
         self.mux = self.sends = self.silent = False
         self.hears = True
@@ -228,7 +210,8 @@ class Port:
 
     @sink.setter
     def sink(self, sink: Sink | None) -> None:
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         self._sink = sink
         self._peer = sink if isinstance(sink, Port) and sink is not self else None
 
@@ -246,12 +229,8 @@ class Port:
         self,
         rtp: Address | None,
         rtcp: Address | None,
-        formats: Formats,
+        agreement: Agreement,
         *,
-        speech: Speech | None = None,
-        names: tuple[tuple[str, str], ...] = (),
-        pad: int = NONE,
-        informs: bool = False,
         mux: bool = False,
         sends: bool = True,
         hears: bool = True,
@@ -260,22 +239,15 @@ class Port:
 
         :param rtp: where the phone wants RTP; None leaves it where it was.
         :param rtcp: where it wants RTCP; None leaves it where it was.
-        :param formats: what it may send.
-        :param speech: how we can speak to it ourselves, if we can.
-        :param names: payload type and codec of all that it has named.
-        :param pad: under which payload type it is told of keys; -1 for none.
-        :param informs: whether it is told of them by INFO.
+        :param agreement: what it may send and be sent.
         :param mux: whether RTCP shares RTP's port (RFC 5761).
         :param sends: whether it is to send RTP.
         :param hears: whether it is to be sent any.
         """
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         self.agreed = True
-        self.formats = formats
-        self.speech = speech
-        self.names = names
-        self.pad = pad
-        self.informs = informs
+        self.formats, self.speech, self.names, self.pad, self.informs = agreement
         self.mux = mux
         if sends and not (self.sends and self.hears is hears):  # whoever held may have said nothing for long
             self.heard_at = self._clock.seconds()
@@ -329,10 +301,11 @@ class Port:
 
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
-        self.keep()
+        if self._path is not None:
+            self._path.recall()
         if self.splice is not None:
             self.splice.close()
-        self._sink = self._tap = self.user = self.seal = self.splice = None
+        self._sink = self._peer = self._tap = self.user = self.seal = self.splice = None
         self.agreed = False
         self.pair.close()
 
@@ -394,7 +367,8 @@ class Port:
 
     def send_rtp(self, packet: Packet) -> None:
         """Send RTP to the phone. What the kernel refuses is lost: sound is not repeated."""
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         target = self.latch.source or self.latch.signalled
         if target is None:
             return

@@ -27,12 +27,11 @@ class Reception:
     :ivar rate: that packet's clock rate in Hz.
     """
 
-    __slots__ = ("arrived", "expected", "jitter", "lost", "rate", "ssrc", "timestamp")
-
-    def __init__(self) -> None:
-        self.lost = 0
-        self.jitter = 0.0
-        self.restart()
+    lost = 0
+    jitter = 0.0
+    expected = ssrc = _NONE
+    arrived = 0.0
+    timestamp = rate = 0
 
     def restart(self) -> None:
         """Another source begins; what was measured stays."""

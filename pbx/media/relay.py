@@ -9,6 +9,7 @@ Results are Deferreds because another engine may be another process; here they h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -28,6 +29,19 @@ from pbx.sip.timers import Clock
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+def _fired(verb: Callable[_P, _T]) -> Callable[_P, Deferred[_T]]:
+    """What a verb returns or how it fails, as a Deferred. Our own misuse is raised here and now."""
+
+    @wraps(verb)
+    def fired(*args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        try:
+            return succeed(verb(*args, **kwargs))
+        except (Malformed, NoPorts) as failure:
+            return fail(failure)
+
+    return fired
 
 
 class Relay:
@@ -70,24 +84,64 @@ class Relay:
         terms = keying.terms(self._srtp, encrypted and srtp.is_there())
         return Side(self._sockets, self._clock, host, shown_host.strip("[]"), signalling_host, session, terms)
 
-    def offer(self, offerer: Side, answerer: Side, sdp: bytes) -> Deferred[bytes]:
+    @_fired
+    def offer(self, offerer: Side, answerer: Side, sdp: bytes) -> bytes:
         """Pass an offer on: the first of a call, or a later one from either side. Returns what the answerer is to see.
 
         One offerer may have several answerers at once (forking): its ports are the same for all of them. An offer to
         the same answerer that is still pending is withdrawn.
         """
-        return _fired(self._offer, offerer, answerer, sdp)
+        if offerer.closed or answerer.closed or offerer is answerer:
+            raise InvalidState(f"offer from {offerer} to {answerer}")
+        streams, lines = self._read_offer(sdp, offerer, answerer)
+        if answerer.open_offers:
+            self.withdraw(answerer)
+        offerer.reserve(streams)
+        try:
+            answerer.reserve(streams)
+            if answerer.srtp is not NO_SRTP:
+                self._offer_keys(answerer, streams, lines)
+        except (Malformed, NoPorts):
+            offerer.trim()
+            answerer.trim()
+            raise
+        answerer.offer = Offer(offerer, streams, sdp)
+        offerer.open_offers += 1
+        answerer.open_offers += 1
+        return answerer.show(lines)
 
-    def answer(self, answerer: Side, offerer: Side, sdp: bytes) -> Deferred[bytes]:
+    @_fired
+    def answer(self, answerer: Side, offerer: Side, sdp: bytes) -> bytes:
         """Pass an answer on and join the two sides. Returns it as the offerer is to see it.
 
         It may come again, changed too (in a 183 and then in the 200): the last one counts.
         """
-        return _fired(self._answer, answerer, offerer, sdp)
+        offer = answerer.offer
+        if offer is None or offer.offerer is not offerer or offerer.closed or answerer.closed:
+            raise InvalidState(f"answer from {answerer} to {offerer}")
+        streams, lines = description.read_answer(sdp, offer.streams, answerer.may_inform)
+        offerer.reserve(streams)
+        self._settle(answerer, offer)
+        earlier = offerer.offer
+        if earlier is not None and earlier.offerer is answerer:
+            # A call that we had answered before: the answer to its offer went on as an offer, so this settles both.
+            self._settle(offerer, earlier)
+        if offerer.srtp is not NO_SRTP:
+            self._answer_keys(offerer, offer.streams, streams, lines)
+        offerer.agree(offer.streams, streams)
+        answerer.agree(streams, offer.streams)
+        for asked, given in zip(offer.streams, streams, strict=True):
+            # What is refused stays so until the next offer: its ports go now.
+            asked.active = given.active
+        offerer.join(answerer)
+        offerer.said, answerer.said = offer.sdp, sdp
+        answerer.trim()
+        offerer.trim()
+        return offerer.show(lines)
 
     def renew(self, offerer: Side, answerer: Side) -> Deferred[bytes]:
         """Offer again what was agreed upon. Returns what the answerer saw last (RFC 4028 7.4)."""
-        return _fired(self._offer, offerer, answerer, offerer.said)
+        return self.offer(offerer, answerer, offerer.said)
 
     def withdraw(self, answerer: Side) -> None:
         """The offer that is pending at a side came to nothing: everything is as it was before. No harm without one."""
@@ -95,17 +149,28 @@ class Relay:
         if offer is not None and offer.pending:
             self._settle(answerer, offer)
             answerer.offer = None
-            self._trim(answerer, offer)
+            answerer.trim()
+            if offer.offerer is not None:
+                offer.offerer.trim()
 
-    def end(self, side: Side, offer: bytes | None) -> Deferred[bytes]:
+    @_fired
+    def end(self, side: Side, offer: bytes | None) -> bytes:
         """Media that we end ourselves. Returns our answer, or, without an offer, our own offer (PCMU, PCMA, keys)."""
         if offer is None:
-            return _fired(self._own_offer, side)
-        return _fired(self._own_answer, side, offer)
+            return self._own_offer(side)
+        return self._own_answer(side, offer)
 
-    def set_remote(self, side: Side, answer: bytes) -> Deferred[None]:
+    @_fired
+    def set_remote(self, side: Side, answer: bytes) -> None:
         """The answer to our own offer (RFC 3264; in an ACK, when the INVITE came without one)."""
-        return _fired(self._set_remote, side, answer)
+        offer = side.offer
+        if offer is None or offer.offerer is not None or side.closed:
+            raise InvalidState(f"answer to {side}")
+        streams, _ = description.read_answer(answer, offer.streams)
+        self._settle(side, offer)
+        side.agree(streams, offer.streams)
+        side.rejoin()
+        side.trim()
 
     def voice(self, side: Side, voice: Voice | None = None) -> Voice | None:
         """Our own end of a side's sound; it hears us from now on, and no other side.
@@ -147,28 +212,10 @@ class Relay:
     def close(self, side: Side) -> None:
         """Release a side's ports. No harm if done before."""
         if not side.closed:
-            self.withdraw(side)
+            if side.open_offers:
+                self.withdraw(side)
             side.close()
             side.offer = None  # it knows the other side, whose own last offer knows this one
-
-    def _offer(self, offerer: Side, answerer: Side, sdp: bytes) -> bytes:
-        if offerer.closed or answerer.closed or offerer is answerer:
-            raise InvalidState(f"offer from {offerer} to {answerer}")
-        streams, lines = self._read_offer(sdp, offerer, answerer)
-        self.withdraw(answerer)
-        offerer.reserve(streams)
-        try:
-            answerer.reserve(streams)
-            if answerer.srtp is not NO_SRTP:
-                self._offer_keys(answerer, streams, lines)
-        except (Malformed, NoPorts):
-            offerer.trim()
-            answerer.trim()
-            raise
-        answerer.offer = Offer(offerer, streams, sdp)
-        offerer.open_offers += 1
-        answerer.open_offers += 1
-        return answerer.show(lines)
 
     def _read_offer(self, sdp: bytes, offerer: Side, answerer: Side) -> tuple[list[Stream], list[Media]]:
         if offerer.tap is not None or answerer.tap is not None:
@@ -198,29 +245,6 @@ class Relay:
     def _random(self, octets: int) -> bytes:
         return bytes.fromhex("".join([self._identifiers.token() for _ in range(-(-octets // 8))]))[:octets]
 
-    def _answer(self, answerer: Side, offerer: Side, sdp: bytes) -> bytes:
-        offer = answerer.offer
-        if offer is None or offer.offerer is not offerer or offerer.closed or answerer.closed:
-            raise InvalidState(f"answer from {answerer} to {offerer}")
-        streams, lines = description.read_answer(sdp, offer.streams, answerer.may_inform)
-        offerer.reserve(streams)
-        self._settle(answerer, offer)
-        earlier = offerer.offer
-        if earlier is not None and earlier.offerer is answerer:
-            # A call that we had answered before: the answer to its offer went on as an offer, so this settles both.
-            self._settle(offerer, earlier)
-        if offerer.srtp is not NO_SRTP:
-            self._answer_keys(offerer, offer.streams, streams, lines)
-        offerer.agree(offer.streams, streams)
-        answerer.agree(streams, offer.streams)
-        for asked, given in zip(offer.streams, streams, strict=True):
-            # What is refused stays so until the next offer: its ports go now.
-            asked.active = given.active
-        offerer.join(answerer)
-        offerer.said, answerer.said = offer.sdp, sdp
-        self._trim(answerer, offer)
-        return offerer.show(lines)
-
     def _own_offer(self, side: Side) -> bytes:
         if side.closed:
             raise InvalidState(f"end of {side}")
@@ -247,16 +271,6 @@ class Relay:
         side.trim()
         return side.show(lines)
 
-    def _set_remote(self, side: Side, sdp: bytes) -> None:
-        offer = side.offer
-        if offer is None or offer.offerer is not None or side.closed:
-            raise InvalidState(f"answer to {side}")
-        streams, _ = description.read_answer(sdp, offer.streams)
-        self._settle(side, offer)
-        side.agree(streams, offer.streams)
-        side.rejoin()
-        side.trim()
-
     @staticmethod
     def _settle(answerer: Side, offer: Offer) -> None:
         """An offer is no longer pending."""
@@ -265,17 +279,3 @@ class Relay:
             answerer.open_offers -= 1
             if offer.offerer is not None:
                 offer.offerer.open_offers -= 1
-
-    @staticmethod
-    def _trim(answerer: Side, offer: Offer) -> None:
-        answerer.trim()
-        if offer.offerer is not None:
-            offer.offerer.trim()
-
-
-def _fired(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
-    """What `work` returns or how it fails, as a Deferred. Our own misuse is raised here and now."""
-    try:
-        return succeed(work(*args, **kwargs))
-    except (Malformed, NoPorts) as failure:
-        return fail(failure)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 from pbx.media import description
+from pbx.media.agreement import agreement
 from pbx.media.beat import Beat
 from pbx.media.echo import Echo
 from pbx.media.errors import NoPorts
-from pbx.media.formats import EVENTS
 from pbx.media.g711 import LAWS
 from pbx.media.keying import NO_SRTP, Maker, Terms
 from pbx.media.keys import Keys
-from pbx.media.port import Port, Sockets, Speech, Tap
+from pbx.media.port import Port, Sockets, Tap
 from pbx.media.rtp import Address
 from pbx.media.splice import press, way_to
 from pbx.media.stream import Stream
@@ -126,7 +125,7 @@ class Side:
     __slots__ = (
         "_clock",
         "_host",
-        "_keys",
+        "_pressed",
         "_session",
         "_shown_host",
         "_signalling_host",
@@ -170,7 +169,7 @@ class Side:
         self.voice: Voice | None = None
         self.tap: Tap | None = None
         self.may_inform = False
-        self._keys = Keys()
+        self._pressed: Keys | None = None
         self._sockets = sockets
         self._clock = clock
         self._host = host
@@ -208,31 +207,31 @@ class Side:
         :param own: what this side's phone said of each stream.
         :param theirs: what it was told, by the other phone or by us.
         """
+        ipv6 = ":" in self._host
         for port, mine, other in zip(self.ports, own, theirs, strict=False):
             if port is None:
                 continue
-            if mine.active and other.active:
-                formats = mine.formats_with(other)
-                speech = speech_of(mine.codecs, mine.formats, other.codecs, other.formats, mine.informs)
-                pad = NONE if mine.passes or EVENTS not in other.codecs else _pad(mine.codecs, mine.formats)
-                is_srtp = mine.passes or mine.sealed is not None
-                if is_srtp or port.is_srtp:
-                    port.agree_keys(mine.sealed, is_srtp)
-                port.agree(
-                    self._reachable(mine.rtp),
-                    self._reachable(mine.rtcp),
-                    formats.unread if mine.passes else formats,
-                    speech=None if mine.passes else speech,
-                    names=() if mine.passes else tuple(zip(mine.formats, mine.codecs, strict=False)),
-                    pad=NONE if mine.informs else pad,
-                    informs=mine.informs and pad != NONE,
-                    mux=mine.mux,
-                    sends=mine.sends,
-                    hears=mine.hears,
-                )
-            else:
+            if not (mine.active and other.active):
                 port.agreed = False
-        self._keys.forget()
+                continue
+            is_srtp = mine.passes or mine.sealed is not None
+            if is_srtp or port.is_srtp:
+                port.agree_keys(mine.sealed, is_srtp)
+            # What this side is bound to cannot send to an address of the other IP family.
+            rtp, rtcp = mine.rtp, mine.rtcp
+            port.agree(
+                rtp if rtp is not None and (":" in rtp[0]) == ipv6 else None,
+                rtcp if rtcp is not None and (":" in rtcp[0]) == ipv6 else None,
+                agreement(
+                    mine.formats, mine.codecs, mine.known, other.formats, other.codecs, other.known, mine.informs,
+                    mine.passes,
+                ),
+                mux=mine.mux,
+                sends=mine.sends,
+                hears=mine.hears,
+            )  # fmt: skip
+        if self._pressed is not None:
+            self._pressed.forget()
         if self.voice is not None and not self.voice.port.agreed:
             self.silence()
 
@@ -268,12 +267,12 @@ class Side:
             for line, port in zip(lines, self.ports, strict=False):
                 if line.port and port is not None:
                     line.port = port.number
-        text = self._described(lines, elsewhere)
-        if text != self.shown:
-            if self.shown:
-                self._version += 1
-                text = self._described(lines, elsewhere)
-            self.shown = text
+        host = elsewhere or self._shown_host
+        text = description.write(f"- {self._session} {self._version}", host, lines)
+        if self.shown and text != self.shown:
+            self._version += 1
+            text = description.write(f"- {self._session} {self._version}", host, lines)
+        self.shown = text
         return text
 
     def speak(self, beat: Beat, ssrc: int, voice: Voice | None = None) -> Voice | None:
@@ -321,10 +320,11 @@ class Side:
 
     def join(self, other: Side) -> None:
         """What comes in at this side goes out at the other, stream by stream, and back. The other may be itself."""
-        self.silence()
-        other.silence()
-        self.part()
-        other.part()
+        for one in (self, other):
+            if one.voice is not None:
+                one.silence()
+            if one.other is not None:
+                one.part()
         self.other, other.other = other, self
         for mine, theirs in zip(self.ports, other.ports, strict=False):
             if mine is None or theirs is None or not (mine.agreed and theirs.agreed):
@@ -348,6 +348,13 @@ class Side:
                     port.sink = None
             self.other.other = None
             self.other = None
+
+    @property
+    def _keys(self) -> Keys:
+        """Those of its phone, in whatever form it tells of them."""
+        if self._pressed is None:
+            self._pressed = Keys()
+        return self._pressed
 
     @property
     def tag(self) -> str:
@@ -387,8 +394,10 @@ class Side:
 
     def close(self) -> None:
         """Release all ports. What they counted stays readable."""
-        self.silence()
-        self.part()
+        if self.voice is not None:
+            self.silence()
+        if self.other is not None:
+            self.part()
         self.closed = True
         self.user = self.tap = None
         for port in self.ports:
@@ -443,44 +452,6 @@ class Side:
     def statistics(self) -> tuple[StreamFacts, ...]:
         """The facts of each stream that it has, or had when it was closed."""
         return tuple([_facts(port) for port in self.ports if port is not None])
-
-    def _described(self, lines: Sequence[Media], elsewhere: str) -> bytes:
-        return description.write(f"- {self._session} {self._version}", elsewhere or self._shown_host, lines)
-
-    def _reachable(self, address: Address | None) -> Address | None:
-        """None for an address of the other IP family: what this side is bound to cannot send there."""
-        return address if address is not None and (":" in address[0]) == (":" in self._host) else None
-
-
-@lru_cache(maxsize=256)
-def speech_of(
-    own_codecs: tuple[str, ...],
-    own: tuple[str, ...],
-    told_codecs: tuple[str, ...],
-    told: tuple[str, ...],
-    informs: bool = False,
-) -> Speech | None:
-    """How we can speak to a phone ourselves.
-
-    Each side sends under the payload types that the other one named (RFC 3264 section 5.1).
-
-    :param own_codecs: the codecs that the phone named, in its order.
-    :param own: its payload types for them.
-    :param told_codecs: the codecs that it was told.
-    :param told: the payload types that it was told.
-    :param informs: whether the telephone-event that it named is ours.
-    """
-    laws = {int(number): LAWS[name] for name, number in zip(told_codecs, told, strict=False) if name in LAWS}
-    for name, number in zip(own_codecs, own, strict=False):
-        if name in LAWS and LAWS[name] in laws.values():
-            has_events = EVENTS in own_codecs and EVENTS in told_codecs and not informs
-            return Speech(LAWS[name], int(number), laws, has_events)
-    return None
-
-
-def _pad(codecs: tuple[str, ...], formats: tuple[str, ...]) -> int:
-    """The payload type under which a phone is told of keys; -1 where it has named none."""
-    return int(formats[codecs.index(EVENTS)]) if EVENTS in codecs else NONE
 
 
 def _codec(port: Port) -> str:

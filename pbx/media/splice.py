@@ -226,7 +226,7 @@ def way_to(port: Port, source: Port, clock: Clock) -> Sink:
     if port.informs:
         port.splice = Splice(source, port, clock)
         return port.splice
-    return sink_to(port, source.names, port.names)
+    return port if port.names == source.names else sink_to(port, source.names, port.names)
 
 
 def press(source: Port, port: Port, key: str, clock: Clock, beat: Beat, ssrc: int) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pbx.media.formats import Formats, formats
 from pbx.media.rtp import Address
 from pbx.media.sdes import Crypto
-from pbx.sip.sdp import Codec
+from pbx.sip.sdp import SENDRECV, Codec
 
 
 @dataclass(slots=True)
@@ -23,6 +22,7 @@ class Stream:
     :param rtcp: where it wants its RTCP.
     :param known: the encodings of its payload types, of those that the line explains.
     :param mux: whether it can take RTCP where its RTP goes (RFC 5761).
+    :param direction: as the line, or its session, says it.
     :param sends: whether it is to send, as far as this side says.
     :param hears: whether it is to be sent anything, as far as this side says: not while it holds.
     :param keys: its `a=crypto` lines, as they are.
@@ -44,6 +44,7 @@ class Stream:
     rtcp: Address | None = None
     known: tuple[tuple[str, Codec], ...] = ()
     mux: bool = False
+    direction: str = SENDRECV
     sends: bool = True
     hears: bool = True
     keys: tuple[str, ...] = field(default=(), repr=False)
@@ -53,7 +54,3 @@ class Stream:
     sealed: tuple[Crypto, Crypto] | None = None
     passes: bool = False
     informs: bool = False
-
-    def formats_with(self, other: Stream) -> Formats:
-        """What may come from either end when this one and that one agree."""
-        return formats(self.formats + other.formats, self.known + other.known)

@@ -36,12 +36,10 @@ class Events:
     :ivar left: how many keys may still be told, at the time `counted_at`.
     """
 
-    __slots__ = ("counted_at", "down", "duration", "left", "timestamp")
-
-    def __init__(self) -> None:
-        self.left = _MOST
-        self.counted_at = 0.0
-        self.forget()
+    left = _MOST
+    counted_at = 0.0
+    timestamp = down = NONE
+    duration = 0
 
     def forget(self) -> None:
         """Another source begins."""

@@ -81,14 +81,6 @@ class Media:
         value = (_attribute(self.lines, "ptime") or "").strip()
         return int(value) if _is_number(value, 4) else None
 
-    @property
-    def rtcp(self) -> tuple[str, int] | None:
-        """What `a=rtcp` says (RFC 3605): host, "" for the stream's own, and port. None when it says nothing of use."""
-        words = (_attribute(self.lines, "rtcp") or "").split()
-        if not words or not _is_number(words[0], 5) or not 0 < int(words[0]) < 65536:
-            return None
-        return (words[3] if len(words) == 4 else "", int(words[0]))
-
 
 @dataclass(slots=True)
 class SessionDescription:
@@ -114,10 +106,7 @@ class SessionDescription:
 
     def direction(self, media: Media) -> str:
         """Its own direction, or the session's, or "sendrecv" (RFC 8866 section 6.7)."""
-        for line in media.lines + self.lines:
-            if line in _DIRECTION_LINES:
-                return _DIRECTION_LINES[line]
-        return SENDRECV
+        return direction(media.lines + self.lines)
 
 
 def codecs(formats: tuple[str, ...], lines: tuple[str, ...]) -> dict[str, Codec]:
@@ -133,6 +122,22 @@ def codecs(formats: tuple[str, ...], lines: tuple[str, ...]) -> dict[str, Codec]
         if codec is not None:
             found[payload] = codec
     return found
+
+
+def direction(lines: tuple[str, ...]) -> str:
+    """The direction that the first of these lines gives which gives one; see `SessionDescription.direction`."""
+    for line in lines:
+        if line in _DIRECTION_LINES:
+            return _DIRECTION_LINES[line]
+    return SENDRECV
+
+
+def rtcp(lines: tuple[str, ...]) -> tuple[str, int] | None:
+    """What `a=rtcp` says (RFC 3605): host, "" for the stream's own, and port. None when it says nothing of use."""
+    words = (_attribute(lines, "rtcp") or "").split()
+    if not words or not _is_number(words[0], 5) or not 0 < int(words[0]) < 65536:
+        return None
+    return (words[3] if len(words) == 4 else "", int(words[0]))
 
 
 def parse(body: bytes) -> SessionDescription:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pbx.media.agreement import Speech
 from pbx.media.clip import FRAME, Clip, from_pcm
 from pbx.media.g711 import ALAW, ULAW
 from pbx.media.player import SIGN_OF_LIFE
-from pbx.media.port import Speech
 from pbx.media.sources import AHEAD, Live, Loop, Sequel
 from tests.media.speaking import KEYS, Speaking
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.media import rtp
+from pbx.media.agreement import Agreement
 from pbx.media.formats import formats
 from pbx.media.port import Port
 from pbx.media.rtp import Packet
@@ -13,7 +14,7 @@ from tests.media.network import HOST, Network, Phone
 
 ALICE = "198.51.100.1"
 MALLORY = "203.0.113.66"
-PCMU = formats(("0", "101"))
+PCMU = Agreement(formats(("0", "101")))
 
 
 class Tape:
