@@ -30,7 +30,8 @@ class Recorded:
     def record(self, call: str) -> list[Row]:
         """Return the record of a call, or of all whose ids begin so; none where it is in the database, or nowhere."""
         running = [] if self._records is None else self._records.running
-        return [_row(record) for record in (*running, *self._table.waiting) if call and record.id.startswith(call)]
+        known = (*running, *self._table.waiting)
+        return [_row(history.record()) for history in known if call and history.id.startswith(call)]
 
 
 def _row(record: CallRecord) -> Row:

@@ -1,4 +1,5 @@
-"""Records of calls: what is kept of each that is over. They are made as the calls go on, and handed over at their ends.
+"""Records of calls: what is kept of each that is over. What is known of a call is noted as it goes on, and handed over
+at its end.
 
 Nothing here waits, and nothing is written here: that is the business of whoever keeps them.
 """
@@ -8,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from pbx.exchange.branch import Branch
 from pbx.exchange.causes import explain
 from pbx.exchange.group import Callee
+from pbx.exchange.history import History
 from pbx.exchange.observer import Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
-from pbx.exchange.record import CallRecord, Sound
-from pbx.exchange.story import Story, codec_named
+from pbx.exchange.record import Sound
+from pbx.exchange.story import Story, codec_named, shown
 from pbx.exchange.target import Target
 from pbx.media.quality import mean_opinion
-from pbx.media.rtp import Address
 from pbx.media.side import StreamFacts
 from pbx.sip.timers import Clock, drift
 
@@ -28,8 +29,8 @@ from pbx.sip.timers import Clock, drift
 class RecordStore(Protocol):
     """Who keeps records."""
 
-    def keep(self, record: CallRecord) -> None:
-        """A call is over."""
+    def keep(self, history: History) -> None:
+        """A call is over: its record may be made now, or later."""
 
 
 class Records(Unobserving):
@@ -38,91 +39,100 @@ class Records(Unobserving):
     :param store: gets them when the calls are over.
     """
 
-    __slots__ = ("_clock", "_store", "_stories")
+    __slots__ = ("_clock", "_histories", "_store")
 
     def __init__(self, clock: Clock, store: RecordStore) -> None:
         self._clock = clock
         self._store = store
-        self._stories: dict[str, Story] = {}
-
-    def of(self, call: str) -> CallRecord | None:
-        """What is known of a call that goes on; None when there is none with this id."""
-        story = self._stories.get(call)
-        return None if story is None else story.record
+        self._histories: dict[str, History] = {}
 
     @property
-    def running(self) -> list[CallRecord]:
+    def running(self) -> list[History]:
         """What is known of all calls that go on, and of those whose sound is still being asked for."""
-        return [story.record for story in self._stories.values()]
+        return list(self._histories.values())
 
     def call_began(self, call: Observed) -> None:
-        self._stories[call.id] = Story(call)
+        caller, party = call.caller, call.party
+        transferred = "" if party.identity is caller else _number(party)
+        beginning = call.id, caller, call.host, call.number, call.begun_at, transferred
+        self._histories[call.id] = History(self._clock, beginning)
 
     def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None:
-        self._stories[call.id].dials(targets, timeout, self._clock.seconds())
+        self._histories[call.id].note(Story.dials, targets, timeout)
 
     def attempt_skipped(self, call: Observed, target: Target, code: int, text: str) -> None:
-        self._stories[call.id].skips(target, code, text, self._clock.seconds())
+        self._histories[call.id].note(Story.skips, target, code, text)
 
     def attempt_began(self, call: Observed, branch: Branch) -> None:
-        self._stories[call.id].begins(branch, self._clock.seconds())
+        to = branch.destination
+        address = to.flow.remote if to.flow is not None else None
+        self._histories[call.id].note(Story.begins, id(branch), to.target, to.number, address)
 
     def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None:
-        self._stories[call.id].rings(branch, self._clock.seconds())
+        flow = branch.session.flow
+        self._histories[call.id].note(Story.rings, id(branch), flow.remote if flow is not None else None)
 
     def attempt_answered(self, call: Observed, branch: Branch) -> None:
-        self._stories[call.id].answers(branch, self._clock.seconds())
+        flow, history = branch.session.flow, self._histories[call.id]
+        history.note(Story.answers, id(branch), flow.remote if flow is not None else None)
         if call.answered:
-            self.call_answered(call)
+            history.note(Story.is_answered)
 
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
-        self._stories[call.id].ends(branch, code, text, self._clock.seconds(), call.party.offer)
+        self._histories[call.id].note(Story.ends, id(branch), code, text, call.party.offer)
 
     def call_dialled(self, call: Observed, outcome: Outcome) -> None:
-        self._stories[call.id].outcome = outcome
+        self._histories[call.id].note(Story.dialled, outcome)
 
     def call_answered(self, call: Observed) -> None:
-        record = self._stories[call.id].record
-        if record.answered_at is None:
-            record.answered_at = self._clock.seconds()
+        self._histories[call.id].note(Story.is_answered)
 
     def call_entered(self, call: Observed, place: str) -> None:
-        self._stories[call.id].enters(place)
+        self._histories[call.id].note(Story.enters, place)
 
     def party_joined(self, call: Observed, party: Party) -> None:
-        self._stories[call.id].is_joined(party, self._clock.seconds())
+        dialog, history = party.session.dialog, self._histories[call.id]
+        history.note(Story.is_joined, _number(party), dialog.flow.remote if dialog is not None else None)
         if call.answered:
-            self.call_answered(call)
+            history.note(Story.is_answered)
 
     def party_held(self, call: Observed, party: Party, is_held: bool) -> None:
-        self._stories[call.id].holds(party is call.party, is_held, self._clock.seconds())
+        self._histories[call.id].note(Story.holds, party is call.party, is_held)
 
     def party_replaced(self, call: Observed, old: Party, new: Party) -> None:
-        self._stories[call.id].is_transferred(call, self._clock.seconds())
+        leader, other = call.party, call.party.other
+        here = None if leader.identity is call.caller else _number(leader)
+        self._histories[call.id].note(Story.is_transferred, here, "" if other is None else _number(other))
 
     def party_left(self, call: Observed, party: Party, words: str) -> None:
-        self._stories[call.id].leaves(words, self._clock.seconds())
+        self._histories[call.id].note(Story.leaves, words)
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
-        self._stories[call.id].is_over(ending, self._clock.seconds())
-        self._heard_of(call.streams(), call.id)
+        self._histories[call.id].note(Story.is_over, ending)
+        call.streams().addCallbacks(self._heard, self._heard, callbackArgs=(call.id,), errbackArgs=(call.id,))
 
-    def _heard_of(self, facts: Deferred[list[tuple[StreamFacts, ...]]], call: str) -> None:
+    def _heard(self, sides: list[tuple[StreamFacts, ...]] | Failure, call: str) -> None:
         # Where another process has the sound and does not say what it was like, the record tells nothing of it.
-        facts.addErrback(lambda failure: []).addCallback(self._finish, call)
+        history = self._histories.pop(call)
+        history.note(_finish, [] if isinstance(sides, Failure) else sides, self._clock)
+        self._store.keep(history)
 
-    def _finish(self, sides: list[tuple[StreamFacts, ...]], call: str) -> None:
-        story = self._stories.pop(call)
-        record = story.record
-        sounds = [_sound(side) for side in sides]
-        if sounds:
-            record.codec, record.from_caller = sounds[0]
-        if len(sounds) > 1:
-            record.codec, record.from_callee = sounds[-1]
-        explain(story)
-        if moved := drift(self._clock):
-            record.move(moved)
-        self._store.keep(record)
+
+def _number(party: Party) -> str:
+    """The number of a party; "" where it is withheld."""
+    return "" if party.identity.is_private else party.identity.number
+
+
+def _finish(story: Story, now: float, sides: Sequence[tuple[StreamFacts, ...]], clock: Clock) -> None:
+    """All is known."""
+    record = story.record
+    if sides:
+        record.codec, record.from_caller = _sound(sides[0])
+    if len(sides) > 1:
+        record.codec, record.from_callee = _sound(sides[-1])
+    explain(story)
+    if moved := drift(clock):
+        record.move(moved)
 
 
 def _sound(facts: Sequence[StreamFacts]) -> tuple[str, Sound]:
@@ -131,12 +141,6 @@ def _sound(facts: Sequence[StreamFacts]) -> tuple[str, Sound]:
         if one.kind == "audio":
             opinion = mean_opinion(one.codec, one.packets_in, one.lost, one.jitter)
             since = None if one.source is None else one.latched_at or None
-            place = _shown(one.signalled), _shown(one.source), since
+            place = shown(one.signalled), shown(one.source), since
             return codec_named(one.codec), Sound(one.packets_in, one.lost, one.jitter, opinion, *place)
     return "", Sound()
-
-
-def _shown(address: Address | None) -> str:
-    if address is None:
-        return ""
-    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"

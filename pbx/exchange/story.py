@@ -1,16 +1,20 @@
-"""A story: what has happened to one call so far, from which its record and its cause are made."""
+"""A story: what has happened to one call so far, from which its record and its cause are made.
+
+It is told later than it happens (`pbx.exchange.history`): of what changes, it is given what it was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pbx.exchange.branch import NOT_ANSWERED, Branch
+from pbx.exchange.branch import NOT_ANSWERED
+from pbx.exchange.caller import Caller
 from pbx.exchange.group import Callee
-from pbx.exchange.observer import By, Ending, Observed
+from pbx.exchange.observer import By, Ending
 from pbx.exchange.outcome import Answered, Attempt, Busy, Declined, Failed, NoAnswer, Outcome, Unreachable
-from pbx.exchange.party import Party
 from pbx.exchange.record import AttemptRecord, CallRecord
 from pbx.exchange.target import ExtensionTarget, Target, TrunkTarget
+from pbx.media.rtp import Address
 from pbx.sip.errors import Malformed
 from pbx.sip.sdp import parse
 
@@ -41,14 +45,12 @@ class Story:
         "skipped", "targets", "timeout", "words",
     )  # fmt: skip
 
-    def __init__(self, call: Observed) -> None:
-        caller = call.caller
-        number, name = ("", "") if caller.is_private else (caller.number, caller.name)
-        self.record = CallRecord(
-            *(call.id, caller.source.value, number, name, call.host, call.number, call.begun_at, caller.trunk)
-        )
-        if call.party.identity is not caller:
-            self.record.transferred = _number(call.party)
+    def __init__(self, id: str, caller: Caller, host: str, number: str, begun_at: float, transferred: str) -> None:
+        """
+        :param transferred: the number of who is transferred, where the call is made in the name of `caller`.
+        """
+        named = ("", "") if caller.is_private else (caller.number, caller.name)
+        self.record = CallRecord(*(id, caller.source.value, *named, host, number, begun_at, caller.trunk, transferred))
         self.targets: Sequence[Callee] = ()
         self.timeout = 0.0
         self.dialled_at = 0.0
@@ -58,28 +60,33 @@ class Story:
         self.skipped: tuple[Target, ...] = ()
         self._held_since: dict[str, float] = {}
         self.offered: list[str] = []
-        self._branches: dict[Branch, AttemptRecord] = {}
+        self._branches: dict[int, AttemptRecord] = {}  # by the branches' identities
 
-    # What happens
+    # What happens, and when
 
-    def dials(self, targets: Sequence[Callee], timeout: float, now: float) -> None:
+    def dials(self, now: float, targets: Sequence[Callee], timeout: float) -> None:
         """The dialplan calls somebody."""
         self.targets, self.timeout, self.dialled_at = targets, timeout, now
         self.outcome = self.callee = None
         self.skipped = ()
         self.left = self.holder = ""
 
-    def skips(self, target: Target, code: int, text: str, now: float) -> None:
+    def dialled(self, now: float, outcome: Outcome) -> None:
+        """What came of that."""
+        self.outcome = outcome
+
+    def skips(self, now: float, target: Target, code: int, text: str) -> None:
         """An attempt that ends before it begins."""
         self.skipped += (target,)
         attempt = self._attempt(target, target.number if isinstance(target, ExtensionTarget) else "", "", now)
         attempt.ended_at, attempt.code, attempt.text = now, code, text
 
-    def begins(self, branch: Branch, now: float) -> None:
-        """An attempt."""
-        destination = branch.destination
-        address = _hostport(*destination.flow.remote) if destination.flow is not None else ""
-        self._branches[branch] = self._attempt(destination.target, destination.number, address, now)
+    def begins(self, now: float, branch: int, target: Target, number: str, address: Address | None) -> None:
+        """An attempt.
+
+        :param address: where its INVITE goes; None where that is not known yet.
+        """
+        self._branches[branch] = self._attempt(target, number, shown(address), now)
 
     def _attempt(self, target: Target, number: str, address: str, now: float) -> AttemptRecord:
         number, trunk = (target.number, target.trunk) if isinstance(target, TrunkTarget) else (number, "")
@@ -93,38 +100,44 @@ class Story:
             attempts.append(attempt)
         return attempt
 
-    def rings(self, branch: Branch, now: float) -> None:
-        """It shows a sign of progress."""
+    def rings(self, now: float, branch: int, address: Address | None) -> None:
+        """It shows a sign of progress.
+
+        :param address: where its INVITE went.
+        """
         attempt = self._branches[branch]
         if attempt.rang_at is None:
             attempt.rang_at = now
-            flow = branch.session.flow
-            if not attempt.address and flow is not None:
-                attempt.address = _hostport(*flow.remote)
+            attempt.address = attempt.address or shown(address)
         if self.record.rang_at is None:
             self.record.rang_at = now
 
-    def answers(self, branch: Branch, now: float) -> None:
+    def answers(self, now: float, branch: int, address: Address | None) -> None:
         """It answers."""
-        self.rings(branch, now)
+        self.rings(now, branch, address)
         self.callee = attempt = self._branches.pop(branch)
         attempt.answered_at = now
         attempt.code, attempt.text = 200, "OK"
         self.record.reached = attempt.number or attempt.target
         self.record.trunk_out = attempt.trunk
 
-    def ends(self, branch: Branch, code: int, text: str, now: float, offer: bytes) -> None:
+    def ends(self, now: float, branch: int, code: int, text: str, offer: bytes) -> None:
         """It ends without an answer."""
         attempt = self._branches.pop(branch)
         attempt.ended_at, attempt.code, attempt.text = now, code, text
         if code == 488 and not self.offered:
             self.offered = _codecs(offer)
 
-    def enters(self, place: str) -> None:
+    def is_answered(self, now: float) -> None:
+        """The caller is given a 2xx."""
+        if self.record.answered_at is None:
+            self.record.answered_at = now
+
+    def enters(self, now: float, place: str) -> None:
         """The caller comes to a place of ours."""
         self.record.place = place
 
-    def leaves(self, words: str, now: float) -> None:
+    def leaves(self, now: float, words: str) -> None:
         """The callee leaves."""
         self.left = words
         self.holder = next(iter(self._held_since), "")
@@ -132,28 +145,31 @@ class Story:
         if self.callee is not None:
             self.callee.ended_at = now
 
-    def is_joined(self, party: Party, now: float) -> None:
-        """Somebody is the callee who was not rung."""
-        dialog, number = party.session.dialog, _number(party)
-        address = _hostport(*dialog.flow.remote) if dialog is not None else ""
+    def is_joined(self, now: float, number: str, address: Address | None) -> None:
+        """Somebody is the callee who was not rung.
+
+        :param number: its own; "" where it is withheld.
+        """
         name = number or "a withheld number"
-        attempt = AttemptRecord(*(self.record.id, 0, name, number, "", address, now))
+        attempt = AttemptRecord(*(self.record.id, 0, name, number, "", shown(address), now))
         attempt.answered_at, attempt.code, attempt.text = now, 200, JOINED
         self.callee = self._noted(attempt)
         self.record.reached, self.record.trunk_out = name, ""
         self.left = ""
 
-    def is_transferred(self, call: Observed, now: float) -> None:
-        """Another party has the place of one: who is there now?"""
-        leader, other = call.party, call.party.other
-        if leader.identity is not call.caller:
-            self.record.transferred = _number(leader)
-        if other is not None:
-            self.record.reached = _number(other) or self.record.reached
+    def is_transferred(self, now: float, leader: str | None, other: str) -> None:
+        """Another party has the place of one: who is there now?
+
+        :param leader: the number of who has the caller's place; None for the caller.
+        :param other: that of who has the callee's; "" for nobody.
+        """
+        if leader is not None:
+            self.record.transferred = leader
+        self.record.reached = other or self.record.reached
         self._resumes_all(now)
         self.left = ""
 
-    def holds(self, is_caller: bool, is_held: bool, now: float) -> None:
+    def holds(self, now: float, is_caller: bool, is_held: bool) -> None:
         """One end puts the other one on hold, or resumes."""
         end = "caller" if is_caller else "callee"
         if is_held:
@@ -172,7 +188,7 @@ class Story:
         for end in list(self._held_since):
             self._resumes(end, now)
 
-    def is_over(self, ending: Ending, now: float) -> None:
+    def is_over(self, now: float, ending: Ending) -> None:
         """The call ends."""
         self._branches.clear()
         if self._held_since:
@@ -308,11 +324,6 @@ def codec_named(name: str) -> str:
     return name if name == "opus" else name.upper()
 
 
-def _number(party: Party) -> str:
-    """The number of a party; "" where it is withheld."""
-    return "" if party.identity.is_private else party.identity.number
-
-
 def _trunks(targets: Sequence[Callee]) -> list[str]:
     return [target.trunk for target in targets if isinstance(target, TrunkTarget)]
 
@@ -327,5 +338,8 @@ def _codecs(offer: bytes) -> list[str]:
     return [codec_named(name) for name in dict.fromkeys(found) if name not in ("telephone-event", "cn")]
 
 
-def _hostport(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def shown(address: Address | None) -> str:
+    """An address as host:port; "" for none."""
+    if address is None:
+        return ""
+    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"

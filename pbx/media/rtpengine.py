@@ -14,7 +14,6 @@ While rtpengine is asked, a side may be closed: then the answer is of no interes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults, succeed
@@ -341,8 +340,7 @@ def _together(parts: Sequence[tuple[StreamFacts, ...]]) -> tuple[StreamFacts, ..
 
 def _one_after(first: StreamFacts, then: StreamFacts) -> StreamFacts:
     heard = then if then.packets_in else first
-    return replace(
-        then,
+    return then._replace(
         source=heard.source,
         latched_at=first.latched_at or then.latched_at,
         packets_in=first.packets_in + then.packets_in,

@@ -7,8 +7,7 @@ connected to meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pbx.media import description
 from pbx.media.agreement import agreement
@@ -28,8 +27,7 @@ from pbx.sip.sdp import Media
 from pbx.sip.timers import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFacts:
+class StreamFacts(NamedTuple):
     """What is known of one stream of one side: for the call's record, and for whoever asks why nobody hears anything.
 
     :param kind: "audio" or "video".
@@ -451,21 +449,21 @@ class Side:
 
     def statistics(self) -> tuple[StreamFacts, ...]:
         """The facts of each stream that it has, or had when it was closed."""
-        return tuple([_facts(port) for port in self.ports if port is not None])
+        return tuple(map(_facts, filter(None, self.ports)))
 
 
-def _codec(port: Port) -> str:
-    """What its phone sends, as far as the two descriptions tell."""
-    if port.speech is not None and port.sink is None and not port.names:
-        return next((name for name, law in LAWS.items() if law is port.speech.law), "")
-    return port.names[0][1] if port.names else ""
+def _spoken(port: Port) -> str:
+    """What a phone sends that has named nothing, as far as we speak to it ourselves."""
+    if port.speech is None or port.sink is not None:
+        return ""
+    return next((name for name, law in LAWS.items() if law is port.speech.law), "")
 
 
 def _facts(port: Port) -> StreamFacts:
     port.recall()
-    latch, reception = port.latch, port.reception
+    latch, reception, names = port.latch, port.reception, port.names
     return StreamFacts(
         port.kind, port.number, latch.signalled, latch.source, latch.since, port.packets_in, port.octets_in,
         port.packets_out, port.octets_out, reception.lost, reception.jitter, port.heard_at if port.packets_in else 0.0,
-        port.garbage, port.strange, _codec(port),
+        port.garbage, port.strange, names[0][1] if names else _spoken(port),
     )  # fmt: skip

@@ -32,7 +32,8 @@ class Behind:
 
     def changed(self) -> None:
         """Something waits: write within half a second."""
-        self._write_in(BATCH)
+        if self._timer is None:
+            self._write_in(BATCH)
 
     async def close(self) -> None:
         """Write what waits, once."""

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from twisted.internet.defer import CancelledError
@@ -35,6 +34,15 @@ _ROW_FAULTS = (sa.exc.IntegrityError, sa.exc.DataError, ValueError, OverflowErro
 _log = Logger()
 
 
+class Told(Protocol):
+    """A call that is over (`pbx.exchange.history.History`)."""
+
+    id: str
+
+    def record(self) -> CallRecord:
+        """Its record, which need not have been made before."""
+
+
 class RecordTable:
     """Keeps records (`pbx.exchange.records.RecordStore`).
 
@@ -49,8 +57,8 @@ class RecordTable:
         self._database = database
         self._worker = worker
         self._most = most
-        self._waiting: deque[CallRecord] = deque()
-        self._writing: list[CallRecord] = []
+        self._waiting: deque[Told] = deque()
+        self._writing: list[Told] = []
         self._behind = Behind(clock, self._write, lambda: bool(self._waiting))
         self._fails = False
 
@@ -60,14 +68,15 @@ class RecordTable:
         return len(self._waiting) + len(self._writing)
 
     @property
-    def waiting(self) -> list[CallRecord]:
-        """They themselves, the oldest first."""
+    def waiting(self) -> list[Told]:
+        """The calls that they are of, the oldest first."""
         return [*self._writing, *self._waiting]
 
-    def keep(self, record: CallRecord) -> None:
-        """Write a record within half a second."""
-        self._waiting.append(record)
-        self._trim()
+    def keep(self, call: Told) -> None:
+        """Write a call's record within half a second."""
+        self._waiting.append(call)
+        if len(self._waiting) > self._most:
+            self._trim()
         self._behind.changed()
 
     async def close(self) -> None:
@@ -77,15 +86,13 @@ class RecordTable:
             await self._write()
 
     async def _write(self) -> bool:
-        batch = self._writing = list(islice(self._waiting, MOST_AT_ONCE))
-        for _ in batch:
-            self._waiting.popleft()
+        records = self._take()
         try:
-            refused = await self._worker.run(write_records, self._database, batch)
+            refused = await self._worker.run(write_records, self._database, records)
         except CancelledError:
             raise  # the store is given up
         except (sa.exc.SQLAlchemyError, OSError) as error:
-            self._waiting.extendleft(reversed(batch))
+            self._waiting.extendleft(reversed(self._writing))
             self._trim()
             if not self._fails:
                 _log.warn("records of calls cannot be written ({reason}): they wait", reason=reason(error))
@@ -99,6 +106,20 @@ class RecordTable:
             self._fails = False
         self._writing = []
         return not self._fails
+
+    def _take(self) -> list[CallRecord]:
+        """Make the next records that are to be written: all at once, so that what makes them is at hand for each."""
+        records: list[CallRecord] = []
+        while self._waiting and len(records) < MOST_AT_ONCE:
+            call = self._waiting.popleft()
+            try:
+                records.append(call.record())
+            except Exception:
+                self.dropped += 1
+                _log.failure("a bug: the record of call {id} cannot be made", id=call.id)
+            else:
+                self._writing.append(call)
+        return records
 
     def _trim(self) -> None:
         while len(self._waiting) > self._most:

@@ -18,6 +18,7 @@ from pbx.exchange.accounts import Accounts
 from pbx.exchange.ban import Ban
 from pbx.exchange.binding import Binding, Key
 from pbx.exchange.extension import Extension
+from pbx.exchange.history import History
 from pbx.exchange.numbering import Numbering
 from pbx.exchange.record import CallRecord
 from pbx.exchange.registrar import TERMS, Terms
@@ -130,9 +131,9 @@ class MemoryRecords:
     def __init__(self) -> None:
         self.rows: list[CallRecord] = []
 
-    def keep(self, record: CallRecord) -> None:
+    def keep(self, history: History) -> None:
         """A call is over."""
-        self.rows.append(record)
+        self.rows.append(history.record())
 
 
 class SimulatedMailbox:

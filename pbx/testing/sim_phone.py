@@ -148,7 +148,8 @@ class SimPhone:
         """
         office, number = self._sim.exchange, self.phone.number
         records = office.exchange.records
-        known = [*office.records.rows, *(records.running if records is not None else [])]
+        running = [history.record() for history in records.running] if records is not None else []
+        known = [*office.records.rows, *running]
         mine = [record for record in known if number in (record.caller, record.reached)]
         if not mine:
             raise LookupError(f"{self!r} is in no record")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,27 @@ TRANSFERRED = replace(
 )
 
 
+@dataclass
+class Over:
+    """A call that is over, and whose record tells no more than this."""
+
+    told: CallRecord
+
+    @property
+    def id(self) -> str:
+        return self.told.id
+
+    def record(self) -> CallRecord:
+        return self.told
+
+
+class Broken(Over):
+    """A call whose record cannot be made."""
+
+    def record(self) -> CallRecord:
+        raise KeyError(self.id)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -98,8 +119,8 @@ def found(database: sa.Engine, **wanted: Any) -> list[str]:
 
 def test_record_is_written_within_half_a_second_with_its_attempts(database, clock):
     kept = table(database, clock)
-    kept.keep(ONE)
-    assert kept.backlog == 1 and kept.waiting == [ONE] and not found(database)
+    kept.keep(Over(ONE))
+    assert kept.backlog == 1 and kept.waiting == [Over(ONE)] and not found(database)
     clock.advance(BATCH)
     assert kept.backlog == 0
     with reading(database) as connection:
@@ -116,9 +137,9 @@ def test_records_wait_while_the_database_fails(database, clock, warnings):
     worker = Here()
     kept = table(database, clock, worker)
     worker.fails = 3
-    kept.keep(ONE)
+    kept.keep(Over(ONE))
     clock.advance(BATCH)
-    kept.keep(OTHER)
+    kept.keep(Over(OTHER))
     clock.advance(RETRY)
     clock.advance(RETRY)
     assert kept.backlog == 2 and len(warnings) == 1
@@ -132,7 +153,7 @@ def test_beyond_the_bound_the_oldest_is_dropped_and_counted(database, clock, war
     worker.fails = 1
     kept = table(database, clock, worker, most=3)
     for number in range(5):
-        kept.keep(replace(OTHER, id=f"call{number}", began_at=NOW + number))
+        kept.keep(Over(replace(OTHER, id=f"call{number}", began_at=NOW + number)))
     clock.advance(BATCH)
     assert (kept.backlog, kept.dropped) == (3, 2)
     clock.advance(RETRY)
@@ -147,29 +168,41 @@ def test_what_waits_while_a_batch_is_written_is_bounded_too(database, clock):
 
     worker = Slow()
     kept = table(database, clock, worker, most=2)
-    kept.keep(ONE)
+    kept.keep(Over(ONE))
     clock.advance(BATCH)
     for number in range(3):
-        kept.keep(replace(OTHER, id=f"call{number}"))
+        kept.keep(Over(replace(OTHER, id=f"call{number}")))
     worker.done.errback(sa.exc.OperationalError("", {}, Exception("gone")))
-    assert [record.id for record in kept.waiting] == ["call1", "call2"]
+    assert [call.id for call in kept.waiting] == ["call1", "call2"]
     assert kept.dropped == 2
 
 
 def test_record_that_the_database_refuses_costs_no_other(database, clock, warnings):
     kept = table(database, clock)
-    kept.keep(ONE)
+    kept.keep(Over(ONE))
     clock.advance(BATCH)
-    kept.keep(ONE)  # its id is there already
-    kept.keep(OTHER)
+    kept.keep(Over(ONE))  # its id is there already
+    kept.keep(Over(OTHER))
     clock.advance(BATCH)
     assert found(database) == ["7f3a", "8b01"]
     assert kept.dropped == 1 and len(warnings) == 1
 
 
+def test_record_that_cannot_be_made_is_a_bug_and_costs_no_other(database, clock, logged_errors):
+    kept = table(database, clock)
+    kept.keep(Over(ONE))
+    kept.keep(Broken(replace(OTHER, id="9d03")))
+    kept.keep(Over(OTHER))
+    clock.advance(BATCH)
+    assert found(database) == ["7f3a", "8b01"]
+    assert (kept.dropped, kept.backlog) == (1, 0)
+    (error,) = logged_errors()
+    assert error["id"] == "9d03"
+
+
 def test_what_waits_is_written_at_the_end(database, clock):
     kept = table(database, clock)
-    kept.keep(ONE)
+    kept.keep(Over(ONE))
     Deferred.fromCoroutine(kept.close())
     assert found(database) == ["7f3a"]
     assert not clock.getDelayedCalls()
@@ -177,7 +210,7 @@ def test_what_waits_is_written_at_the_end(database, clock):
 
 def test_bytes_of_a_phone_that_are_no_text_are_stored_as_escapes(database, clock):
     kept = table(database, clock)
-    kept.keep(replace(ONE, caller_name="\udcff\0"))
+    kept.keep(Over(replace(ONE, caller_name="\udcff\0")))
     clock.advance(BATCH)
     with reading(database) as connection:
         assert read_record(connection, "7f3a")[0]["caller_name"] == "\\xff\\x00"
@@ -205,8 +238,8 @@ def test_bytes_of_a_phone_that_are_no_text_are_stored_as_escapes(database, clock
 )
 def test_records_are_found_by_what_is_asked(database, clock, wanted, ids):
     kept = table(database, clock)
-    kept.keep(OTHER)
-    kept.keep(ONE)
+    kept.keep(Over(OTHER))
+    kept.keep(Over(ONE))
     clock.advance(BATCH)
     assert found(database, **wanted) == ids
 
@@ -214,7 +247,7 @@ def test_records_are_found_by_what_is_asked(database, clock, wanted, ids):
 @pytest.mark.parametrize("beginning", ["", "9", "%", "_f3a"])
 def test_call_that_is_not_there_is_said_so(database, clock, beginning):
     kept = table(database, clock)
-    kept.keep(ONE)
+    kept.keep(Over(ONE))
     clock.advance(BATCH)
     with reading(database) as connection, pytest.raises(Fault, match="there is no record"):
         read_record(connection, beginning)
@@ -222,16 +255,16 @@ def test_call_that_is_not_there_is_said_so(database, clock, beginning):
 
 def test_records_are_found_by_who_was_transferred(database, clock):
     kept = table(database, clock)
-    kept.keep(ONE)
-    kept.keep(TRANSFERRED)
+    kept.keep(Over(ONE))
+    kept.keep(Over(TRANSFERRED))
     clock.advance(BATCH)
     assert found(database, number="1004") == ["9c02"]
 
 
 def test_beginning_of_two_calls_is_said_so(database, clock):
     kept = table(database, clock)
-    kept.keep(ONE)
-    kept.keep(replace(OTHER, id="7f00"))
+    kept.keep(Over(ONE))
+    kept.keep(Over(replace(OTHER, id="7f00")))
     clock.advance(BATCH)
     with reading(database) as connection, pytest.raises(Fault, match="several"):
         read_record(connection, "7f")
@@ -243,8 +276,8 @@ def test_both_databases_keep_the_same(tmp_path, cluster, clock):
         migration.upgrade(url)
         opened = open_database(url)
         kept = table(opened, clock)
-        kept.keep(ONE)
-        kept.keep(TRANSFERRED)
+        kept.keep(Over(ONE))
+        kept.keep(Over(TRANSFERRED))
         clock.advance(BATCH)
         with reading(opened) as connection:
             rows.append([read_record(connection, id) for id in ("7f3a", "9c02")])
