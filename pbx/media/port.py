@@ -13,6 +13,8 @@ with the first packet, and recalled, with all that was counted and latched, befo
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EBADF
+from os import strerror
 from typing import Protocol
 
 from pbx.media.agreement import Agreement
@@ -58,6 +60,32 @@ class Pair(Protocol):
         """Release both. Nothing is received afterwards."""
 
 
+class Closed:
+    """A pair that is closed: it may be somebody else's by now, and what is sent is lost."""
+
+    number = 0
+
+    @property
+    def rtp(self) -> Closed:
+        """No socket."""
+        return self
+
+    rtcp = rtp
+
+    def sendto(self, packet: Packet, address: Address, /) -> int:
+        """Refuse, as the kernel does."""
+        raise OSError(EBADF, strerror(EBADF))
+
+    def lend(self, port: Port, other: Port, /) -> None:
+        """There is nothing to lend."""
+
+    def close(self) -> None:
+        """It is."""
+
+
+_CLOSED = Closed()
+
+
 class Path(Protocol):
     """Two ports in the hands of a native thread."""
 
@@ -70,7 +98,7 @@ class Sockets(Protocol):
 
     @property
     def in_use(self) -> int:
-        """UDP ports bound at present."""
+        """UDP ports in use at present."""
 
     def open(self, host: str, receiver: Port) -> Pair:
         """Bind a pair to a local address. What arrives is told to `receiver`, in a buffer that is then used again.
@@ -196,7 +224,7 @@ class Port:
         self._tap: Tap | None = None
         self._peer: Port | None = None  # the sink, while it is worth asking whether a native thread takes the two
         self._path: Path | None = None
-        self.pair = sockets.open(host, self)
+        self.pair: Pair = sockets.open(host, self)
         self.number = self.pair.number
 
     def __repr__(self) -> str:
@@ -307,7 +335,8 @@ class Port:
             self.splice.close()
         self._sink = self._peer = self._tap = self.user = self.seal = self.splice = None
         self.agreed = False
-        self.pair.close()
+        pair, self.pair = self.pair, _CLOSED
+        pair.close()
 
     def rtp_received(self, packet: Packet, source: Address) -> None:
         """A datagram came to the RTP socket."""

@@ -69,7 +69,7 @@ class Relay:
 
     @property
     def ports_in_use(self) -> int:
-        """UDP ports bound at present; a call with sound alone has four."""
+        """UDP ports in use at present; a call with sound alone has four."""
         return self._sockets.in_use
 
     def side(self, host: str, shown_host: str, signalling_host: str = "", encrypted: bool = False) -> Side:

@@ -4,6 +4,9 @@ The sockets are in an epoll set of their own, so that for the reactor all of the
 dispatch of the reactor's, and a port no registration. Under load it wakes once a millisecond and takes what came
 meanwhile in one batch, which costs less than half of waking for each packet; of the time that sound may take it is a
 hundredth.
+
+A pair that is released stays bound for a later call, since to open and close its sockets costs more than most of what
+else a call does; see `MediaSockets.release`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import os
 import select
 import socket
 import sys
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -28,6 +32,7 @@ from pbx.sip.timers import Timer
 BATCH = 256  # packets before others, SIP above all, get their turn
 PAUSE = 0.001  # seconds between two batches under load
 SPARE = 64  # of the files that the process may have open no port takes: the database, connections and recordings do
+MOST_RESTING = 512  # pairs of one address that stay bound for later calls
 QUIET = 60.0  # seconds in which it is said once that there are no ports
 SILENCE = 10.0  # seconds without RTP from a phone that should be sending it, after which that is told
 _LOOK = 1.0  # seconds between two looks for silence
@@ -85,6 +90,8 @@ class Threads(Protocol):
 class Pair:
     """A bound even port for RTP and the odd one above it for RTCP.
 
+    While it rests it is its own receiver: a phone whose call is over, and that still sends, has it closed.
+
     :ivar number: RTP's port.
     """
 
@@ -114,8 +121,19 @@ class Pair:
         self._sockets.watch(self)
 
     def close(self) -> None:
-        """Release both ports. Nothing is received afterwards."""
+        """Release both ports. Once only: they may be somebody else's then."""
         self._sockets.release(self)
+
+    def rtp_received(self, packet: Packet, source: Address) -> None:
+        """It does not rest."""
+        self._sockets.disturbed(self)
+
+    def rtcp_received(self, packet: Packet, source: Address) -> None:
+        """Nor so."""
+        self._sockets.disturbed(self)
+
+    def time_passed(self, before: float) -> None:
+        """It should be silent."""
 
 
 @implementer(IReadDescriptor)
@@ -129,6 +147,7 @@ class MediaSockets:
     :param threads: native threads that forward; None when there are none.
     :param silence: after how many seconds without RTP a receiver is told so.
     :param most_files: how many files the process may have open.
+    :param most_resting: how many released pairs of an address stay bound at most, if that is little of those files.
     """
 
     log = Logger()
@@ -140,10 +159,12 @@ class MediaSockets:
         threads: Threads | None = None,
         silence: float = SILENCE,
         most_files: int = sys.maxsize,
+        most_resting: int = MOST_RESTING,
     ) -> None:
         self.threads = threads
         self._silence = silence
         self._most_files = most_files
+        self._most_resting = min(most_resting, most_files // 8)
         self._quiet_until = 0.0
         self._looking: Timer | None = None
         self._reactor = reactor
@@ -153,6 +174,7 @@ class MediaSockets:
         self._rtp: dict[int, Pair] = {}
         self._rtcp: dict[int, Pair] = {}
         self._taken: dict[str, set[int]] = {}
+        self._resting: defaultdict[str, deque[Pair]] = defaultdict(deque)
         self._next: dict[str, int] = {}
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -162,15 +184,59 @@ class MediaSockets:
 
     @property
     def in_use(self) -> int:
-        """UDP ports bound at present."""
-        return 2 * sum(map(len, self._taken.values()))
+        """UDP ports in use at present, without those that rest."""
+        return 2 * sum(map(len, self._taken.values())) - 2 * sum(map(len, self._resting.values()))
 
     def open(self, host: str, receiver: Receiver) -> Pair:
-        """Bind the next free pair of the range; one that was released comes round again last.
+        """Take the pair that has rested longest, while many do, or bind the next free one of the range.
 
         :param host: the local address, IPv6 without brackets.
         :raises NoPorts: when none is free, no descriptor is left or the address is not this machine's.
         """
+        resting = self._resting[host]
+        if len(resting) > self._most_resting // 2:
+            pair = resting.popleft()
+            pair.receiver = receiver
+        else:
+            pair = self._bind(host, receiver)
+        if self._looking is None:
+            self._looking = self._reactor.callLater(_LOOK, self._look_for_silence)
+        return pair
+
+    def release(self, pair: Pair) -> None:
+        """Let a pair rest, until as many others have been released, or close it when enough rest."""
+        resting = self._resting[pair.host]
+        is_read = pair.rtp.fileno() in self._rtp and pair.rtcp.fileno() in self._rtcp
+        if is_read and len(resting) < self._most_resting:
+            pair.receiver = pair
+            resting.append(pair)
+        else:
+            self._close(pair)
+
+    def disturbed(self, pair: Pair) -> None:
+        """Something came to a pair that rests."""
+        self._resting[pair.host].remove(pair)
+        self._close(pair)
+
+    def _bind(self, host: str, receiver: Receiver) -> Pair:
+        """Bind the next pair; none rests any longer when otherwise there would be none."""
+        while True:
+            try:
+                return self._bound(host, receiver)
+            except NoPorts as shortage:
+                if not self._close_resting():
+                    self._say(str(shortage))
+                    raise
+
+    def _close_resting(self) -> bool:
+        """Close all pairs that rest; return whether there were any."""
+        resting = [pair for pairs in self._resting.values() for pair in pairs]
+        self._resting.clear()
+        for pair in resting:
+            self._close(pair)
+        return bool(resting)
+
+    def _bound(self, host: str, receiver: Receiver) -> Pair:
         taken = self._taken.setdefault(host, set())
         place = self._next.get(host, 0)
         for _ in range(self._count):
@@ -181,27 +247,23 @@ class MediaSockets:
             try:
                 sockets = _bound_pair(host, number, self._most_files - SPARE)
             except OSError as error:
-                raise self._refusal(f"an RTP port of {host} cannot be had: {error.strerror}") from error
+                raise NoPorts(f"an RTP port of {host} cannot be had: {error.strerror}") from error
             if sockets is not None:
                 self._next[host] = place
                 taken.add(number)
                 pair = Pair(self, host, number, *sockets, receiver)
                 self.watch(pair)
-                if self._looking is None:
-                    self._looking = self._reactor.callLater(_LOOK, self._look_for_silence)
                 return pair
-        raise self._refusal(f"all RTP ports of {host} are in use")
+        raise NoPorts(f"all RTP ports of {host} are in use")
 
-    def _refusal(self, why: str) -> NoPorts:
+    def _say(self, why: str) -> None:
         """Say it, but not for each call of many."""
         now = self._reactor.seconds()
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET
             self.log.warn("new calls are refused with 503: {why}", why=why)
-        return NoPorts(why)
 
-    def release(self, pair: Pair) -> None:
-        """Close a pair's sockets."""
+    def _close(self, pair: Pair) -> None:
         self.forget(pair)
         pair.rtp.close()
         pair.rtcp.close()
@@ -234,6 +296,8 @@ class MediaSockets:
 
     def close(self) -> None:
         """Stop reading. The pairs that are open still have to be closed."""
+        self._most_resting = 0
+        self._close_resting()
         threads, self.threads = self.threads, None
         if threads is not None:
             threads.close()

@@ -1,13 +1,14 @@
-"""A relay on real sockets, once in Python and once native, and two phones."""
+"""A relay on real sockets, once in Python and once native, and two phones; also what its sockets alone need."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from pbx.media import native
-from tests.media.loopback import ALICE, BOB, Loopback, Phone
+from tests.media.loopback import ALICE, BOB, HOST, Loopback, Phone, Turns
 
 ENGINES = [
     False,
@@ -30,3 +31,16 @@ def alice(relay: Loopback) -> Phone:
 @pytest.fixture
 def bob(relay: Loopback) -> Phone:
     return relay.phone(BOB)
+
+
+@pytest.fixture
+def turns() -> Turns:
+    return Turns()
+
+
+@pytest.fixture
+def phone() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind((HOST, 0))
+        phone.setblocking(False)
+        yield phone

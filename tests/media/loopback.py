@@ -11,6 +11,7 @@ from pbx.media import rtp
 from pbx.media.native import NativeThreads
 from pbx.media.port import Port
 from pbx.media.relay import Relay
+from pbx.media.rtp import Address, Packet
 from pbx.media.side import Side, StreamFacts
 from pbx.media.sockets import PAUSE, SILENCE, MediaSockets
 from pbx.sip.identifiers import Identifiers
@@ -135,6 +136,23 @@ class Phone:
         self.silent.append(False)
 
 
+class Tape:
+    """A receiver that keeps everything."""
+
+    def __init__(self) -> None:
+        self.rtp: list[tuple[bytes, Address]] = []
+        self.rtcp: list[tuple[bytes, Address]] = []
+
+    def rtp_received(self, packet: Packet, source: Address) -> None:
+        self.rtp.append((bytes(packet), source))
+
+    def rtcp_received(self, packet: Packet, source: Address) -> None:
+        self.rtcp.append((bytes(packet), source))
+
+    def time_passed(self, before: float) -> None:
+        """It does not mind."""
+
+
 class Loopback:
     """A relay, native or in Python, and its phones.
 
@@ -203,4 +221,18 @@ def facts(loopback: Loopback, side: Side) -> StreamFacts:
     return result(loopback.relay.statistics([side]))[0][0]
 
 
-__all__ = ["ALICE", "AUDIO", "BOB", "HOST", "PORTS", "Loopback", "Phone", "Turns", "facts", "heard", "port", "result"]
+__all__ = [
+    "ALICE",
+    "AUDIO",
+    "BOB",
+    "HOST",
+    "PORTS",
+    "Loopback",
+    "Phone",
+    "Tape",
+    "Turns",
+    "facts",
+    "heard",
+    "port",
+    "result",
+]

@@ -200,3 +200,14 @@ def test_no_datagram_is_an_error(datagrams: list[tuple[bool, bytes, tuple[str, i
         bench.port.send_rtcp(packet)
     taken = bench.port.packets_in + len(bench.tape.rtcp)
     assert taken + bench.port.garbage + bench.port.strange == len(datagrams)
+
+
+def test_what_a_closed_port_sends_does_not_leave_by_its_pair_that_somebody_else_may_have(bench: Bench) -> None:
+    bench.phone.says(bench.port)
+    pair = bench.port.pair
+    bench.port.close()
+    bench.network.receivers[pair.rtp.address] = bench.network.receivers[pair.rtcp.address] = lambda *packet: None
+    bench.port.send_rtp(bench.phone.says(bench.port))
+    bench.port.send_rtcp(b"\x80\xc9\x00\x01abcd")
+    bench.port.close()
+    assert (bench.phone.heard, bench.phone.reports) == ([], [])
