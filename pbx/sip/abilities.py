@@ -36,8 +36,11 @@ NONE = Abilities()
 
 def abilities_of(fields: Iterable[Field]) -> Abilities:
     """What the sender of these fields understands."""
-    said = [(key, "" if key == "session-expires" else value) for key, _, value in fields if key in _KEYS]
-    return _understood(tuple(said)) if said else NONE
+    said: tuple[tuple[str, str], ...] = ()
+    for key, _, value in fields:
+        if key in _KEYS:
+            said += ((key, "" if key == "session-expires" else value),)
+    return _understood(said) if said else NONE
 
 
 @lru_cache(maxsize=256)

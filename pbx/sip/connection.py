@@ -333,8 +333,7 @@ class Connection:
 
     def _stamp(self, request: Request) -> None:
         via, flow = request.via, self.flow
-        host, port = flow.remote
-        stamp(request, host, port)
+        stamp(request, flow.remote)
         flow.sent_by = (via.host, via.port)
         if "alias" in via.parameters and self.inbound:
             self._transport.add_alias(flow, via, self._socket)

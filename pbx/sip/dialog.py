@@ -5,6 +5,8 @@ The route set is computed here and nowhere else.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pbx.sip.bodies import content_of
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, contact_of, via_of
@@ -36,6 +38,7 @@ _FORWARDS = MAX_FORWARDS.field(_HOPS)
 class Dialog:
     """One dialog, early or confirmed.
 
+    :ivar key: the dialog ID (RFC 3261 12): Call-ID, our tag, the peer's tag.
     :ivar call_id: the Call-ID.
     :ivar local_tag: our tag.
     :ivar remote_tag: the peer's tag.
@@ -57,6 +60,7 @@ class Dialog:
         "call_id",
         "conference",
         "flow",
+        "key",
         "local",
         "local_cseq",
         "local_tag",
@@ -71,6 +75,7 @@ class Dialog:
     )
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str, flow: Flow) -> None:
+        self.key = (call_id, local_tag, remote_tag)
         self.call_id = call_id
         self.local = local
         self.local_tag = local_tag
@@ -102,7 +107,8 @@ class Dialog:
         dialog.remote_cseq = request.cseq
         # Proxies between us: what they do not say in Record-Route goes past them.
         dialog.neighbour = request.vias == 1
-        dialog.routes = tuple(_route_set(request))
+        if request.first("record-route") is not None:
+            dialog.routes = tuple(_route_set(request))
         dialog.remote_target = _contact(request)
         if not dialog.remote_target:
             raise Malformed(400, "missing Contact")
@@ -119,20 +125,24 @@ class Dialog:
         """The dialog that a response to our request makes (RFC 3261 12.1.2).
 
         :param local: our From value, with tag.
-        :param target: our Request-URI: the peer is there until a Contact comes, which a 1xx need not have.
+        :param target: see `confirm`.
         """
-        remote = response.first("to") or ""
-        dialog = cls(response.call_id, local, response.from_tag, remote, response.to_tag, flow)
+        dialog = cls(response.call_id, local, response.from_tag, "", response.to_tag, flow)
         dialog.local_cseq = response.cseq
-        dialog.routes = tuple(reversed(_route_set(response)))
-        dialog.remote_target = _contact(response) or target
+        dialog.confirm(response, target)
         dialog.secure = flow.transport == "TLS" and parse_uri(target).scheme == "sips"
         return dialog
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """The dialog ID (RFC 3261 12): Call-ID, our tag, the peer's tag."""
-        return (self.call_id, self.local_tag, self.remote_tag)
+    def confirm(self, response: Response, target: str) -> None:
+        """Take the route set and the remote target from a response to our request: that of a 1xx counts until the 2xx
+        has another (RFC 3261 12.1.2, 13.2.2.4).
+
+        :param target: our Request-URI: the peer is there until a Contact comes, which a 1xx need not have.
+        :raises Malformed: 400 when it has no usable Contact or Record-Route.
+        """
+        self.remote = response.first("to") or ""
+        self.routes = () if response.first("record-route") is None else tuple(reversed(_route_set(response)))
+        self.remote_target = _contact(response) or target
 
     @property
     def next_hop(self) -> str:
@@ -224,7 +234,8 @@ def check(response: Response) -> None:
     :raises Malformed: 400.
     """
     _contact(response)
-    _route_set(response)
+    if response.first("record-route") is not None:
+        _route_set(response)
     sdp_of(response)
 
 
@@ -233,15 +244,15 @@ def sdp_of(message: Message) -> bytes:
 
     :raises Malformed: 400 when Content-Type is, or the body cannot be taken apart.
     """
-    kind = message.one(CONTENT_TYPE) if message.body else None
+    if not message.body or message.first("content-type") == SDP_TYPE:
+        return message.body
+    kind = message.one(CONTENT_TYPE)
     if kind is None:
         return b""
     return message.body if kind[0] == SDP_TYPE else content_of(message, SDP_TYPE)
 
 
 def _route_set(message: Message) -> list[str]:
-    if message.first("record-route") is None:
-        return []
     # Parsed to see that it can be, kept as text: its parameters go back as they came (RFC 3261 12.1.1).
     if len(message.many(RECORD_ROUTE)) > _HOPS:
         raise Malformed(400, "more Record-Routes than hops")
@@ -249,8 +260,14 @@ def _route_set(message: Message) -> list[str]:
 
 
 def _contact(message: Message) -> str:
-    contacts = message.many(CONTACT)
-    return as_target(contacts[0].uri) if contacts else ""
+    return _first_target(tuple(message.values("contact")))
+
+
+@lru_cache(maxsize=1024)  # a peer writes the same into all messages of a call
+def _first_target(contacts: tuple[str, ...]) -> str:
+    """The remote target that Contact fields name, all of which can be read; "" when they name none."""
+    addresses = [CONTACT.parse(text) for value in contacts for text in elements(value)]
+    return as_target(addresses[0].uri) if addresses else ""
 
 
 def routed(target: str, routes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 
 from pbx.sip.errors import Malformed
@@ -100,9 +100,10 @@ class Via:
     :param port: the sent-by port, or None.
     :param parameters: branch, received, rport and others.
     :param protocol: name and version; "SIP/2.0" in all that can be read.
+    :ivar branch: the branch parameter, or "".
     """
 
-    __slots__ = ("host", "parameters", "port", "protocol", "transport")
+    __slots__ = ("branch", "host", "parameters", "port", "protocol", "transport")
 
     def __init__(
         self, transport: str, host: str, port: int | None, given: Parameters, protocol: str = "SIP/2.0"
@@ -112,11 +113,7 @@ class Via:
         self.port = port
         self.parameters = given
         self.protocol = protocol
-
-    @property
-    def branch(self) -> str:
-        """The branch parameter, or ""."""
-        return self.parameters.get("branch") or ""
+        self.branch = given.get("branch") or ""
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"
@@ -424,7 +421,7 @@ FROM = Row("From", parse_address, "f")
 HISTORY_INFO = Row("History-Info", parse_address, many=True)
 IN_REPLY_TO = Row("In-Reply-To", parse_call_id, many=True)
 INFO_PACKAGE = Row("Info-Package", parse_item)
-MAX_FORWARDS = Row("Max-Forwards", lambda text: number(text, 255))
+MAX_FORWARDS = Row("Max-Forwards", partial(number, limit=255))
 MIME_VERSION = Row("MIME-Version", parse_mime_version)
 MIN_EXPIRES = Row("Min-Expires", number)
 MIN_SE = Row("Min-SE", parse_interval)

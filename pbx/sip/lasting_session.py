@@ -155,7 +155,7 @@ class LastingSession(Session):
                 self._keep(session_timer.INTERVAL, True).again(0)
 
     def _prepared(self, sdp: bytes, more: tuple[Field, ...]) -> tuple[bytes, tuple[Field, ...]] | None:
-        if self.updating:
+        if self._modification is not None and self.updating:
             self.refuse(500, "", (RETRY_AFTER.field(self._delay()),))
         terms, self._terms = self._terms, None
         if terms is not None:
@@ -254,7 +254,7 @@ class LastingSession(Session):
         if self._modification is None:
             self._modification = Modification()
         dialog = self._dialog()
-        request = dialog.request("UPDATE", (self._contact(), ALLOWED, *self._timing(), *more), sdp)
+        request = dialog.request("UPDATE", (dialog.contact, ALLOWED, *self._timing(), *more), sdp)
         self._modification.sent(bool(sdp))
         self._agent.layer.request(dialog.flow, request, self)
 
@@ -302,12 +302,7 @@ class LastingSession(Session):
         if self._update_settled() and (self.state is CONFIRMED or self.state is EARLY):
             self.user.session_rejected(self, status, reason)
 
-    def _accepted(self, response: Response) -> None:
-        self._agree(response)
-        super()._accepted(response)
-
     def _agree(self, response: Response) -> None:
-        """Take from a 2xx what the peer understands, and how long the session lasts."""
         peer = self._peer = abilities_of(response.fields)
         if self.state is CONFIRMED and (peer.timer or self._timer is not None):
             self._keep(*session_timer.agreed(response))

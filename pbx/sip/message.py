@@ -78,8 +78,10 @@ class Message:
             raise Malformed(400, f"missing {missing.args[0]}") from None
         if not self.call_id:
             raise Malformed(400, "empty Call-ID")
-        self.from_tag = _tag(sender)
-        self.to_tag = _tag(receiver)
+        found = _TAGGED.fullmatch(sender)
+        self.from_tag = _tag(sender) if found is None else found[1] or ""
+        found = _TAGGED.fullmatch(receiver)
+        self.to_tag = _tag(receiver) if found is None else found[1] or ""
         self.via = parse_via(via if "," not in via else next(iter(elements(via)), ""))
         self.vias = via.count(",") + 1
         if not single:
@@ -154,8 +156,11 @@ class Message:
         raise NotImplementedError
 
     def __bytes__(self) -> bytes:
-        lines = "\r\n".join([f"{name}: {value}" for _, name, value in self.fields])
-        return f"{self.start_line()}\r\n{lines}\r\n\r\n".encode("utf-8", "surrogateescape") + self.body
+        lines = [self.start_line()]
+        for _, name, value in self.fields:
+            lines.append(f"{name}: {value}")
+        lines.append("\r\n")
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and bytes(self) == bytes(other)
@@ -225,11 +230,13 @@ class Request(Message):
         :param body: its body, or none.
         :param kind: the body's Content-Type.
         """
-        fields = [field for field in self.fields if field[0] in _COPIED]
-        if status == 100:
+        fields: list[Field] = []
+        untagged = to_tag and not self.to_tag and status != 100
+        for field in self.fields:
+            if field[0] in _COPIED:
+                fields.append(("to", field[1], f"{field[2]};tag={to_tag}") if untagged and field[0] == "to" else field)
+        if status == 100 and self.first("timestamp") is not None:
             fields += [field for field in self.fields if field[0] == "timestamp"]
-        elif to_tag and not self.to_tag:
-            fields = [field if field[0] != "to" else ("to", field[1], f"{field[2]};tag={to_tag}") for field in fields]
         fields.extend(more)
         if body:
             with_body(fields, kind, body)
@@ -310,9 +317,6 @@ def _check_single(fields: list[Field]) -> None:
 
 
 def _tag(value: str) -> str:
-    found = _TAGGED.fullmatch(value)
-    if found:
-        return found[1] or ""
     given = parse_address(value).parameters
     if "tag" not in given:
         return ""

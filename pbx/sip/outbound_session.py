@@ -143,7 +143,7 @@ class OutboundSession(LastingSession):
             TO.field(callee),
             CALL_ID.field(self._call_id),
             CSEQ.field(f"{self._cseq} INVITE"),
-            CONTACT.field(contact_of(flow, self._is_secure(target))),
+            CONTACT.field(contact_of(flow, flow.transport == "TLS" and self._is_secure(target))),
             MAX_FORWARDS.field(forwards),
             ALLOWED,
             *(self._asking() if self._shortest else _OFFERING if sdp else _ASKING),
@@ -156,7 +156,8 @@ class OutboundSession(LastingSession):
             fields.append(NO_BODY)
         request = Request("INVITE", target, fields, sdp)
         if delivery is not None:
-            delivery.route(request)
+            if delivery.policy.routes:
+                delivery.route(request)
             if delivery.policy.keyring is not None:
                 self._prover = self._prover or Prover(delivery.policy.keyring)
                 self._prover.prove(request, self._cseq)
@@ -198,10 +199,16 @@ class OutboundSession(LastingSession):
             self._end()
             self._release().session_rejected(self, status, reason)
 
+    def request_received(self, transaction: ServerTransaction, request: Request) -> None:
+        """A request came in one of our dialogs."""
+        if self._early and request.from_tag in self._early:
+            self._turn_to(request.from_tag)
+        super().request_received(transaction, request)
+
     def response_received(self, response: Response) -> None:
         """A response to one of our requests came."""
         if response.cseq_method != "INVITE" or response.cseq != self._cseq:
-            if not self._asked_again(response):
+            if response.status not in (401, 407) or not self._asked_again(response):
                 super().response_received(response)
         elif response.status < 200:
             self._progressed(response)
@@ -274,7 +281,14 @@ class OutboundSession(LastingSession):
             self._send_bye(more or ())
             return
         self.state = CONFIRMED
-        self._accepted(response)
+        agreed, self._agreed = self._agreed, b""
+        if agreed:
+            # A reliable response has brought the answer: what the 2xx says besides does not count (RFC 3261 13.2.1).
+            self._agree(response)
+            self._send_ack(response.cseq)
+            self.user.session_answered(self, agreed)
+        else:
+            self._accepted(response)
 
     def _fork_answered(self, response: Response) -> None:
         """A 2xx of another callee, reached by a proxy that forked: acknowledge it and end it (RFC 3261 13.2.2.4)."""
@@ -319,19 +333,21 @@ class OutboundSession(LastingSession):
         self._invite.abandon()
 
     def _take_dialog(self, response: Response) -> None:
-        old = self.dialog
-        dialog = self._dialog_of(response)
-        if old is None or old.key != dialog.key:
-            self._agent.leave(self)
+        dialog = self.dialog
+        if dialog is not None and dialog.remote_tag == response.to_tag:
+            # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
+            before = dialog.next_hop
+            dialog.confirm(response, self._target)
+            if dialog.next_hop != before:
+                dialog.flow = self._flow()
+            elif not dialog.has_gruu:
+                return
         else:
-            dialog.local_cseq, dialog.remote_cseq = old.local_cseq, old.remote_cseq
-            if old.next_hop == dialog.next_hop:
-                # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
-                dialog.flow = old.flow
-        self.dialog = dialog
-        self._agent.enter(self)
-        moved = old is None or old.next_hop != dialog.next_hop or dialog.has_gruu
-        if moved and not (self._neighbour and not dialog.routes):
+            if dialog is not None:
+                self._agent.leave(self)
+            dialog = self.dialog = self._dialog_of(response)
+            self._agent.enter(self)
+        if dialog.routes or not self._neighbour:
             self._agent.direct(dialog)
 
     def _turn_to(self, tag: str) -> bool:
@@ -353,11 +369,6 @@ class OutboundSession(LastingSession):
         self._receipts, self._agreed = found.receipts, found.agreed
         return True
 
-    def _dialog_of_peer(self, request: Request) -> Dialog:
-        if self._early and request.from_tag in self._early:
-            self._turn_to(request.from_tag)
-        return self._dialog()
-
     def _settled_early(self, sdp: bytes) -> None:
         self._agreed = sdp
 
@@ -369,16 +380,6 @@ class OutboundSession(LastingSession):
                 self.dialog = early.dialog
                 self._agent.leave(self)
             self.dialog = dialog
-
-    def _accepted(self, response: Response) -> None:
-        agreed, self._agreed = self._agreed, b""
-        if agreed:
-            # A reliable response has brought the answer: what the 2xx says besides does not count (RFC 3261 13.2.1).
-            self._agree(response)
-            self._send_ack(response.cseq)
-            self.user.session_answered(self, agreed)
-        else:
-            super()._accepted(response)
 
     def _lasts_longer(self, response: Response) -> bool:
         """Whether the INVITE is to be sent again, for a session as long as a 422 wants it (RFC 4028 7.3)."""
@@ -407,9 +408,9 @@ class OutboundSession(LastingSession):
         )
 
     def _asked_again(self, response: Response) -> bool:
-        """Send a request of the dialog again, if that is challenged and we have credentials (RFC 3261 22.2, 22.3)."""
+        """Send a request of the dialog that was challenged again, if we have credentials (RFC 3261 22.2, 22.3)."""
         dialog = self.dialog
-        request = dialog.again(response) if dialog is not None and response.status in (401, 407) else None
+        request = dialog.again(response) if dialog is not None else None
         if dialog is None or request is None:
             return False
         transaction = self._agent.layer.request(dialog.flow, request, self)

@@ -98,14 +98,9 @@ def parse_head(head: bytes, limits: Limits = LIMITS) -> Request | Response:
         # What is left is enough to answer, as a rule.
         fault = Malformed(513, "head too long")
         head = head[: limits.head].rpartition(b"\r\n")[0]
-    return _parsed(head.decode("utf-8", "surrogateescape"), limits, fault)
-
-
-def _parsed(text: str, limits: Limits, fault: Malformed | None) -> Request | Response:
-    """Parse a head, in which a fault may have been found already.
-
-    Lines that go on in the next one (RFC 3261 7.3.1) are rare: the head is read again when one is met.
-    """
+    text = head.decode("utf-8", "surrogateescape")
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)  # lines that go on in the next one (RFC 3261 7.3.1)
     lines = text.split("\r\n")
     rest = "".join(lines)
     if "\r" in rest or "\n" in rest:
@@ -120,8 +115,6 @@ def _parsed(text: str, limits: Limits, fault: Malformed | None) -> Request | Res
         last[key] = value = value.strip(" \t") if colon else ""
         fields.append((key, name, value))
     if "" in last:
-        if any(name[:1] in (" ", "\t") for key, name, _ in fields if not key):
-            return _parsed(_FOLD.sub(" ", text), limits, fault)
         fault = fault or Malformed(400, "malformed header field")
         fields = [field for field in fields if field[0]]
         del last[""]

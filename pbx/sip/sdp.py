@@ -152,29 +152,40 @@ def parse(body: bytes) -> SessionDescription:
     if rows[0] != "v=0":
         raise Malformed(400, "SDP does not begin with v=0")
     origin = name = None
-    session = _Section()
-    section, sections = session, []
+    description = SessionDescription("", "-", "", (), ())
+    section: SessionDescription | Media = description
+    lines: list[str] = []
+    media: list[Media] = []
     for row in rows[1:]:
         kind = row[:2]
         if kind == "a=":
-            section.lines.append(row)
+            lines.append(row)
         elif kind == "m=":
-            section = _Section(row)
-            sections.append(section)
+            section.lines = tuple(lines)
+            section, lines = _media(row[2:]), []
+            media.append(section)
         elif kind == "c=" and not section.connection:
-            section.connection = _connection(row[2:])
+            section.connection = row[2:]
+            if len(section.connection.split()) != 3:
+                raise Malformed(400, "SDP c= line is not of three words")
         elif kind == "o=" and origin is None:
             origin = row[2:]
         elif kind == "s=" and name is None:
             name = row[2:]
         elif kind[1:] == "=":
-            section.lines.append(row)
+            lines.append(row)
         elif row:
             raise Malformed(400, "SDP line is not of the form x=value")
     if origin is None:
         raise Malformed(400, "SDP without o=")
-    media = tuple([_media(section, session.connection) for section in sections])
-    return SessionDescription(origin, "-" if name is None else name, session.connection, tuple(session.lines), media)
+    section.lines = tuple(lines)
+    for stream in media:
+        if stream.port and not stream.connection and not description.connection:
+            raise Malformed(400, "SDP without c= for a stream")
+    description.origin, description.media = origin, tuple(media)
+    if name is not None:
+        description.name = name
+    return description
 
 
 def serialise(description: SessionDescription) -> bytes:
@@ -189,19 +200,9 @@ def serialise(description: SessionDescription) -> bytes:
     return "\r\n".join(rows).encode("utf-8", "surrogateescape")
 
 
-class _Section:
-    """The lines of the session, or of one stream, while they are collected."""
-
-    __slots__ = ("connection", "lines", "row")
-
-    def __init__(self, row: str = "") -> None:
-        self.row = row
-        self.connection = ""
-        self.lines: list[str] = []
-
-
-def _media(section: _Section, session_connection: str) -> Media:
-    words = section.row[2:].split()
+def _media(value: str) -> Media:
+    """The stream that an m-line begins."""
+    words = value.split()
     if len(words) < 3:
         raise Malformed(400, "SDP m= line is too short")
     number, slash, count = words[1].partition("/")
@@ -210,17 +211,7 @@ def _media(section: _Section, session_connection: str) -> Media:
     port = int(number)
     if port and len(words) == 3:
         raise Malformed(400, "SDP m= line without a format")
-    if port and not section.connection and not session_connection:
-        raise Malformed(400, "SDP without c= for a stream")
-    return Media(
-        words[0], port, words[2], tuple(words[3:]), int(count) if slash else 1, section.connection, tuple(section.lines)
-    )
-
-
-def _connection(value: str) -> str:
-    if len(value.split()) != 3:
-        raise Malformed(400, "SDP c= line is not of three words")
-    return value
+    return Media(words[0], port, words[2], tuple(words[3:]), int(count) if slash else 1)
 
 
 def _write(rows: list[str], connection: str, lines: tuple[str, ...]) -> None:

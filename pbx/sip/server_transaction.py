@@ -107,7 +107,7 @@ class InviteServerTransaction:
         status = response.status
         if self.state is not PROCEEDING:
             raise InvalidState(f"{status} sent in {self!r}")
-        if status == 100:
+        if status == 100 and self.request.first("timestamp") is not None:
             self._add_delay(response)
         packet = bytes(response)
         if status < 200:

@@ -127,11 +127,12 @@ class Session:
     :ivar user: whom it tells.
     :ivar dialog: its dialog; None in an outbound session before the first response with a tag.
     :ivar state: how far it is.
+    :ivar owes_ack: the number of our INVITE whose 2xx brought an offer that waits for `ack`; 0 where there is none.
     """
 
     __slots__ = (
-        "_acks", "_agent", "_answer", "_bye", "_invite", "_negotiation", "_neighbour", "_owed", "_peer_fields",
-        "_transaction", "dialog", "state", "user",
+        "_acks", "_agent", "_answer", "_bye", "_invite", "_negotiation", "_neighbour", "_peer_fields",
+        "_transaction", "dialog", "owes_ack", "state", "user",
     )  # fmt: skip
 
     def __init__(self, agent: Agent, user: SessionUser, neighbour: bool) -> None:
@@ -145,7 +146,7 @@ class Session:
         self._transaction: InviteServerTransaction | None = None  # an INVITE that waits for our final response
         self._answer: Answer | None = None  # our 2xx that waits for its ACK
         self._invite: InviteClientTransaction | None = None  # our INVITE that waits for its final response
-        self._owed = 0  # the number of our INVITE whose 2xx brought an offer: its ACK waits for `ack`
+        self.owes_ack = 0
         self._acks: tuple[tuple[int, bytes], ...] = ()  # our last two ACKs, by the numbers of their INVITEs
         self._bye: tuple[Field, ...] | None = None  # a BYE that must wait for the ACK of our 2xx
 
@@ -158,11 +159,6 @@ class Session:
     def waiting(self) -> bool:
         """Whether an INVITE waits for `answer` or `reject`."""
         return self._transaction is not None
-
-    @property
-    def owes_ack(self) -> bool:
-        """Whether the peer's 2xx brought an offer that waits for `ack`."""
-        return self._owed != 0
 
     @property
     def asks(self) -> bool:
@@ -190,7 +186,7 @@ class Session:
         if sdp:
             self._negotiation.offer_sent()
         dialog = self._dialog()
-        request = dialog.request("INVITE", (self._contact(), ALLOWED, *self._timing(), *more), sdp)
+        request = dialog.request("INVITE", (dialog.contact, ALLOWED, *self._timing(), *more), sdp)
         transaction = self._agent.layer.request(dialog.flow, request, self)
         assert isinstance(transaction, InviteClientTransaction)
         self._invite = transaction
@@ -224,10 +220,10 @@ class Session:
 
         :raises InvalidState: when no such offer waits.
         """
-        if not self._owed:
+        if not self.owes_ack:
             raise InvalidState(f"ack in {self!r}")
         self._negotiation.settled()
-        self._send_ack(self._owed, sdp)
+        self._send_ack(self.owes_ack, sdp)
 
     def reject(self, status: int, reason: str = "", more: tuple[Field, ...] = ()) -> None:
         """Refuse the INVITE that waits.
@@ -281,13 +277,13 @@ class Session:
             # The callee must not send BYE before the ACK of its 2xx (RFC 3261 15).
             self._bye = more
             return
-        if self._owed:
-            self._send_ack(self._owed)
+        if self.owes_ack:
+            self._send_ack(self.owes_ack)
         self._send_bye(more)
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
         """A request came in our dialog."""
-        self._dialog_of_peer(request).judge(request)
+        self._dialog().judge(request)
         if isinstance(transaction, InviteServerTransaction):
             self._reinvited(transaction, request)
         elif request.method == "BYE":
@@ -344,9 +340,8 @@ class Session:
         """What a 2xx really is to say; None when it has to wait."""
         raise NotImplementedError
 
-    def _dialog_of_peer(self, request: Request) -> Dialog:
-        """The dialog of a request that came."""
-        return self._dialog()
+    def _agree(self, response: Response) -> None:
+        """Take from a 2xx what the peer understands, and how long the session lasts."""
 
     def _timing(self) -> tuple[Field, ...]:
         """What our re-INVITE says of how long the session lasts."""
@@ -410,13 +405,14 @@ class Session:
 
     def _accepted(self, response: Response) -> None:
         """A 2xx to our INVITE: acknowledge it at once, unless it brought the offer (RFC 3261 13.2.2.4)."""
+        self._agree(response)
         sdp = sdp_of(response)
         if self.state is not CONFIRMED or self._negotiation.state is LOCAL_OFFER or not sdp:
             self._negotiation.settled()
             self._send_ack(response.cseq)
         else:
             self._negotiation.offer_received()
-            self._owed = response.cseq
+            self.owes_ack = response.cseq
         if self.state is CONFIRMED:
             self.user.session_answered(self, sdp)
 
@@ -427,7 +423,7 @@ class Session:
 
     def _send_ack(self, cseq: int, sdp: bytes = b"") -> None:
         dialog = self._dialog()
-        self._owed = 0
+        self.owes_ack = 0
         ack = bytes(dialog.ack(cseq, self._agent.identifiers.branch(), sdp))
         # The peer may take our next INVITE while it still waits for the ACK of the one before (RFC 5407 3.1.4).
         self._acks = (*self._acks[-1:], (cseq, ack))
@@ -442,8 +438,8 @@ class Session:
         over = self.state is ENDING or self.state is ENDED
         waiting, self._transaction = self._transaction, None
         self._peer_fields = request.fields
-        if self._owed:
-            self._send_ack(self._owed)  # every 2xx is acknowledged (RFC 3261 13.2.2.4)
+        if self.owes_ack:
+            self._send_ack(self.owes_ack)  # every 2xx is acknowledged (RFC 3261 13.2.2.4)
         self._end()
         transaction.respond(request.response(200))
         if waiting is not None:
@@ -483,17 +479,15 @@ class Session:
         return user
 
     def _response(self, request: Request, status: int, sdp: bytes, more: tuple[Field, ...]) -> Response:
-        more = (self._contact(), ALLOWED, *more)
+        dialog = self._dialog()
+        more = (dialog.contact, ALLOWED, *more)
         if request.first("record-route") is not None:
             more = (*[field for field in request.fields if field[0] == "record-route"], *more)  # RFC 3261 12.1.1
-        return request.response(status, "", self._dialog().local_tag, more, sdp, SDP_TYPE)
+        return request.response(status, "", dialog.local_tag, more, sdp, SDP_TYPE)
 
     def _dialog(self) -> Dialog:
         assert self.dialog is not None
         return self.dialog
-
-    def _contact(self) -> Field:
-        return self._dialog().contact
 
     def __repr__(self) -> str:
         call_id = self.dialog.call_id if self.dialog else "new"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 REASONS: dict[int, str] = {
     100: "Trying",
     180: "Ringing",
@@ -85,6 +87,7 @@ def recognised(status: int) -> int:
     return 183 if status < 200 else status // 100 * 100
 
 
+@lru_cache(maxsize=128)
 def reason_of(status: int) -> str:
     """Return the reason phrase of a status code."""
     return REASONS.get(status) or REASONS.get(recognised(status), "Unknown")

@@ -188,9 +188,14 @@ class TransactionLayer:
         transaction.response_received(response)
 
     def _request_received(self, flow: Flow, request: Request) -> None:
+        assert self.user is not None
         method = request.method
         if method == "ACK":
-            self._ack_received(request)
+            invite = self._servers.get(server_key(request, "INVITE"))
+            if isinstance(invite, InviteServerTransaction) and invite.state is not ACCEPTED:
+                invite.ack_received()
+            else:
+                self.user.ack_received(request)
             return
         key = server_key(request)
         transaction = self._servers.get(key)
@@ -209,28 +214,13 @@ class TransactionLayer:
             transaction = NonInviteServerTransaction(request, key, flow, self._clock, self._server_ended)
         self._servers[key] = transaction
         if not request.to_tag and method != "CANCEL":
-            self._check_origin(transaction, request)
-        assert self.user is not None
+            # What has come here by another way already is refused (RFC 3261 8.2.2.2).
+            origin = (method, request.call_id, request.from_tag, request.cseq)
+            if origin in self._origins:
+                raise Malformed(482, "")
+            self._origins.add(origin)
+            transaction.origin = origin
         self.user.request_received(transaction, request)
-
-    def _check_origin(self, transaction: ServerTransaction, request: Request) -> None:
-        """Refuse what has come here by another way already (RFC 3261 8.2.2.2).
-
-        :raises Malformed: 482.
-        """
-        origin = (request.method, request.call_id, request.from_tag, request.cseq)
-        if origin in self._origins:
-            raise Malformed(482, "")
-        self._origins.add(origin)
-        transaction.origin = origin
-
-    def _ack_received(self, ack: Request) -> None:
-        transaction = self._servers.get(server_key(ack, "INVITE"))
-        if isinstance(transaction, InviteServerTransaction) and transaction.state is not ACCEPTED:
-            transaction.ack_received()
-        else:
-            assert self.user is not None
-            self.user.ack_received(ack)
 
     def _refused(self, message: Request | Response, fault: Malformed) -> None:
         """Answer what our user refused, in its transaction."""

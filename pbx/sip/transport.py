@@ -80,7 +80,13 @@ class UDPFlow:
         transport = self._transport
         if transport.trace is not None:
             transport.trace.sent(self, packet)
-        transport.send(packet, self._address, self._ancillary)
+        try:
+            if self._ancillary:
+                transport.socket.sendmsg((packet,), self._ancillary, 0, self._address)
+            else:
+                transport.socket.sendto(packet, self._address)
+        except OSError:
+            transport.send_failed()
 
     def wider(self) -> Flow | None:
         """None: where this peer was met, it may be met by UDP only."""
@@ -131,6 +137,7 @@ class UDPTransport:
     :param counts: what happened, by name.
     :param limits: how long a message may be.
     :param gate: who is shut out.
+    :ivar socket: the same.
     :ivar trace: keeps what comes and goes; None: nobody does.
     """
 
@@ -143,7 +150,7 @@ class UDPTransport:
         limits: Limits = LIMITS,
         gate: Gate = OPEN,
     ) -> None:
-        self._socket = bound
+        self.socket = bound
         self._receiver = receiver
         self._addresses = addresses
         self._counts = counts
@@ -166,7 +173,7 @@ class UDPTransport:
 
     def fileno(self) -> int:
         """The socket's descriptor."""
-        return self._socket.fileno()  # type: ignore[no-any-return]
+        return self.socket.fileno()  # type: ignore[no-any-return]
 
     def logPrefix(self) -> str:
         """What Twisted calls us in its log."""
@@ -174,7 +181,7 @@ class UDPTransport:
 
     def connectionLost(self, reason: object) -> None:
         """Twisted lets go of us."""
-        self._socket.close()
+        self.socket.close()
 
     def doRead(self) -> None:
         """Read what waits, up to a limit.
@@ -182,7 +189,7 @@ class UDPTransport:
         While more comes than can be dealt with, nobody has more than his share: what one address sends beyond it is
         dropped unread, so that the others do not wait behind it, nor lose theirs in a full buffer.
         """
-        receive, wildcard, came = self._socket, self.is_wildcard, self._came
+        receive, wildcard, came = self.socket, self.is_wildcard, self._came
         for _ in range(_DATAGRAMS_AT_ONCE):
             try:
                 if wildcard:
@@ -224,13 +231,13 @@ class UDPTransport:
         try:
             message = parse(packet, self._limits)
         except BadRequest as fault:
-            flow = self._stamp(fault.request, address, source)
+            flow = self.flow(stamp(fault.request, address), source)
             self._receiver.refuse(flow, fault.request, fault)
             return
         except Malformed:
             self._unreadable(packet, address, source)
             return
-        flow = self._stamp(message, address, source) if isinstance(message, Request) else self.flow(address, source)
+        flow = self.flow(stamp(message, address) if isinstance(message, Request) else address, source)
         if self.trace is not None:
             self.trace.received(flow, message.cseq_method, packet)
         self._receiver.message_received(flow, message)
@@ -252,26 +259,10 @@ class UDPTransport:
             self._flows[key] = flow
         return flow
 
-    def send(self, packet: bytes, address: SocketAddress, ancillary: list[Any]) -> None:
-        """Send one datagram."""
-        try:
-            if ancillary:
-                self._socket.sendmsg((packet,), ancillary, 0, address)
-            else:
-                self._socket.sendto(packet, address)
-        except OSError:
-            self._counts["send errors"] += 1
-            self._flows.clear()  # the way there may be another one now
-
-    def _stamp(self, request: Request, address: SocketAddress, source: str) -> UDPFlow:
-        """Write into the top Via where the request came from; return the flow of its responses (RFC 3581 4)."""
-        host, port = address[0], address[1]
-        if not stamp(request, host, port):
-            sent_by = request.via.port or SIP_PORT
-            if port != sent_by:
-                # The zone of a link-local address means something on this machine only; the scope says the same.
-                address = (host.partition("%")[0], sent_by, *address[2:])
-        return self.flow(address, source)
+    def send_failed(self) -> None:
+        """The kernel refuses a datagram."""
+        self._counts["send errors"] += 1
+        self._flows.clear()  # the way there may be another one now
 
     def _unreadable(self, packet: bytes, address: SocketAddress, source: str) -> None:
         """What is no message may keep a NAT open (RFC 5626 3.5); else it is dropped."""
@@ -284,27 +275,30 @@ class UDPTransport:
         self._counts["keep-alives" if known else "malformed datagrams"] += 1
 
 
-def stamp(request: Request, host: str, port: int) -> bool:
+def stamp(request: Request, address: SocketAddress) -> SocketAddress:
     """Write into the top Via where a request came from (RFC 3261 18.2.1, RFC 3581 4).
 
-    :param host: the IP address from which it came; its zone is not written.
-    :param port: the port from which it came.
-    :returns: whether its sender wants the responses there, and not at the port of its Via.
+    :param address: the socket address from which it came; its zone is not written.
+    :returns: the one at which its sender wants the responses over UDP: the same, or with the port of its Via.
     """
     via = request.via
-    host = host.partition("%")[0]
+    host, port = address[0].partition("%")[0], address[1]
     given = via.parameters
     behind_nat = "rport" in given
     if behind_nat:
         given["rport"] = str(port)
-    if behind_nat or via.host != bracketed(host):
+    if behind_nat or (via.host != host and via.host != bracketed(host)):
         given["received"] = host
         for place, (key, name, value) in enumerate(request.fields):
             if key == "via":
                 values = elements(value) if "," in value else [value]
                 request.fields[place] = (key, name, ", ".join([str(via), *values[1:]]))
                 break
-    return behind_nat
+    sent_by = via.port or SIP_PORT
+    if behind_nat or port == sent_by:
+        return address
+    # The zone of a link-local address means something on this machine only; the scope says the same.
+    return (host, sent_by, *address[2:])
 
 
 def _destination(ancillary: list[tuple[int, int, bytes]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pbx.sip.addresses import bracketed, is_address, is_local, source_to
+from pbx.sip.addresses import is_address, is_local, source_to
 from pbx.sip.flow import SIP_PORT, SIPS_PORT, Flow
 from pbx.sip.hops import Hop
 from pbx.sip.stream_transport import StreamTransport
@@ -39,18 +39,23 @@ class Transports:
 
     def is_listened_at(self, host: str) -> bool:
         """Whether we listen at this address, written as in a URI."""
+        host = host.strip("[]")
         wildcard = False
         listeners: list[UDPTransport | StreamTransport] = [*self.all, *self.streams]
         for listener in listeners:
-            if bracketed(listener.host) == host:
+            if listener.host == host:
                 return True
             wildcard = wildcard or listener.is_wildcard
-        return wildcard and self.is_local(host.strip("[]"))
+        return wildcard and self.is_local(host)
 
     def flow_to(self, uri: Uri) -> Flow | None:
         """A flow to the host of a URI (RFC 3261 18.1.1), or None when there is no way to it."""
-        transport = self._transport_for(uri)
-        if not transport:
+        asked = uri.parameters.get("transport")
+        if uri.scheme == "sip":
+            transport = asked.upper() if asked else "UDP" if self.all else "TCP"
+        elif uri.scheme == "sips" and (asked or "tls").lower() in ("tls", "tcp"):
+            transport = "TLS"  # RFC 3261 26.2.2: what is to be secure goes over TLS or not at all
+        else:
             return None
         host = (uri.parameters.get("maddr") or uri.host).strip("[]")
         port = uri.port or (SIPS_PORT if transport == "TLS" else SIP_PORT)
@@ -74,7 +79,10 @@ class Transports:
     def flow_between(self, local_host: str, local_port: int, host: str, port: int) -> UDPFlow | None:
         """A flow over UDP to an address, from the local address where it is still ours, else from any."""
         is_ipv6 = ":" in host
-        fitting = [transport for transport in self.all if transport.is_ipv6 == is_ipv6]
+        fitting: list[UDPTransport] = []
+        for transport in self.all:
+            if transport.is_ipv6 == is_ipv6:
+                fitting.append(transport)
         address = (host, port, 0, 0) if is_ipv6 else (host, port)
         if len(fitting) == 1 and not fitting[0].is_wildcard:
             return fitting[0].flow(address)
@@ -96,16 +104,6 @@ class Transports:
         """Close all connections."""
         for stream in self.streams:
             stream.stop()
-
-    def _transport_for(self, uri: Uri) -> str:
-        """The transport that a URI asks for; "" for one that is none."""
-        asked = uri.parameters.get("transport")
-        if uri.scheme == "sip":
-            return asked.upper() if asked else "UDP" if self.all else "TCP"
-        if uri.scheme != "sips":
-            return ""
-        # RFC 3261 26.2.2: what is to be secure goes over TLS or not at all.
-        return "TLS" if (asked or "tls").lower() in ("tls", "tcp") else ""
 
     def _flow(self, transport: str, host: str, port: int, name: str) -> Flow | None:
         if transport != "UDP":

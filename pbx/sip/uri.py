@@ -36,9 +36,10 @@ class Uri:
     :param headers: what follows the question mark, as written; "" when there is none.
     :param password: the password part (its use is not recommended, RFC 3261 19.1.1).
     :param opaque: for other schemes than sip and sips, all that follows the colon.
+    :ivar is_sip: whether the scheme is sip or sips.
     """
 
-    __slots__ = ("_text", "headers", "host", "opaque", "parameters", "password", "port", "scheme", "user")
+    __slots__ = ("_text", "headers", "host", "is_sip", "opaque", "parameters", "password", "port", "scheme", "user")
 
     def __init__(
         self,
@@ -59,12 +60,8 @@ class Uri:
         self.headers = headers
         self.password = password
         self.opaque = opaque
+        self.is_sip = not opaque
         self._text = ""
-
-    @property
-    def is_sip(self) -> bool:
-        """Whether the scheme is sip or sips."""
-        return not self.opaque
 
     @property
     def decoded_user(self) -> str:

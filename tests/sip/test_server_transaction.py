@@ -278,6 +278,7 @@ def test_100_repeats_the_timestamp_and_says_how_long_it_took(given, waits, told)
     server = Server()
     if given:
         server.request.fields.append(("timestamp", "Timestamp", given))
+        server.request.identify()
     server.clock.advance(waits)
     server.answers(100)
     server.answers(180)
