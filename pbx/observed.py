@@ -35,18 +35,18 @@ class ObservedPlan:
         self.rung: list[Target] = []
         self.place = ""
 
-    def serves(self, source: Source, number: str) -> bool:
-        """Whether it takes such calls."""
-        return self.plan.serves(source, number)
+    def find(self, source: Source, number: str) -> object | None:
+        """What it does with such calls."""
+        return self.plan.find(source, number)
 
     def may_transfer(self, transfer: Transfer) -> Deferred[bool]:
         """Whether a transfer may be."""
         return self.plan.may_transfer(transfer)
 
-    def run(self, bridge: Any) -> None:
+    def run(self, bridge: Any, found: Any = None) -> None:
         """Take the call, and look."""
         seen: Any = _Bridge(bridge, self, bridge.caller)
-        self.plan.run(seen)
+        self.plan.run(seen, found)
 
     def rings(
         self,

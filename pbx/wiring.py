@@ -330,7 +330,9 @@ class Exchange:
 
     def _is_dialled(self, number: str) -> bool:
         # A disabled extension is no slot either.
-        return self.directory.find(number) is None and self.switchboard.dialplan.serves(Source.INTERNAL, number)
+        if self.directory.find(number) is not None:
+            return False
+        return self.switchboard.dialplan.find(Source.INTERNAL, number) is not None
 
     def replace_accounts(self, accounts: Accounts) -> None:
         """The accounts changed: extensions that went lose their bindings and subscriptions, and perhaps their calls."""

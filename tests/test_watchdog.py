@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_of_a_call_is_known_since_when_it_holds() -> None:
     stint = Stint()
     watchdog, told = watched(stint)
     here = frame()
-    stint.begin()
+    stint.since = monotonic()
     assert watchdog.look(here, stint.since + 0.03) == approx(0.02)
     assert told == []
     assert watchdog.look(here, stint.since + 0.051) == LONG
@@ -73,9 +74,9 @@ def test_a_call_that_comes_and_goes_has_held_nothing() -> None:
     watchdog, told = watched(stint)
     here = frame()
     for _ in range(200):
-        stint.begin()
+        stint.since = monotonic()
         watchdog.look(here, stint.since + 0.04)
-        stint.end()
+        stint.since = 0.0
     assert told == []
 
 
@@ -94,7 +95,7 @@ def test_an_endless_loop_of_a_call_is_named_while_it_holds() -> None:
     stint = Stint()
     watchdog, told = watched(stint)
     watchdog.start()
-    stint.begin()
+    stint.since = monotonic()
     try:
         eventually(lambda: len(told) == 2, within=20)
     finally:
@@ -106,7 +107,7 @@ def test_an_endless_loop_of_a_call_is_named_while_it_holds() -> None:
 def test_while_the_reactor_sleeps_nothing_holds_it_up() -> None:
     asked: list[bool] = []
     stint = Stint()
-    stint.begin()
+    stint.since = monotonic()
     told: list[str] = []
     watchdog = Watchdog(
         lambda file: file == __file__,

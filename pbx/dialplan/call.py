@@ -95,7 +95,8 @@ class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         route: Route[State] | None = None,
         rights: Caller | None = None,
     ) -> None:
-        super().__init__(bridge)
+        self._sounding = bridge
+        self._live = None
         self._route = route
         self._rights = rights
         self._followed = 0
@@ -226,7 +227,7 @@ class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         check_timer("dial", "timeout", timeout)
         if progress_within is not None:
             check_timer("dial", "progress_within", progress_within)
-        shown = checked_caller_id("dial", caller_id)
+        shown = checked_caller_id("dial", caller_id) if caller_id is not None else ""
         await self._begin("dial")
         return await self._dial(targets, timeout, progress_within, shown, intercom)
 

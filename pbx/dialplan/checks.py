@@ -10,11 +10,12 @@ from pbx.exchange.group import GroupTarget
 from pbx.exchange.target import ExtensionTarget, TrunkName, TrunkTarget, UriTarget, uri
 
 _NUMBER = re.compile(r"[A-Za-z0-9+*#._-]{1,64}", re.ASCII)
+_CALLEES = (ExtensionTarget, GroupTarget, UriTarget, TrunkTarget)
 
 
 def check_seconds(verb: str, name: str, value: object) -> None:
     """Accept seconds, fractions too."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{verb}(): {name} is a number of seconds, not {value!r}")
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{verb}(): {name} is in seconds and cannot be {value!r}")
@@ -22,9 +23,10 @@ def check_seconds(verb: str, name: str, value: object) -> None:
 
 def check_timer(verb: str, name: str, value: object) -> None:
     """Accept seconds that pass."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
+        return
     check_seconds(verb, name, value)
-    if value == 0:
-        raise ValueError(f"{verb}(): {name} is in seconds and must be > 0")
+    raise ValueError(f"{verb}(): {name} is in seconds and must be > 0")
 
 
 def check_count(verb: str, name: str, value: object, highest: int) -> None:
@@ -50,7 +52,7 @@ def check_targets(verb: str, targets: Sequence[object]) -> None:
     for target in targets:
         if isinstance(target, TrunkName):
             raise TypeError(f'{verb}() calls a number by a trunk: trunk("{target}").to(number)')
-        if not isinstance(target, ExtensionTarget | GroupTarget | UriTarget | TrunkTarget):
+        if not isinstance(target, _CALLEES):
             raise TypeError(f'{verb}() calls targets such as ext("101") or uri("sip:..."), not {target!r}')
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from time import monotonic
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -37,9 +38,10 @@ class HungUp(BaseException):
     :param reason: why, in words.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        return str(self.args[0])
 
 
 class DrivenCall(Protocol):
@@ -134,7 +136,9 @@ class Driver:
         """The caller cancelled or hung up, or can no longer be reached."""
         if self._coroutine is None or self.left is not None:
             return
-        self._enter_left(reason)
+        self.left = reason
+        self._awaited = 0
+        self._cancel_expiry()
         if not self._running:
             self._throw()
 
@@ -167,11 +171,6 @@ class Driver:
         if self.left is not None or self._turns > TURNS:
             await Deferred()
 
-    def _enter_left(self, reason: str) -> None:
-        self.left = reason
-        self._awaited = 0
-        self._cancel_expiry()
-
     def _throw(self) -> None:
         assert self._coroutine is not None and self.left is not None
         self._refusals += 1
@@ -184,7 +183,7 @@ class Driver:
         :param value: what to send or to throw.
         """
         self._running = True
-        self._stint.begin()
+        self._stint.since = monotonic()
         while True:
             try:
                 awaited = self._run(step, value)
@@ -217,7 +216,7 @@ class Driver:
             else:
                 break
         self._running = False
-        self._stint.end()
+        self._stint.since = 0.0
         self._turns = 0
         if self.left is not None and self._expiry is None:
             self._expiry = self._call.clock.callLater(GRACE, self._outstays)
@@ -269,7 +268,8 @@ class Driver:
         )
         if self.overstayed is not None:
             self._afterwards.append(self.overstayed())
-        self._enter_left(OVERDUE)
+        self.left = OVERDUE
+        self._awaited = 0
         if not self._call.ended:
             self._call.hang_up(OVERDUE)
         self._throw()
@@ -302,7 +302,7 @@ class Driver:
         assert coroutine is not None
         self._awaited = 0
         self._running = True
-        self._stint.begin()
+        self._stint.since = monotonic()
         for _ in range(LOOPS):
             # Each `finally` that waits for something needs one more push.
             try:
@@ -321,7 +321,7 @@ class Driver:
         self._awaited = 0
         self._next = self.apologise = self.overstayed = None  # what these know, knows us: a cycle
         self._cancel_expiry()
-        self._stint.end()
+        self._stint.since = 0.0
         tell()
         if self._afterwards:
             self._go_on()

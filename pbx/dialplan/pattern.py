@@ -55,12 +55,12 @@ class Pattern:
     :ivar regex: the same as a regular expression without groups; to be used with DOTALL.
     """
 
-    __slots__ = ("_begin", "_converters", "_elements", "_match", "names", "rank", "regex", "telephone_numbers", "text")
+    __slots__ = ("_begin", "_elements", "_match", "_whole", "names", "rank", "regex", "telephone_numbers", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._elements: list[_Element] = []
-        self._converters: list[Callable[[str], object]] = []
+        self._whole: list[str] = []  # the names of its converters `int`
         names: list[str] = []
         telephone_numbers: list[str] = []
         grouped = ""
@@ -77,8 +77,9 @@ class Pattern:
             else:
                 names.append(_checked_name(name, names))
                 elements = _elements_of(converter)
-                grouped += f"({_regex(elements)})"
-                self._converters.append(int if converter == "int" else str)
+                grouped += f"(?P<{name}>{_regex(elements)})"
+                if converter == "int":
+                    self._whole.append(name)
                 if converter == "e164":
                     telephone_numbers.append(name)
             if self._elements and self._elements[-1].open and elements[0].open:
@@ -109,8 +110,10 @@ class Pattern:
         found = self._match(number)
         if found is None:
             return None
-        values = zip(self.names, self._converters, found.groups(), strict=True)
-        return {name: convert(value) for name, convert, value in values}
+        values: dict[str, object] = found.groupdict()
+        for name in self._whole:
+            values[name] = int(found[name])
+        return values
 
     def begins(self, text: str) -> bool:
         """Whether a number that it matches begins so, or is that."""

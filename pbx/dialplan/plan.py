@@ -74,7 +74,7 @@ class Plan(Generic[State]):
         self._limit = limit
         self._routes = {source: Routes() for source in Source}
         self.numbering = Numbering()
-        self._sequences = Routes()
+        self._sequences: Routes | None = None  # of keys that are pressed in a conversation; None for none
         self._unknown: Fallback | None = None
         self._transfers: TransferPolicy | None = None
         self._failed: Apology = apologise
@@ -169,6 +169,8 @@ class Plan(Generic[State]):
             function: Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]], /
         ) -> Callable[Concatenate[Call[State], Values], Coroutine[Any, Any, Result]]:
             _check_function(function, pattern, path, line)
+            if self._sequences is None:
+                self._sequences = Routes()
             self._sequences.add(Route(pattern, function, path, line))
             return function
 
@@ -236,7 +238,7 @@ class Plan(Generic[State]):
     def routes(self) -> list[Route]:
         """All routes of all sources."""
         declared = [route for _, _, route in self._declared]
-        return [*(route for routes in self._routes.values() for route in routes), *declared, *self._sequences]
+        return [*(route for routes in self._routes.values() for route in routes), *declared, *(self._sequences or ())]
 
     @property
     def inbound_routes(self) -> list[tuple[str, str | None, Route]]:
@@ -263,11 +265,14 @@ class Plan(Generic[State]):
             return Deferred.fromCoroutine(self._transfers(transfer))
         return succeed(transfer.is_attended or self.may_call(transfer.by, transfer.target.number))
 
-    def run(self, bridge: TakenCall) -> None:
-        """Take a call: start the coroutine of its route, or reject it (404; a stranger 403)."""
+    def run(self, bridge: TakenCall, found: tuple[Route, dict[str, object]] | None = None) -> None:
+        """Take a call: start the coroutine of its route, or reject it (404; a stranger 403).
+
+        :param found: the route and its values, where they were found before.
+        """
         source, number = bridge.caller.source, bridge.number
-        urgent = number in self.numbering.emergency
-        found = self.find(source, number, bridge.caller.trunk)
+        if found is None:
+            found = self.find(source, number, bridge.caller.trunk)
         switch = self.surroundings.switches.by_code(number) if source is Source.INTERNAL else None
         if switch is not None and (found is None or not found[0].pattern.is_literal):
             if switch.allow and not bridge.caller.may(switch.allow):
@@ -279,7 +284,7 @@ class Plan(Generic[State]):
                 bridge.reject(403 if source is Source.ANONYMOUS else 404, None, words=NO_ROUTE)
             else:
                 self._start(bridge, self._unknown, {})
-        elif found[0].allow and not urgent and not bridge.caller.may(found[0].allow):
+        elif found[0].allow and not (number in self.numbering.emergency or bridge.caller.may(found[0].allow)):
             bridge.forbid("class-of-service")
         else:
             self._start(bridge, found[0].function, found[1])
@@ -306,7 +311,7 @@ class Plan(Generic[State]):
         driver.apologise = partial(self._failed, call)
         if self._overstayed is not None:
             driver.overstayed = partial(self._overstayed, call)
-        if self._sequences:
+        if self._sequences is not None:
             bridge.keys = InCall(bridge.clock, self._sequences, partial(self._pressed, bridge, call))
             bridge.keys.watch(bridge.party)
         driver.start(function(call, **values))

@@ -55,9 +55,6 @@ class Routes:
             self._ordered.sort(key=lambda route: route.pattern.rank)
             self._search = None
 
-    def __bool__(self) -> bool:
-        return bool(self._ordered or self._literal)
-
     def begins(self, number: str) -> bool:
         """Whether the number of some route begins so, or is that."""
         return any(route.pattern.begins(number) for route in self)

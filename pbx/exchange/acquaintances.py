@@ -21,13 +21,14 @@ class Acquaintances:
     def account_at(self, transport: str, host: str, port: int) -> str:
         """The number that is registered over a flow, or the trunk whose address that is; "" for nobody."""
         found = self._registered.account_at(transport, host, port)
-        if not found and self.trunks is not None:
+        if not found and self.trunks is not None and self.trunks.links:
             found = self.trunks.account_at(transport, host, port)
         return found
 
     def is_trusted(self, transport: str, host: str, port: int) -> bool:
         """Whether a trunk speaks from there: whatever it does is no attack."""
-        return self.trunks is not None and bool(self.trunks.account_at(transport, host, port))
+        trunks = self.trunks
+        return trunks is not None and bool(trunks.links) and bool(trunks.account_at(transport, host, port))
 
     def is_anybody_at(self, source: str) -> bool:
         """Whether anybody is known at a source: an IPv4 address or an IPv6 network."""

@@ -165,7 +165,7 @@ class Bans:
             return
         now = self._clock.seconds()
         account = self._known.account_at(transport, host, port)
-        source = self._source((account,) if account else source_of(host), now)
+        source = self._source(account, host, now)
         each, most = 1 / self._limits.requests_per_second, BURST
         source.requests = max(source.requests, now) + each
         if account:
@@ -195,7 +195,7 @@ class Bans:
         now = self._clock.seconds()
         proven = proven or transport != "UDP"
         account = self._known.account_at(transport, host, port)
-        source = self._source((account,) if account else source_of(host), now)
+        source = self._source(account, host, now)
         more, most = weight * FORGIVE, self._limits.failures * FORGIVE
         source.failures = max(source.failures, now) + more
         if proven:
@@ -258,9 +258,10 @@ class Bans:
 
     # Inside
 
-    def _source(self, key: Key, now: float) -> _Source:
+    def _source(self, account: str, host: str, now: float) -> _Source:
         if now >= self._sweep_at:
             self._sweep(now)
+        key: Key = (account,) if account else source_of(host) if ":" in host else host
         source = self._sources.pop(key, None) or _Source()
         self._sources[key] = source
         if len(self._sources) > SOURCES:

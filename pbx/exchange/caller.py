@@ -12,6 +12,8 @@ from pbx.sip.grammar import quoted
 class Source(Enum):
     """Where a call comes from; it decides which routes can be reached."""
 
+    __hash__ = object.__hash__  # that of `Enum` is a function of Python; members are compared by identity anyhow
+
     INTERNAL = "internal"  # one of our extensions, with valid credentials
     INBOUND = "inbound"  # a trunk, known by its address, certificate or flow
     ANONYMOUS = "anonymous"  # all others

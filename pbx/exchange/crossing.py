@@ -20,4 +20,8 @@ INFORMATION = frozenset(
 
 def crossing(fields: Iterable[Field], allowed: frozenset[str]) -> tuple[Field, ...]:
     """The fields that may cross, in their order."""
-    return tuple([field for field in fields if field[0] in allowed])
+    crossed = []
+    for field in fields:
+        if field[0] in allowed:
+            crossed.append(field)
+    return tuple(crossed)

@@ -116,15 +116,13 @@ class Doors:
             self.log.tell(limit, flow.remote[0], account=extension.number, number=destination)
             raise Malformed(403, _REASONS[limit])
 
-    def call_began(self, caller: Caller) -> None:
-        """A call is there."""
-        if caller.source is Source.INTERNAL:
-            self._allowances.call_began(caller.number)
+    def call_began(self, number: str) -> None:
+        """A call of an extension is there."""
+        self._allowances.call_began(number)
 
-    def call_ended(self, caller: Caller) -> None:
-        """A call is over."""
-        if caller.source is Source.INTERNAL:
-            self._allowances.call_ended(caller.number)
+    def call_ended(self, number: str) -> None:
+        """A call of an extension is over."""
+        self._allowances.call_ended(number)
 
     def forbidden(self, event: str, caller: Caller, number: str, flow: Flow) -> None:
         """The dialplan lets nobody in here who is like this caller.

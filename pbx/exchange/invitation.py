@@ -12,7 +12,7 @@ from pbx.exchange.intercom import not_asking
 from pbx.exchange.outcome import Failed
 from pbx.exchange.privacy import withheld
 from pbx.sip.flow import Flow
-from pbx.sip.headers import Field
+from pbx.sip.headers import DIVERSION, HISTORY_INFO, Field
 from pbx.sip.message import Request
 
 MOST_DIVERSIONS = 5  # of one call, those included that it comes with
@@ -80,9 +80,12 @@ class Invitation:
     @classmethod
     def of(cls, request: Request, caller: Caller, flow: Flow, only: tuple[str, str]) -> Invitation:
         """What a caller's INVITE asks for."""
-        fields = not_asking(crossing(request.fields, INVITES))
-        if caller.is_private:
-            fields = withheld(fields)
+        fields = crossing(request.fields, INVITES)
+        if fields:
+            fields = not_asking(fields)
+            if caller.is_private:
+                fields = withheld(fields)
         secure = request.uri.scheme == "sips"
-        diversions = diversions_in(request.fields)
+        is_diverted = request.first(DIVERSION.key) is not None or request.first(HISTORY_INFO.key) is not None
+        diversions = diversions_in(request.fields) if is_diverted else ()
         return cls(caller, caller, fields, flow, request.max_forwards - 1, secure, only, diversions)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pbx.sip.headers import Field
+from pbx.sip.message import Request
 
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """The From value of a caller who is named to nobody (RFC 3323 4.1.1.3)."""
@@ -19,18 +20,15 @@ _WITHHELD = frozenset(("header", "id", "user"))
 _TELLING = frozenset(("call-info", "in-reply-to", "organization", "subject", "user-to-user"))  # RFC 3323 5.1, 5.3
 
 
-def is_private(fields: Iterable[Field], host: str) -> bool:
+def is_private(request: Request, host: str) -> bool:
     """Whether the sender of a request wants to be named to nobody.
 
-    :param fields: the request's.
     :param host: that of its From: many phones say it there only.
     """
-    asked = {
-        word.strip().lower()
-        for key, _, value in fields
-        if key == "privacy"
-        for word in value.replace(",", ";").split(";")
-    }
+    values = request.values("privacy")
+    if not values:
+        return host == ANONYMOUS_HOST
+    asked = {word.strip().lower() for value in values for word in value.replace(",", ";").split(";")}
     if "none" in asked:
         return False  # RFC 3323 4.2: no privacy, whatever else is set up for the sender
     return host == ANONYMOUS_HOST or not _WITHHELD.isdisjoint(asked)

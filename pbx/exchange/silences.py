@@ -29,7 +29,7 @@ class Silences:
     """Those of all calls.
 
     :param calls: that go on.
-    :param limit: seconds that a silence may last; 0 for any time.
+    :param limit: seconds that a silence may last.
     """
 
     __slots__ = ("_calls", "_clock", "_limit", "_timer")
@@ -42,7 +42,7 @@ class Silences:
 
     def watch(self) -> None:
         """There is a call: look at it now and then, until there is none."""
-        if self._limit and self._timer is None:
+        if self._timer is None:
             self._timer = self._clock.callLater(self._limit / LOOKS, self._look)
 
     def _look(self) -> None:

@@ -44,7 +44,7 @@ from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow
-from pbx.sip.headers import RETRY_AFTER, Field, parse_address
+from pbx.sip.headers import REPLACES, RETRY_AFTER, Field, parse_address
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
 from pbx.sip.occupancy import CALLS, Occupancy, no_room
@@ -70,11 +70,14 @@ ELSEWHERE = 60.0  # seconds for which an address elsewhere is rung, to which som
 class Dialplan(Protocol):
     """What decides about calls."""
 
-    def serves(self, source: Source, number: str) -> bool:
-        """Whether it takes calls to a number from such callers."""
+    def find(self, source: Source, number: str) -> object | None:
+        """What it does with calls to a number from such callers; None for nothing."""
 
-    def run(self, bridge: Bridge) -> None:
-        """Take a call."""
+    def run(self, bridge: Bridge, found: Any = None) -> None:
+        """Take a call.
+
+        :param found: what it does with it, where that was found before.
+        """
 
     def may_transfer(self, transfer: Transfer) -> Deferred[bool]:
         """Whether a transfer may be."""
@@ -126,7 +129,7 @@ class Switchboard:
         self.library = library
         self.dialplan = dialplan
         self.calls: dict[str, Bridge] = {}
-        self._silences = Silences(agent.clock, self.calls, silence_ends)
+        self._silences = Silences(agent.clock, self.calls, silence_ends) if silence_ends else None
         self.draining: int | None = None
         self.events = Events(agent)
         self.turns = Turns(agent.clock)
@@ -155,19 +158,26 @@ class Switchboard:
         """
         if self.draining is not None:
             raise Refused(503, RETRY_AFTER.field(self.draining))
-        link = self.trunks.link_of(request, transaction.flow)
+        link = self.trunks.link_of(request, transaction.flow) if self.trunks.links else None
         if link is not None:
             self._invited_by(link, transaction, request)
             return
         caller = self._caller_of(request, transaction.flow)
-        user, instance = self._gruus.resolve(request.uri)
-        number = self._directory.number_of(user)
-        if "gr" in request.uri.parameters and not number:
-            raise Malformed(404, "")  # RFC 5627 6.1: it is good no more, or never was
-        if caller.source is Source.ANONYMOUS and not self.dialplan.serves(caller.source, number):
-            self._doors.forbidden("anonymous-refused", caller, number, transaction.flow)
-            raise Malformed(403, "")  # here, where it leaves nothing behind
-        replaces = replaced(self.agent, request)
+        uri, instance = request.uri, ""
+        if "gr" not in uri.parameters:
+            number = self._directory.number_of(uri.decoded_user)
+        else:
+            user, instance = self._gruus.resolve(uri)
+            number = self._directory.number_of(user)
+            if not number:
+                raise Malformed(404, "")  # RFC 5627 6.1: it is good no more, or never was
+        found = None
+        if caller.source is Source.ANONYMOUS:
+            found = self.dialplan.find(caller.source, number)
+            if found is None:
+                self._doors.forbidden("anonymous-refused", caller, number, transaction.flow)
+                raise Malformed(403, "")  # here, where it leaves nothing behind
+        replaces = replaced(self.agent, request) if request.first(REPLACES.key) is not None else None
         if replaces is not None:
             if not self._may_pick_up(caller, owner_of(replaces), replaces.state is CONFIRMED):
                 raise Malformed(403, "")  # RFC 3891 section 3
@@ -179,7 +189,9 @@ class Switchboard:
         extension = self._directory.find(caller.number) if caller.source is Source.INTERNAL else None
         if extension is not None and number not in self.trunks.numbering.emergency:
             self._doors.admit(extension, number, transaction.flow)
-        self._take(by_invite(self, transaction, caller, number, instance))
+        bridge = by_invite(self, transaction, caller, number, instance)
+        self._enter(bridge)
+        self.dialplan.run(bridge, found)
 
     def _invited_by(self, link: Link, transaction: InviteServerTransaction, request: Request) -> None:
         """A trunk brings a call: many of them come from one address."""
@@ -193,17 +205,16 @@ class Switchboard:
         bridge = by_invite(self, transaction, caller, self.trunks.did_of(request, link))
         bridge.party.link = link
         link.call_began()
-        self._take(bridge)
-
-    def _take(self, bridge: Bridge) -> None:
         self._enter(bridge)
         self.dialplan.run(bridge)
 
     def _enter(self, bridge: Bridge) -> None:
         self.calls[bridge.id] = bridge
-        self._silences.watch()
+        if self._silences is not None:
+            self._silences.watch()
         self._occupancy.enter(bridge.host, anyhow=True)
-        self._doors.call_began(bridge.caller)
+        if bridge.caller.source is Source.INTERNAL:
+            self._doors.call_began(bridge.caller.number)
         self.observer.call_began(bridge)
 
     def registering(self, transaction: ServerTransaction, request: Request) -> None:
@@ -322,7 +333,9 @@ class Switchboard:
             self._enter(bridge)
             bridge.dial((UriTarget(place),), ELSEWHERE).addCallback(lambda _: bridge.plan_ended())
         else:
-            self._take(by_transfer(self, asker, party, by, place, fields))
+            bridge = by_transfer(self, asker, party, by, place, fields)
+            self._enter(bridge)
+            self.dialplan.run(bridge)
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
@@ -337,7 +350,8 @@ class Switchboard:
         """A call is over."""
         if self.calls.pop(call.id, None) is not None:
             self._occupancy.leave(call.host)
-            self._doors.call_ended(call.caller)
+            if call.caller.source is Source.INTERNAL:
+                self._doors.call_ended(call.caller.number)
 
     def forbidden(self, call: Entry, event: str, flow: Flow) -> None:
         """The dialplan lets nobody in who is like this caller; here the call came from."""
@@ -387,7 +401,7 @@ class Switchboard:
         """
         sender = request.sender()
         host = sender.uri.host
-        withheld = is_private(request.fields, host)
+        withheld = is_private(request, host)
         if self._is_here(host, flow) or (host == ANONYMOUS_HOST and self._prefers_us(request, flow)):
             found = self._authenticator.identify(request, flow)
             if not isinstance(found, Extension):
@@ -441,4 +455,6 @@ def _in_time(clock: Clock, decided: Deferred[bool]) -> Deferred[bool]:
 
 
 def _printable(text: str) -> str:
-    return "".join([character for character in text if character.isprintable()])[:80]
+    if not text.isprintable():
+        text = "".join([character for character in text if character.isprintable()])
+    return text[:80]

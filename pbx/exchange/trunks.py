@@ -102,7 +102,7 @@ class Trunks:
     def caller_of(self, request: Request, link: Link) -> Caller:
         """Who calls over a trunk: as the network asserts (RFC 3325 9.1), else as From says."""
         sender = request.sender()
-        withheld = is_private(request.fields, sender.uri.host)
+        withheld = is_private(request, sender.uri.host)
         asserted = _asserted(request) or sender
         number = "" if withheld else self.numbering.normal(asserted.uri.decoded_user)
         name = "".join([letter for letter in asserted.display if letter.isprintable()])[:80]
@@ -120,8 +120,6 @@ class Trunks:
 
     def account_at(self, transport: str, host: str, port: int) -> str:
         """The trunk that speaks from there, in words; "" for none."""
-        if not self.links:
-            return ""
         found = self._at_host(host, port) or self._registered_over(transport, host, port)
         return f"trunk {found[0].trunk.name}" if found else ""
 
