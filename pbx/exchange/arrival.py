@@ -47,6 +47,7 @@ def by_transfer(
     dialog = party.session.dialog
     assert dialog is not None and asker.transferor is not None
     invitation = Invitation(by, party.identity, fields, dialog.flow, MOST_FORWARDS, False, place)
+    party.speaker = None  # that of its former call
     bridge = Bridge(board, asker, party, by, place[0], invitation, [])
     bridge.transferor = asker
     asker.transferor.user = bridge

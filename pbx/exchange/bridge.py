@@ -57,7 +57,7 @@ class Bridge(Conversation):
 
     peer = None  # to whom the caller talks, the dialplan learns when they are done
 
-    __slots__ = ("_asker", "_invitation", "_progress", "_speaking", "fields")
+    __slots__ = ("_asker", "_invitation", "_progress", "fields")
 
     def __init__(
         self,
@@ -70,7 +70,6 @@ class Bridge(Conversation):
         fields: list[Field],
     ) -> None:
         super().__init__(board, party, caller, number, invitation.flow.remote[0])
-        self._speaking = party.speaker = Speaking(board, party, self)
         self._asker = asker
         self._invitation = invitation
         self._progress = 0
@@ -78,7 +77,13 @@ class Bridge(Conversation):
 
     @property
     def speaking(self) -> Speaking:
-        """Our own end of the caller's sound."""
+        """Our own end of the caller's sound; made at its first use, for in most calls we say nothing."""
+        if self._speaking is None:
+            self._speaking = Speaking(self._board, self.party, self)
+            if self.ended:
+                self._speaking.stop()
+            else:
+                self.party.speaker = self._speaking
         return self._speaking
 
     @property
@@ -265,7 +270,7 @@ class Bridge(Conversation):
         outcome = self.last_outcome
         if not self.ended and not self.answered and outcome is not None and not outcome.answered:
             self.reject(outcome.status, outcome.text if isinstance(outcome, Failed) else None)
-        if not self._is_left:
+        if not (self.ended or self._is_left):
             self.hang_up()
 
     def plan_failed(self) -> None:
@@ -283,6 +288,7 @@ class Bridge(Conversation):
             was answered, or was transferred here itself.
         """
         rings = self._progress >= 180 * 2
+        speaking = self.speaking  # that of the old one
         old.part()
         self.party, new.user = new, self
         self._sides[0] = new.side
@@ -297,7 +303,7 @@ class Bridge(Conversation):
             if ringing is not None:
                 ringing.hand_over(new)
         dialled = self._board.extension(self.number) or Caller(self.number, "", Source.INTERNAL)
-        self.speaking.move(new, new.naming(dialled))
+        speaking.move(new, new.naming(dialled))
         if self.keys is not None:
             self.keys.watch(new)
         self._board.observer.caller_replaced(self, old, new)
@@ -321,11 +327,13 @@ class Bridge(Conversation):
     def ringing_answered(self, peer: Party, sdp: bytes, outcome: Outcome, more: tuple[Field, ...]) -> None:
         """Connect the callee that answered."""
         self._ringing = None
-        self.speaking.hush()
+        if self._speaking is not None:
+            self._speaking.hush()
         self._sides.append(peer.side)
         self._keep(peer)
         if self.party.other is not peer:
-            self.party.part()
+            if self.party.answered or self.party.other is not None:
+                self.party.part()
             self.party.connect(peer)
         self._outcome = outcome
         relay = self._board.relay

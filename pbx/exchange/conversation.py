@@ -50,8 +50,9 @@ class Conversation:
     """
 
     __slots__ = (
-        "_board", "_consultation", "_dialled", "_is_left", "_legs", "_outcome", "_ringing", "_sides", "answered",
-        "begun_at", "caller", "ended", "host", "id", "keys", "last_outcome", "number", "party", "transferor", "user",
+        "_board", "_consultation", "_dialled", "_is_left", "_legs", "_outcome", "_ringing", "_sides", "_speaking",
+        "answered", "begun_at", "caller", "ended", "host", "id", "keys", "last_outcome", "number", "party",
+        "transferor", "user",
     )  # fmt: skip
 
     transferable = True
@@ -65,6 +66,7 @@ class Conversation:
         self.keys: KeysUser | None = None
         self.transferor: Transferor | None = None
         self._ringing: Ringing | None = None
+        self._speaking: Speaking | None = None
         self._dialled: Deferred[Outcome] | None = None
         self._outcome: Outcome | None = None  # of the branch that answered, until it ends
         self._sides = [party.side]  # whose facts belong to the call: the caller's, and of each callee that answered
@@ -109,6 +111,7 @@ class Conversation:
         :param party: an extension's, in conversation.
         """
         if not self.ended and (self._consultation is None or self._consultation.over):
+            self.speaking.hush()  # so there is one: the consultation gives back to the parties who spoke to them before
             self._consultation = Consultation.begin(self._board, self, party, keys)
             return self._consultation
         return None
@@ -191,6 +194,7 @@ class Conversation:
             if party is not None and party.side.voice is not None:
                 party.side.voice.stop()  # who was on hold is so no longer
         user, self.user = self.user, None
+        self._stop_ringing(())
         self._close(By.CALLER if by is kept else By.CALLEE, TRANSFERRED)
         if user is not None:
             user.caller_left(TRANSFERRED)
@@ -291,7 +295,9 @@ class Conversation:
         if consultation is not None:
             consultation.stop()
         self.ended = True
-        self._stop_ringing(more)
+        self._dialled = None
+        if self._ringing is not None:
+            self._stop_ringing(more)
         peer = self.party.other
         if peer is not None:
             peer.leave()
@@ -308,8 +314,8 @@ class Conversation:
     def _close(self, by: By, words: str, status: int = 200, more: tuple[Field, ...] = ()) -> None:
         """Let go of all that is not a party of the conversation, and say that the call is over."""
         self.ended = True
-        self.speaking.stop()
-        self._stop_ringing(more)
+        if self._speaking is not None:
+            self._speaking.stop()
         legs, self._legs = self._legs, None  # they know this call, which would wait with them for the garbage collector
         if legs is not None:
             legs.stop()

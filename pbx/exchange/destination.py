@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pbx.exchange.link import Link
 from pbx.exchange.target import Target
@@ -12,8 +12,7 @@ from pbx.sip.uac import Policy
 PLAIN = Policy()
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """One address to send an INVITE to.
 
     :param target: what the dialplan asked for.
@@ -49,4 +48,4 @@ class Destination:
         """
         if status not in (408, 430) or not self.others:
             return None
-        return replace(self.others[0], others=self.others[1:])
+        return self.others[0]._replace(others=self.others[1:])

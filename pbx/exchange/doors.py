@@ -102,10 +102,6 @@ class Doors:
         self.log.tell("domain-foreign", flow.remote[0], transport=flow.transport, domain=domain)
         self.bans.failed(flow.transport, *flow.remote, "foreign domain")
 
-    def came_anonymously(self, flow: Flow) -> None:
-        """A stranger calls, which anybody could do."""
-        self.bans.bothered(flow.transport, *flow.remote)
-
     def admit(self, extension: Extension, destination: str, flow: Flow) -> None:
         """An extension wants to call.
 

@@ -121,10 +121,10 @@ class ExtensionLamps(Unobserving):
     def attempt_answered(self, call: Observed, branch: Branch) -> None:
         """A phone has answered, which perhaps has not even rung."""
         number = branch.destination.number
-        line = self._find(call.id, branch.session)
+        line = self._find(call.id, branch.session) if number else None
         if line is not None:
             line.stage = CONFIRMED
-            self._changed(line.number)
+            self._changed(number)
         elif number:
             self._enter(call, number, branch.session, True, CONFIRMED)
 

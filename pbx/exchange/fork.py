@@ -30,7 +30,7 @@ from pbx.exchange.destination import Destination
 from pbx.exchange.diversion import Diversion
 from pbx.exchange.forwarding import diverted
 from pbx.exchange.hunt import Hunt
-from pbx.exchange.outcome import Attempt, Failed, NoAnswer, Outcome, Unreachable, best, outcome_of
+from pbx.exchange.outcome import Answered, Attempt, Failed, NoAnswer, Outcome, Unreachable, best, outcome_of
 from pbx.exchange.party import Party
 from pbx.exchange.passing import decline
 from pbx.exchange.target import ExtensionTarget, Target
@@ -134,7 +134,7 @@ class Fork:
     def __init__(self, user: ForkUser, clock: Clock) -> None:
         self._user = user
         self._clock = clock
-        self._branches: list[Branch] = []
+        self._branches: dict[Session, Branch] = {}
         self.detours: list[Detour] = []
         self._outcomes: list[Outcome] = []
         self._expiry: Timer | None = None
@@ -165,19 +165,23 @@ class Fork:
         self._hunts = hunts
         self._ring_all(destinations, lost)
         self._starting = False
-        self._check()
+        if hunts or not self._branches:
+            self._check()
 
     def lose(self) -> tuple[Attempt, ...]:
         """Cancel all branches: somebody else has answered. Return the attempts that had ended before."""
-        attempts = self._attempts()
-        self.stop(LOST)
+        attempts = self._attempts() if self._outcomes else ()
+        self._end()
+        if self._branches or self.detours:
+            self.stop(LOST)
         return attempts
 
     def stop(self, loss: Loss) -> tuple[Attempt, ...]:
         """Cancel all branches, and tell nobody; return all attempts that were made."""
         self._end()
-        given_up = [self._attempt(branch, loss.code, loss.text) for branch in self._branches]
-        self._drop(self._branches, loss)
+        branches = self.branches
+        given_up = [self._attempt(branch, loss.code, loss.text) for branch in branches]
+        self._drop(branches, loss)
         gone = [attempt for detour in self._take_detours() for attempt in detour.stop(loss)]
         return (*self._attempts(), *given_up, *gone)
 
@@ -197,7 +201,7 @@ class Fork:
 
     def forsake(self, number: str) -> None:
         """Ring the phones of an extension no longer: it was removed."""
-        gone = [branch for branch in self._branches if branch.destination.number == number]
+        gone = [branch for branch in self.branches if branch.destination.number == number]
         for branch in gone:
             attempt = self._attempt(branch, REMOVED.code, REMOVED.text)
             self._outcomes.append(Unreachable(by=attempt.target, attempts=(attempt,)))
@@ -210,19 +214,19 @@ class Fork:
     @property
     def is_single(self) -> bool:
         """Whether one callee is left that may answer, and is so by one early dialog."""
-        branches = self._branches
+        branches = self.branches
         return len(branches) == 1 and not (self.detours or branches[0].session.is_forked)
 
     @property
     def branches(self) -> Sequence[Branch]:
         """Those that are rung."""
-        return self._branches
+        return list(self._branches.values())
 
     @property
     def rung(self) -> dict[str, Session]:
         """A session with a phone of each extension that is rung, by number."""
         rung: dict[str, Session] = {
-            branch.destination.number: branch.session for branch in self._branches if branch.destination.number
+            branch.destination.number: branch.session for branch in self.branches if branch.destination.number
         }
         for detour in self.detours:
             rung.update(detour.rung)
@@ -230,18 +234,19 @@ class Fork:
 
     def number_of(self, session: Session) -> str:
         """The extension whose phone a branch rings; "" for none."""
-        return next((branch.destination.number for branch in self._branches if branch.session is session), "")
+        branch = self._branches.get(session)
+        return branch.destination.number if branch is not None else ""
 
     def picked_up(self, session: Session, party: Party) -> None:
         """Somebody else answers what a branch rings for."""
-        branch = self._branch_of(session)
+        branch = self._branches[session]
         attempt = self._attempt(branch, 200, "picked up")
         attempts = (*self.lose(), attempt)
-        self._user.fork_picked_up(party, outcome_of(200, by=branch.destination.target, attempts=attempts))
+        self._user.fork_picked_up(party, Answered(by=branch.destination.target, attempts=attempts))
 
     def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
         """A branch has a provisional response."""
-        branch = self._branch_of(session)
+        branch = self._branches[session]
         if branch.delay is None:
             branch.delay = self._clock.seconds() - branch.began_at
         branch.early = sdp or branch.early
@@ -249,7 +254,7 @@ class Fork:
 
     def session_answered(self, session: Session, sdp: bytes) -> None:
         """The first branch answered; or one took an UPDATE before that."""
-        branch = self._branch_of(session)
+        branch = self._branches[session]
         if session.state is EARLY:
             party = self._user.fork_renegotiates(branch)
             if party is not None:
@@ -257,21 +262,22 @@ class Fork:
             return
         if branch.delay is None:
             branch.delay = self._clock.seconds() - branch.began_at
-        self._leave(branch)
-        attempt = self._attempt(branch, 200, "OK")
-        attempts = (*self.lose(), attempt)
-        outcome = outcome_of(200, by=branch.destination.target, attempts=attempts)
+        del self._branches[session]
+        branch.settle()
+        target = branch.destination.target
+        outcome = Answered(by=target, attempts=(*self.lose(), Attempt(target, 200, "OK", branch.delay)))
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """A branch refused; or it refused an UPDATE before that."""
-        branch = self._branch_of(session)
+        branch = self._branches[session]
         if session.state is EARLY:
             party = self._user.fork_renegotiates(branch)
             if party is not None:
                 party.session_rejected(session, status, reason)
             return
-        self._leave(branch)
+        del self._branches[session]
+        branch.settle()
         if branch.destination.link is not None:
             # A trunk that sends the call elsewhere has not carried it.
             status = understood(status, cause_in(session.take_fields())) if status >= 400 else 502
@@ -290,7 +296,7 @@ class Fork:
 
     def session_offered(self, session: Session, sdp: bytes) -> None:
         """A branch offers something else than it said at first: the caller is asked, where it hears this one alone."""
-        branch = self._branch_of(session)
+        branch = self._branches[session]
         party = self._user.fork_renegotiates(branch)
         if party is not None:
             party.session_offered(session, sdp)
@@ -322,7 +328,7 @@ class Fork:
     def _ring(self, destination: Destination, hunt: Hunt | None) -> None:
         branch = self._user.branch(destination, self)
         branch.hunt, branch.began_at = hunt, self._clock.seconds()
-        self._branches.append(branch)
+        self._branches[branch.session] = branch
         patience = destination.patience
         if hunt is not None:
             patience = min(patience or hunt.ring_for, hunt.ring_for)
@@ -333,12 +339,13 @@ class Fork:
         )
 
     def _invite(self, sdp: bytes, branch: Branch) -> None:
-        if branch in self._branches:
+        if branch.session in self._branches:
             self._user.invite(branch, sdp)
 
     def _not_offered(self, failure: Failure, branch: Branch) -> None:
-        if branch in self._branches:
-            self._leave(branch)
+        if branch.session in self._branches:
+            del self._branches[branch.session]
+            branch.settle()
             outcome = self._user.failed(failure)
             self._user.branch_ended(branch, outcome.code, outcome.text)
             self._outcomes.append(outcome)
@@ -347,7 +354,7 @@ class Fork:
     def _expired(self) -> None:
         self._expiry = None
         self._hunts = ()
-        branches, detours = self._branches, self._take_detours()
+        branches, detours = self.branches, self._take_detours()
         self._outcomes += [self._not_answered(branch) for branch in branches]
         self._drop(branches, UNANSWERED)
         for detour in detours:
@@ -357,7 +364,7 @@ class Fork:
     def _stalled(self) -> None:
         """Those that have shown no sign of progress are not going to."""
         self._progress = None
-        stalled = [branch for branch in self._branches if branch.delay is None and branch.hunt is None]
+        stalled = [branch for branch in self.branches if branch.delay is None and branch.hunt is None]
         self._drop(stalled, STALLED)
         for branch in stalled:
             attempt = self._attempt(branch, STALLED.code, STALLED.text)
@@ -379,7 +386,7 @@ class Fork:
         """One of a callee's phones will not answer; when that was its last one, the call may go on to somebody else."""
         target, before = outcome.by, []
         if isinstance(target, ExtensionTarget):
-            if any(branch.destination.target == target for branch in self._branches):
+            if any(branch.destination.target == target for branch in self.branches):
                 self._outcomes.append(outcome)
                 return
             before = [one for one in self._outcomes if one.by == target]
@@ -410,17 +417,13 @@ class Fork:
             _settle(detour)
         return taken
 
-    def _leave(self, branch: Branch) -> None:
-        self._branches.remove(branch)
-        branch.settle()
-
     def _redirected(self, branch: Branch, status: int) -> None:
         """A phone sends the call elsewhere: its extension's other phones need not ring any more (RFC 3261 21.3)."""
         target = branch.destination.target
         diversion = self._user.diversion(branch, branch.session.take_fields())
         if diversion is not None and isinstance(target, ExtensionTarget):
             self._user.branch_ended(branch, status, SENT_ON.text)
-            others = [other for other in self._branches if other.destination.target == target]
+            others = [other for other in self.branches if other.destination.target == target]
             self._drop(others, SENT_ON)
             self._lose(diverted(target, diversion, status, branch.delay), branch.hunt)
         else:
@@ -434,7 +437,7 @@ class Fork:
         hunt = branch.hunt
         if hunt is None:
             self._hunts = ()
-        self._drop([other for other in self._branches if hunt is None or other.hunt is hunt], DECLINED_FOR_ALL)
+        self._drop([other for other in self.branches if hunt is None or other.hunt is hunt], DECLINED_FOR_ALL)
         for detour in self._take_detours(hunt):
             detour.stop(DECLINED_FOR_ALL)
 
@@ -451,7 +454,7 @@ class Fork:
     def _hunt(self) -> None:
         self._starting = True  # so that whoever fails at once does not hunt, too
         for hunt in self._hunts:
-            while not any(branch.hunt is hunt for branch in self._branches) and not any(
+            while not any(branch.hunt is hunt for branch in self.branches) and not any(
                 detour.hunt is hunt for detour in self.detours
             ):
                 following = hunt.next()
@@ -461,7 +464,8 @@ class Fork:
         self._starting = False
 
     def _drop(self, branches: Sequence[Branch], loss: Loss) -> None:
-        self._branches = [branch for branch in self._branches if branch not in branches]
+        for branch in branches:
+            del self._branches[branch.session]
         for branch in branches:
             branch.cancel(loss)
             self._user.branch_ended(branch, loss.code, loss.text)
@@ -482,9 +486,6 @@ class Fork:
 
     def _attempts(self) -> tuple[Attempt, ...]:
         return tuple([attempt for outcome in self._outcomes for attempt in outcome.attempts])
-
-    def _branch_of(self, session: Session) -> Branch:
-        return next(branch for branch in self._branches if branch.session is session)
 
 
 def _given_up(detour: Detour) -> Outcome:

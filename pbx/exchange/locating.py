@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pbx.exchange.destination import Destination
 from pbx.exchange.extension import Extension
@@ -36,19 +36,6 @@ class Board(Protocol):
         """In how many calls an extension is, those included that ring at its phones."""
 
 
-class Located(NamedTuple):
-    """What is rung.
-
-    :ivar destinations: at once.
-    :ivar lost: the outcomes of those that cannot be rung.
-    :ivar hunts: in turn.
-    """
-
-    destinations: list[Destination]
-    lost: list[Outcome]
-    hunts: list[Hunt]
-
-
 def located(
     board: Board,
     caller: str,
@@ -57,7 +44,7 @@ def located(
     only: tuple[str, str],
     hops: int,
     forwarding: bool = False,
-) -> Located:
+) -> tuple[list[Destination], list[Outcome], list[Hunt]]:
     """All places to ring, and the outcomes of the targets that have none.
 
     :param caller: the extension that calls: its own group does not ring it; "" for others.
@@ -66,29 +53,35 @@ def located(
     :param hops: what Max-Forwards allows (RFC 3261 16.3).
     :param forwarding: whether extensions are rung for as long as they have set, before others are in their place; the
         members of a group where that says so, too.
+    :returns: where to ring at once, the outcomes of those that cannot be rung, and who is rung in turn.
     """
     number, instance = only
-    found = Located([], [], [])
+    destinations: list[Destination] = []
+    lost: list[Outcome] = []
+    hunts: list[Hunt] = []
     for target in targets:
         if hops < 0:
             members = target.members if isinstance(target, GroupTarget) else (target,)
-            found.lost.extend([Failed(483, "too many hops", by=member) for member in members])
+            lost.extend([Failed(483, "too many hops", by=member) for member in members])
         elif isinstance(target, GroupTarget):
             if target.strategy is Strategy.ALL_AT_ONCE:
-                destinations, lost = _located(board, caller, target, target.members, secure, forwarding)
-                found.destinations.extend(destinations)
-                found.lost.extend(lost)
+                phones, gone = _located(board, caller, target, target.members, secure, forwarding)
+                destinations.extend(phones)
+                lost.extend(gone)
             else:
-                found.hunts.append(Hunt(_rounds(board, caller, target, secure, forwarding), target.ring_for))
+                hunts.append(Hunt(_rounds(board, caller, target, secure, forwarding), target.ring_for))
         else:
-            if instance and target == ExtensionTarget(number):
-                target = ExtensionTarget(number, instance)
-            place = _place(board, target, secure, forwarding, found.destinations)
-            if isinstance(place, list):
-                found.destinations.extend(place)
+            if not isinstance(target, ExtensionTarget):
+                place = board.locate(target, secure, destinations)
             else:
-                found.lost.append(place)
-    return found
+                if instance and target == ExtensionTarget(number):
+                    target = ExtensionTarget(number, instance)
+                place = _place(board, target, secure, forwarding)
+            if isinstance(place, list):
+                destinations.extend(place)
+            else:
+                lost.append(place)
+    return destinations, lost, hunts
 
 
 def _rounds(board: Board, caller: str, group: GroupTarget, secure: bool, forwarding: bool) -> Iterator[Round]:
@@ -124,20 +117,17 @@ def _located(
     return destinations, lost
 
 
-def _place(
-    board: Board, target: Target, secure: bool, forwarding: bool, beside: Sequence[Destination] = ()
-) -> list[Destination] | Outcome:
-    """Where a target is rung; or the outcome when it cannot be, or does not want to."""
-    extension = board.account(target.number) if isinstance(target, ExtensionTarget) else None
+def _place(board: Board, target: ExtensionTarget, secure: bool, forwarding: bool) -> list[Destination] | Outcome:
+    """Where an extension is rung; or the outcome when it cannot be, or does not want to."""
+    extension = board.account(target.number)
     if extension is None:
-        return board.locate(target, secure, beside)
-    assert isinstance(target, ExtensionTarget)
+        return board.locate(target, secure)
     outcome = unwanted(extension, target, board.calls_of)
     if outcome is not None:
         return outcome
-    place = board.locate(target, secure, beside)
+    place = board.locate(target, secure)
     if forwarding and isinstance(place, list):
-        place = [replace(phone, patience=patience(extension, phone.patience)) for phone in place]
+        place = [phone._replace(patience=patience(extension, phone.patience)) for phone in place]
     return place
 
 

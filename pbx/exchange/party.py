@@ -152,6 +152,7 @@ class Party:
     :param side: its media.
     :param user: whom it tells.
     :param identity: who it is, as far as that is known for certain.
+    :ivar number: that of its extension; "" where it has none.
     :ivar lingers: whether it is to hang up by itself, once it has heard how its transfer ended.
     :ivar offer: what it offers to whom it is to be connected to; b"" where that one is asked for an offer instead.
     :ivar other: the party that it is connected to, or is to be connected to.
@@ -168,8 +169,8 @@ class Party:
     """
 
     __slots__ = (
-        "_relay", "_telling", "answered", "handover", "holds", "identity", "lingers", "link", "offer", "orphaned",
-        "other", "own_offer", "pressed", "session", "settled", "side", "speaker", "user",
+        "_relay", "_telling", "answered", "handover", "holds", "identity", "lingers", "link", "number", "offer",
+        "orphaned", "other", "own_offer", "pressed", "session", "settled", "side", "speaker", "user",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, session: LastingSession, side: Side, user: PartyUser, identity: Caller) -> None:
@@ -178,6 +179,7 @@ class Party:
         self.side = side
         self.user = user
         self.identity = identity
+        self.number = identity.number if identity.source is Source.INTERNAL else ""
         self.other: Party | None = None
         self.answered = False
         self.handover: Handover | None = None
@@ -192,11 +194,6 @@ class Party:
         self.pressed: Callable[[str], None] | None = None
         self._telling: Telling | None = None
         side.may_inform = session.may_inform
-
-    @property
-    def number(self) -> str:
-        """The number of its extension; "" where it has none."""
-        return self.identity.number if self.identity.source is Source.INTERNAL else ""
 
     @property
     def named(self) -> tuple[Field, ...]:

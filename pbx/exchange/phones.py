@@ -7,7 +7,6 @@ Each phone comes once: several flows of one instance are ways to the same phone,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Protocol
 
 from pbx.exchange.binding import Binding
@@ -81,7 +80,7 @@ class Phones:
                 continue
             first = phones.get(binding.phone)
             if first is not None:
-                destination = replace(first, others=(*first.others, destination))
+                destination = first._replace(others=(*first.others, destination))
             phones[binding.phone] = destination
         return list(phones.values()) or Unreachable(by=target)
 

@@ -210,11 +210,12 @@ class Ringing:
         assert flow is not None
         who = invitation.shown if destination.link is None else invitation.caller
         caller, more = presented(who, self._caller_id, destination, flow)
-        host = hostport_of(flow)
-        asked = asking(host) if self._intercom and destination.number else ()
-        passed = invitation.fields if destination.link is None else passed_to_network(invitation.fields)
-        fields = (*more, *told_of(invitation.diversions, host), *asked, *passed)
-        branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, fields)
+        if invitation.diversions:
+            more += told_of(invitation.diversions, hostport_of(flow))
+        if self._intercom and destination.number:
+            more += asking(hostport_of(flow))
+        more += invitation.fields if destination.link is None else passed_to_network(invitation.fields)
+        branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, more)
 
     def fork_skipped(self, outcome: Outcome) -> None:
         """Tell who observes the call."""
@@ -384,7 +385,7 @@ class Ringing:
         if isinstance(target, TrunkTarget):
             identity = Caller(target.number, "", Source.INBOUND, trunk=target.trunk)
         else:
-            identity = self._board.extension(number) or Caller(number, "", Source.INTERNAL)
+            identity = (self._board.extension(number) if number else None) or Caller(number, "", Source.INTERNAL)
         return Party(self._board.relay, branch.session, branch.side, self._owner, identity)
 
 

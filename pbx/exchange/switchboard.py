@@ -409,7 +409,7 @@ class Switchboard:
             # RFC 3325 section 8: the phone is not trusted; it is who it has authenticated as, whatever it asserts.
             caller = _internal(found, withheld)
         else:
-            self._doors.came_anonymously(flow)
+            self._doors.bans.bothered(flow.transport, *flow.remote)  # anybody could do that
             name = _printable(sender.display)
             caller = Caller(sender.uri.user, name, Source.ANONYMOUS, domain=host, is_private=withheld)
         if not self._is_here(request.uri.host, flow):

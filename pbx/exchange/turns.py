@@ -40,7 +40,8 @@ class Turns(Unobserving):
 
     def attempt_answered(self, call: Observed, branch: Branch) -> None:
         """A callee talks."""
-        self._talks(call, branch.destination.number)
+        if branch.destination.number:
+            self._talks(call, branch.destination.number)
 
     def party_joined(self, call: Observed, party: Party) -> None:
         """Somebody who has picked it up, say, talks."""
