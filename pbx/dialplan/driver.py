@@ -140,7 +140,8 @@ class Driver:
         self._awaited = 0
         self._cancel_expiry()
         if not self._running:
-            self._throw()
+            self._refusals += 1
+            self._advance(self._coroutine.throw, HungUp(reason))
 
     def leave(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine when the call is over.
@@ -170,11 +171,6 @@ class Driver:
         self._turns += 1
         if self.left is not None or self._turns > TURNS:
             await Deferred()
-
-    def _throw(self) -> None:
-        assert self._coroutine is not None and self.left is not None
-        self._refusals += 1
-        self._advance(self._coroutine.throw, HungUp(self.left))
 
     def _advance(self, step: Callable[[Any], Any], value: object) -> None:
         """Step the coroutine until it waits or is over.
@@ -272,7 +268,8 @@ class Driver:
         self._awaited = 0
         if not self._call.ended:
             self._call.hang_up(OVERDUE)
-        self._throw()
+        self._refusals += 1
+        self._advance(self._coroutine.throw, HungUp(OVERDUE))
 
     def _circles(self) -> None:
         """The coroutine never waits: every other call would wait for it."""

@@ -1,19 +1,26 @@
-"""A branch: one callee that is rung (RFC 3261 16.6), by a B2BUA."""
+"""A branch: one callee that is rung (RFC 3261 16.6), by a B2BUA.
+
+Outside of the exchange each way that is found for its INVITE gets a description of media that fits it, for another way
+may begin at another address of ours.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from pbx.exchange.cause import NO_ANSWER, NORMAL, NOT_SELECTED, OVERDUE, with_cause
 from pbx.exchange.destination import Destination
 from pbx.exchange.hunt import Hunt
+from pbx.exchange.outcome import Outcome
 from pbx.media.relay import Relay
 from pbx.media.side import Side
+from pbx.sip.flow import Flow
 from pbx.sip.headers import REASON, Field
 from pbx.sip.outbound_session import OutboundSession
-from pbx.sip.session import Session
+from pbx.sip.session import EARLY, Session
 from pbx.sip.timers import Timer
 
 
@@ -47,8 +54,31 @@ SENT_ON = Loss(NOT_SELECTED, 487, "sent on by a phone")
 REMOVED = Loss(NORMAL, 480, "removed meanwhile")
 
 
+class Board(Protocol):
+    """What a branch needs of the exchange."""
+
+    @property
+    def relay(self) -> Relay: ...
+
+    def side(self, flow: Flow) -> Side:
+        """The media of a session whose signalling takes this flow."""
+
+
+class BranchUser(Protocol):
+    """Whom a branch tells of its ways: the ringing."""
+
+    def offer(self, branch: Branch) -> Deferred[bytes]:
+        """The caller's offer, as that branch is to see it."""
+
+    def invite(self, branch: Branch, sdp: bytes) -> None:
+        """Send the INVITE of a branch."""
+
+    def failed(self, failure: Failure) -> Outcome:
+        """What it means that media failed."""
+
+
 class Branch:
-    """One callee that is rung.
+    """One callee that is rung (`pbx.sip.uac.DeliveryUser`).
 
     :ivar destination: where it is rung.
     :ivar session: the session with it.
@@ -59,9 +89,16 @@ class Branch:
     :ivar described: fires with our first offer to it; None where that is known at once, and afterwards.
     """
 
-    __slots__ = ("began_at", "delay", "described", "destination", "early", "expiry", "hunt", "session", "side")
+    __slots__ = (
+        "_board", "_user", "began_at", "delay", "described", "destination", "early", "expiry", "hunt", "session",
+        "side",
+    )  # fmt: skip
 
-    def __init__(self, destination: Destination, session: OutboundSession, side: Side) -> None:
+    def __init__(
+        self, board: Board, user: BranchUser, destination: Destination, session: OutboundSession, side: Side
+    ) -> None:
+        self._board = board
+        self._user = user
         self.destination = destination
         self.session = session
         self.side = side
@@ -74,9 +111,9 @@ class Branch:
         if destination.link is not None:
             destination.link.call_began()
 
-    def close(self, relay: Relay) -> None:
+    def close(self) -> None:
         """The call that it was is over: its media can go, and its trunk carries one less."""
-        relay.close(self.side)
+        self._board.relay.close(self.side)
         if self.destination.link is not None:
             self.destination.link.call_ended()
 
@@ -91,6 +128,42 @@ class Branch:
         if self.expiry is not None:
             self.expiry.cancel()
             self.expiry = None
+
+    # What its delivery tells
+
+    def way_found(self, flow: Flow) -> None:
+        """Offer along this way, and invite."""
+        before, self.session.flow = self.session.flow, flow
+        # From the same address of ours the same description goes out: it is the same request (RFC 3263 4.3). But what
+        # may stand in it depends on who can read it: keys do not go where TLS has failed.
+        if before is None or _terms(before) != _terms(flow):
+            self._board.relay.close(self.side)
+            self.side = self._board.side(flow)
+        self._user.offer(self).addCallbacks(self._offered, self._not_offered)
+
+    def undeliverable(self, status: int, reason: str) -> None:
+        """No way leads to the callee."""
+        self.session.undelivered(status, reason)
+
+    def _offered(self, sdp: bytes) -> None:
+        waiting, self.described = self.described, None
+        if waiting is not None:
+            waiting.callback(sdp)
+        elif self.session.state is EARLY:
+            self._user.invite(self, sdp)
+
+    def _not_offered(self, failure: Failure) -> None:
+        waiting, self.described = self.described, None
+        if waiting is not None:
+            waiting.errback(failure)
+        else:
+            outcome = self._user.failed(failure)
+            self.session.undelivered(outcome.code, outcome.text)
+
+
+def _terms(flow: Flow) -> tuple[str, str, bool]:
+    """What a description depends on, of the way that it takes."""
+    return flow.source, flow.host, flow.transport == "TLS"
 
 
 class Renegotiating(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from operator import itemgetter
 
 from pbx.sip.headers import Field
 
@@ -18,10 +19,11 @@ INFORMATION = frozenset(
 )
 
 
-def crossing(fields: Iterable[Field], allowed: frozenset[str]) -> tuple[Field, ...]:
+_KEY = itemgetter(0)
+
+
+def crossing(fields: Collection[Field], allowed: frozenset[str]) -> tuple[Field, ...]:
     """The fields that may cross, in their order."""
-    crossed = []
-    for field in fields:
-        if field[0] in allowed:
-            crossed.append(field)
-    return tuple(crossed)
+    if allowed.isdisjoint(map(_KEY, fields)):
+        return ()  # as mostly
+    return tuple([field for field in fields if field[0] in allowed])

@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from pbx.exchange.approach import Approach
 from pbx.exchange.board import Board
 from pbx.exchange.branch import LEFT, Branch, Loss
 from pbx.exchange.caller import Caller, Source
@@ -184,10 +183,10 @@ class Ringing:
         board, flow = self._board, destination.flow
         session = OutboundSession(board.agent, user, flow, destination.neighbour)
         # Media that nobody can reach yet has no ports either.
-        branch = Branch(destination, session, board.relay.side("", "") if flow is None else board.side(flow))
+        side = board.relay.side("", "") if flow is None else board.side(flow)
+        branch = Branch(board, self, destination, session, side)
         if not destination.neighbour:
-            approach = Approach(board, self, branch)
-            session.delivery = Delivery(board.agent, approach, destination.policy, destination.uri, flow=flow)
+            session.delivery = Delivery(board.agent, branch, destination.policy, destination.uri, flow=flow)
         board.observer.attempt_began(self._call, branch)
         return branch
 
@@ -312,7 +311,7 @@ class Ringing:
             self._party.part()
             if not self._over and self._party.session.offered:
                 self._party.session.refuse(504)
-        branch.close(self._board.relay)
+        branch.close()
 
     def failed(self, failure: Failure) -> Outcome:
         """The outcome of a branch to which the party's media cannot be offered."""
