@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from twisted.logger import Logger
 from pbx.exchange.record import AttemptRecord, CallRecord, Sound
 from pbx.faults import Fault
 from pbx.store.behind import Behind
-from pbx.store.database import in_sql, reason
+from pbx.store.database import in_places, reason
 from pbx.store.schema import attempts, calls
 from pbx.store.store import Worker
 
@@ -151,71 +152,71 @@ def _write_singly(database: sa.Engine, batch: Sequence[CallRecord]) -> list[str]
 
 def _insert(connection: sa.Connection, batch: Sequence[CallRecord]) -> None:
     if batch:
-        connection.exec_driver_sql(in_sql(_INSERT_CALL, connection.dialect), [row_of(record) for record in batch])
+        connection.exec_driver_sql(in_places(_INSERT_CALL, connection.dialect), [_row(record) for record in batch])
     tried = [_attempt_row(attempt) for record in batch for attempt in record.attempts]
     if tried:
-        connection.exec_driver_sql(in_sql(_INSERT_ATTEMPT, connection.dialect), tried)
+        connection.exec_driver_sql(in_places(_INSERT_ATTEMPT, connection.dialect), tried)
 
 
-def row_of(record: CallRecord) -> dict[str, Any]:
-    """A record as its row, by the names of the columns, as the driver takes it."""
-    return {
-        "id": record.id,
-        "began_at": _moment(record.began_at),
-        "rang_at": _moment(record.rang_at),
-        "answered_at": _moment(record.answered_at),
-        "ended_at": _moment(record.ended_at),
-        "source": record.source,
-        "caller": _text(record.caller),
-        "caller_name": _text(record.caller_name),
-        "address": record.address,
-        "dialled": _text(record.dialled),
-        "reached": _text(record.reached),
-        "trunk_in": record.trunk_in,
-        "trunk_out": record.trunk_out,
-        "place": record.place,
-        "codec": record.codec,
-        "code": record.code,
-        "cause": record.cause,
-        "sentence": _text(record.sentence),
-        "ended_by": record.ended_by,
-        "post_dial_delay": record.post_dial_delay,
-        **_sound_row("caller", record.from_caller),
-        **_sound_row("callee", record.from_callee),
-        "transferred": _text(record.transferred),
-        "caller_held": record.caller_held,
-        "callee_held": record.callee_held,
-    }
+def _row(record: CallRecord) -> tuple[Any, ...]:
+    """A record as its row, in the order of the columns, as the driver takes it."""
+    return (
+        record.id,
+        _moment(record.began_at),
+        _moment(record.rang_at),
+        _moment(record.answered_at),
+        _moment(record.ended_at),
+        record.source,
+        _text(record.caller),
+        _text(record.caller_name),
+        record.address,
+        _text(record.dialled),
+        _text(record.reached),
+        record.trunk_in,
+        record.trunk_out,
+        record.place,
+        record.codec,
+        record.code,
+        record.cause,
+        _text(record.sentence),
+        record.ended_by,
+        record.post_dial_delay,
+        *_sound_row(record.from_caller),
+        *_sound_row(record.from_callee),
+        _text(record.transferred),
+        record.caller_held,
+        record.callee_held,
+    )
 
 
-def _sound_row(party: str, sound: Sound) -> dict[str, Any]:
-    return {
-        f"{party}_packets": sound.packets,
-        f"{party}_lost": sound.lost,
-        f"{party}_jitter": sound.jitter,
-        f"{party}_mos": sound.opinion,
-        f"{party}_signalled": sound.signalled,
-        f"{party}_media": sound.source,
-        f"{party}_latched_at": _moment(sound.latched_at),
-    }
+def _sound_row(sound: Sound) -> tuple[Any, ...]:
+    return (
+        sound.packets,
+        sound.lost,
+        sound.jitter,
+        sound.opinion,
+        sound.signalled,
+        sound.source,
+        _moment(sound.latched_at),
+    )
 
 
-def _attempt_row(attempt: AttemptRecord) -> dict[str, Any]:
-    return {
-        "call": attempt.call,
-        "place": attempt.place,
-        "target": _text(attempt.target),
-        "number": _text(attempt.number),
-        "trunk": attempt.trunk,
-        "address": attempt.address,
-        "began_at": _moment(attempt.began_at),
-        "rang_at": _moment(attempt.rang_at),
-        "answered_at": _moment(attempt.answered_at),
-        "ended_at": _moment(attempt.ended_at),
-        "code": attempt.code,
-        "text": _text(attempt.text),
-        "post_dial_delay": None if attempt.rang_at is None else attempt.rang_at - attempt.began_at,
-    }
+def _attempt_row(attempt: AttemptRecord) -> tuple[Any, ...]:
+    return (
+        attempt.call,
+        attempt.place,
+        _text(attempt.target),
+        _text(attempt.number),
+        attempt.trunk,
+        attempt.address,
+        _moment(attempt.began_at),
+        _moment(attempt.rang_at),
+        _moment(attempt.answered_at),
+        _moment(attempt.ended_at),
+        attempt.code,
+        _text(attempt.text),
+        None if attempt.rang_at is None else attempt.rang_at - attempt.began_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,9 +287,13 @@ def read_record(connection: sa.Connection, call: str) -> tuple[dict[str, Any], l
 _CALLED = (calls.c.dialled, calls.c.reached)
 
 
+@lru_cache(maxsize=16)
 def _moment(seconds: float | None) -> str | None:
-    """Return a moment as SQLAlchemy writes it into SQLite; PostgreSQL reads it, too."""
-    return None if seconds is None else (_EPOCH + timedelta(seconds=seconds)).isoformat(" ", "microseconds")
+    """Return a moment as SQLAlchemy writes it into SQLite; PostgreSQL reads it, too.
+
+    Several of one call are the same.
+    """
+    return None if seconds is None else (_EPOCH + timedelta(0, seconds)).isoformat(" ", "microseconds")
 
 
 def _text(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -268,6 +268,46 @@ def test_beginning_of_two_calls_is_said_so(database, clock):
     clock.advance(BATCH)
     with reading(database) as connection, pytest.raises(Fault, match="several"):
         read_record(connection, "7f")
+
+
+def test_each_field_is_in_the_column_of_its_name(url, clock):
+    names = [name for name, kind in CallRecord.__annotations__.items() if kind == "str"]
+    tried = AttemptRecord("id", 1, "target", "number", "trunk", "address", NOW, NOW + 1, NOW + 2, NOW + 3, 486, "text")
+    record = CallRecord(
+        **{name: name for name in names},  # type: ignore[arg-type]
+        **{name: NOW + place for place, name in enumerate(("began_at", "rang_at", "answered_at", "ended_at"))},
+        code=487,
+        caller_held=0.25,
+        callee_held=0.5,
+        from_caller=Sound(11, 12, 0.125, 3.5, "caller_signalled", "caller_media", NOW + 4),
+        from_callee=Sound(21, 22, 0.375, 4.5, "callee_signalled", "callee_media", NOW + 5),
+        attempts=[tried],
+    )
+    expected = {name: value for name, value in asdict(record).items() if name not in _PARTS}
+    expected["post_dial_delay"] = 1.0
+    for party, sound in (("caller", record.from_caller), ("callee", record.from_callee)):
+        facts = zip(
+            ("packets", "lost", "jitter", "mos", "signalled", "media", "latched_at"), astuple(sound), strict=True
+        )
+        expected |= {f"{party}_{name}": value for name, value in facts}
+    opened = open_database(url)
+    kept = table(opened, clock)
+    kept.keep(Over(record))
+    clock.advance(BATCH)
+    with reading(opened) as connection:
+        row, rows = read_record(connection, "id")
+    opened.dispose()
+    assert _shown(row) == expected
+    assert [_shown(row) for row in rows] == [asdict(tried) | {"post_dial_delay": 1.0}]
+
+
+_PARTS = ("attempts", "from_caller", "from_callee")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its moments as seconds since 1970."""
+    moments = {name: value.replace(tzinfo=UTC).timestamp() for name, value in row.items() if name.endswith("_at")}
+    return row | moments
 
 
 def test_both_databases_keep_the_same(tmp_path, cluster, clock):
