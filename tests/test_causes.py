@@ -7,7 +7,7 @@ import string
 import pytest
 
 from pbx.exchange.causes import BY_NAME, CAUSES, UNKNOWN_CAUSE, Cause
-from pbx.exchange.story import lasted, listed
+from pbx.exchange.facts import lasted, listed
 from tools import causes
 
 

@@ -36,7 +36,7 @@ class Cause(NamedTuple):
 
     :param name: in the column `cause`.
     :param evidence: by what it is known, for people.
-    :param sentence: a template: `pbx.exchange.story.Story.facts` says what it may name.
+    :param sentence: a template: `pbx.exchange.facts` says what it may name.
     :param remedy: what can be done; "" where all is well.
     :param holds: whether it is that.
     """
@@ -48,8 +48,14 @@ class Cause(NamedTuple):
     holds: Callable[[Story], bool]
 
 
-def _ended(words: str) -> Callable[[Story], bool]:
-    return lambda story: story.words == words
+class Ended:
+    """Whether the call has ended with these words."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def __call__(self, story: Story) -> bool:
+        return story.words == self.words
 
 
 def _said(code: int) -> Callable[[Story], bool]:
@@ -71,35 +77,35 @@ _ABNORMAL = (
         "`pbx hangup` has ended it",
         "the administrator ended the call of {caller} to {callee} after {waited}",
         "",
-        _ended(ADMINISTRATOR),
+        Ended(ADMINISTRATOR),
     ),
     Cause(
         "exchange-stopped",
         "the exchange was stopped while the call went on",
         "the exchange was stopped, which ended the call of {caller} to {callee}",
         "raise [sip] drain to let calls end by themselves",
-        _ended(STOPPING),
+        Ended(STOPPING),
     ),
     Cause(
         "extension-removed",
         "an extension that took part was removed or disabled, and [registrar] end_calls is true",
         "the call of {caller} to {callee} was ended, since the extension of one of them was removed or disabled",
         "set [registrar] end_calls to false to let such calls go on",
-        _ended(REMOVED),
+        Ended(REMOVED),
     ),
     Cause(
         "time-limit",
         "the call has lasted as long as the dialplan lets any call last",
         "the call was ended after {waited}, the longest that a call may last",
         "let the plan say a longer limit, or look why nobody hung up",
-        _ended(OVERDUE),
+        Ended(OVERDUE),
     ),
     Cause(
         "dialplan-failed",
         "the dialplan's coroutine raised an exception, which is in the log",
         "the dialplan failed while it dealt with {dialled}",
         "correct the line that the log names; `pbx check` finds many such mistakes beforehand",
-        _ended(PLAN_FAILED),
+        Ended(PLAN_FAILED),
     ),
     Cause(
         "ack-missing",
@@ -120,21 +126,21 @@ _ABNORMAL = (
         "no PRACK for a reliable response came from the caller within 32 s (RFC 3262)",
         "the caller's phone asked for reliable ringing and never acknowledged it; check NAT at {address}",
         "switch off 100rel (PRACK) in that phone, or check what stands between it and us",
-        _ended(NO_PRACK),
+        Ended(NO_PRACK),
     ),
     Cause(
         "session-expired",
         "neither side refreshed the session in time (RFC 4028)",
         "the phone of {lost} let the session expire after {talked}: it is gone, or can no longer be reached",
         "see whether the phone was switched off or lost its network; its session timer may be wrong",
-        _ended(EXPIRED),
+        Ended(EXPIRED),
     ),
     Cause(
         "call-forgotten",
         "a phone answered 481 or 408 to a request in the call (RFC 3261 12.2.1.2)",
         "the phone of {lost} no longer knew the call after {talked}: it was probably started anew",
         "see whether the phone restarts by itself",
-        _ended(UNKNOWN),
+        Ended(UNKNOWN),
     ),
     Cause(
         "reinvite-unanswered",
@@ -148,14 +154,14 @@ _ABNORMAL = (
         "no RTP came for [media] silence_ends seconds from a phone that should have been sending some",
         "the call of {caller} to {callee} was ended after {talked}, since no sound came any more from one of them",
         "see whether that phone lost its network; raise silence_ends where phones suppress silence",
-        _ended(SILENT),
+        Ended(SILENT),
     ),
     Cause(
         "transferred",
         "a REFER with Replaces joined the two calls of a transferor; this is the one that gave its party away",
         "the call of {caller} to {callee} was joined with another call by a transfer after {talked}",
         "",
-        _ended(TRANSFERRED),
+        Ended(TRANSFERRED),
     ),
     Cause(
         "no-media-port",
@@ -199,7 +205,7 @@ _GIVEN_UP = (
 )
 
 # Two have talked.
-_TALKED = (
+TALKED = (
     Cause(
         "one-way-audio",
         "no RTP at all came from one phone, while five seconds and more came from the other one",
@@ -224,7 +230,7 @@ _TALKED = (
 )
 
 # The last `dial` failed.
-_FAILED = (
+FAILED = (
     Cause(
         "callee-vanished",
         "BYE came from the callee before the caller could be connected",
@@ -300,7 +306,7 @@ _FAILED = (
         "the trunk is disabled, not registered, or does not answer our OPTIONS",
         "trunk {trunk} cannot be used: {text}",
         "`pbx trunks` says what is wrong with it",
-        lambda story: bool(story.facts()["trunk"]) and story.failed_as(Failed) and story.is_skipped,
+        lambda story: bool(story.trunk) and story.failed_as(Failed) and story.is_skipped,
     ),
     Cause(
         "no-way",
@@ -423,14 +429,14 @@ _OURSELVES = (
         "the caller's class of service lacks the word that the route asks for",
         "{caller} may not call {dialled}",
         "`pbx extension set NUMBER --class-of-service` if it should",
-        _ended("class-of-service"),
+        Ended("class-of-service"),
     ),
     Cause(
         "no-route",
         "no route of the dialplan takes this number from such callers",
         "the dialplan has no route for {dialled}",
         "`pbx explain` shows what the dialplan does with a number",
-        _ended(NO_ROUTE),
+        Ended(NO_ROUTE),
     ),
     Cause(
         "redirected",
@@ -476,25 +482,10 @@ _OURSELVES = (
     ),
 )
 
-CAUSES = (*_ABNORMAL, *_GIVEN_UP, *_TALKED, *_FAILED, *_OURSELVES)
+CAUSES = (*_ABNORMAL, *_GIVEN_UP, *TALKED, *FAILED, *_OURSELVES)
 
 UNKNOWN_CAUSE = Cause(
     "unknown", "none of the others holds", "unknown", "look at the call with `pbx trace`", lambda _: True
 )
 
 BY_NAME = {cause.name: cause for cause in (*CAUSES, UNKNOWN_CAUSE)}
-
-
-def explain(story: Story) -> None:
-    """Write into a story's record why its call ended, as a name and as a sentence."""
-    cause = next((cause for cause in CAUSES if cause.holds(story)), UNKNOWN_CAUSE)
-    record, facts = story.record, story.facts()
-    record.cause = cause.name
-    sentences = [cause.sentence.format_map(facts)]
-    if story.failure is not None and record.place and cause in _FAILED:
-        sentences.append(f"went to {record.place}")
-    if story.holder and cause in _TALKED:
-        sentences.append(f"{facts[story.holder]} had the other one on hold")
-    if record.transferred and record.caller:
-        sentences.append(f"transferred by {record.caller}")
-    record.sentence = "; ".join(sentences)

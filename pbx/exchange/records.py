@@ -12,7 +12,7 @@ from typing import Protocol
 from twisted.python.failure import Failure
 
 from pbx.exchange.branch import Branch
-from pbx.exchange.causes import explain
+from pbx.exchange.explanation import explain
 from pbx.exchange.group import Callee
 from pbx.exchange.history import History
 from pbx.exchange.observer import Ending, Observed, Unobserving

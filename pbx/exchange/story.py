@@ -259,64 +259,19 @@ class Story:
         return self.failed_as(NoAnswer) and (attempt is None or attempt.text == NOT_ANSWERED)
 
     @property
+    def trunk(self) -> str:
+        """The trunk that decided the failure, or else that of the record; "" for none."""
+        failure = self.failure
+        deciding = None if failure is None else failure.by
+        return deciding.trunk if isinstance(deciding, TrunkTarget) else self.record.trunk_out
+
+    @property
     def silent(self) -> str:
         """Who was heard by nobody, while the other one was heard: "caller" or "callee"; "" for neither."""
         caller, callee = self.record.from_caller.packets, self.record.from_callee.packets
         if not caller and callee >= ONE_WAY:
             return "caller"
         return "callee" if not callee and caller >= ONE_WAY else ""
-
-    # What its sentence tells
-
-    def facts(self) -> dict[str, object]:
-        """What the templates of sentences name."""
-        record = self.record
-        ended_at = record.ended_at or record.began_at
-        lost = self.silent or ("callee" if self.left else "caller")
-        sound = record.from_caller if lost == "caller" else record.from_callee
-        failure = self.failure
-        deciding = None if failure is None else failure.by
-        called = listed([str(target) for target in self.targets]) or "nobody"
-        caller = record.transferred or record.caller
-        caller = caller or ("a withheld number" if record.source != "anonymous" else "a stranger")
-        return {
-            "caller": caller,
-            "callee": record.reached or called,
-            "called": str(deciding) if deciding is not None else called,
-            "all": called,
-            "dialled": record.dialled or "no number",
-            "lost": caller if lost == "caller" else record.reached,
-            "address": record.address if lost == "caller" or self.callee is None else self.callee.address,
-            "signalled": sound.signalled or "nowhere",
-            "talked": lasted(ended_at - (record.answered_at or ended_at)),
-            "waited": lasted(ended_at - record.began_at),
-            "rang": lasted(ended_at - (record.rang_at or ended_at)),
-            "timeout": lasted(self.timeout),
-            "code": self.code or record.code,
-            "text": self.text or "no reason given",
-            "words": self.words,
-            "trunk": deciding.trunk if isinstance(deciding, TrunkTarget) else record.trunk_out,
-            "place": record.place,
-            "offered": ", ".join(self.offered) or "no audio",
-        }
-
-
-def lasted(seconds: float) -> str:
-    """A duration as people say it: "20 s", "3 min 20 s", "1 h 2 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as people enumerate them: "1002, 1003 and 1004"."""
-    *first, last = names or [""]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def codec_named(name: str) -> str:
