@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pbx.capture import captured
 from pbx.dialplan import Call, Plan, ext
 from pbx.faults import Fault
-from pbx.ladder import EXCHANGE, Drawing, Step, drawn
+from pbx.ladder import EXCHANGE, Drawing, Step, drawn, kind_of
 from pbx.ladder_page import page
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
@@ -122,6 +122,15 @@ def test_another_call_is_not_in_it(office: Office) -> None:
     office.sim.advance(1)
     office.talks()
     assert len(office.ladder()) == first
+
+
+def test_registrations_are_kept_in_neither_direction(office: Office) -> None:
+    office.talks()
+    assert {kind_of(sent.packet).split()[-1] for sent in office.sim.network.sent} >= {"REGISTER", "INVITE"}
+    tracing = office.sim.exchange.tracing
+    assert tracing is not None
+    kept = {kind_of(entry.packet).split()[-1] for entry in tracing.trace.entries if entry.packet}
+    assert kept == {"INVITE", "ACK"}
 
 
 def test_secrets_are_not_in_it(office: Office) -> None:

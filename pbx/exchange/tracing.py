@@ -15,24 +15,9 @@ from pbx.exchange.group import Callee
 from pbx.exchange.observer import By, Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
-from pbx.sip.outbound_session import OutboundSession
 from pbx.sip.trace import Trace
 
 MOST_FRAMES = 60  # between a verb and the dialplan's own line
-
-
-class Traced:
-    """One call.
-
-    :ivar ids: the Call-IDs of its sessions.
-    :ivar pending: sessions whose Call-IDs are not known yet.
-    """
-
-    __slots__ = ("ids", "pending")
-
-    def __init__(self) -> None:
-        self.ids: set[str] = set()
-        self.pending: list[OutboundSession] = []
 
 
 class Tracing(Unobserving):
@@ -48,84 +33,76 @@ class Tracing(Unobserving):
     def __init__(self, trace: Trace, most: int) -> None:
         self.trace = trace
         self._most = most
-        self._calls: OrderedDict[str, Traced] = OrderedDict()
+        self._calls: OrderedDict[str, list[str]] = OrderedDict()  # the Call-IDs of their sessions
 
     def call_ids(self, call: str) -> set[str]:
         """The Call-IDs of a call; none when it is not remembered."""
-        traced = self._calls.get(call)
-        if traced is None:
-            return set()
-        return traced.ids | {session.call_id for session in traced.pending}
+        return set(self._calls.get(call, ()))
 
     def beginning_with(self, start: str) -> list[str]:
         """The ids of the calls that begin so."""
         return [call for call in self._calls if start and call.startswith(start)]
 
     def call_began(self, call: Observed) -> None:
-        traced = self._calls[call.id] = Traced()
         dialog = call.party.session.dialog
-        if dialog is not None:
-            traced.ids.add(dialog.call_id)
+        self._calls[call.id] = [] if dialog is None else [dialog.call_id]
         if len(self._calls) > self._most:
             self._calls.popitem(last=False)
 
     def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None:
-        self.trace.note(call.id, f"calls {', '.join(map(str, targets))} for {timeout:g} s", _place())
+        self.trace.note(call.id, _place(), _dials, targets, timeout)
 
     def attempt_began(self, call: Observed, branch: Branch) -> None:
-        traced = self._calls.get(call.id)
-        if traced is not None:
-            traced.pending.append(branch.session)
-
-    def attempt_answered(self, call: Observed, branch: Branch) -> None:
-        self._settle(call, branch)
+        ids = self._calls.get(call.id)
+        if ids is not None:
+            ids.append(branch.session.call_id)
 
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
-        self._settle(call, branch)
-        self.trace.note(call.id, f"{branch.destination.target}: {code} {text}".rstrip())
+        self.trace.note(call.id, None, str, f"{branch.destination.target}: {code} {text}".rstrip())
 
     def call_dialled(self, call: Observed, outcome: Outcome) -> None:
-        self.trace.note(call.id, f"the dialplan goes on: {outcome.text}")
+        self.trace.note(call.id, None, str, f"the dialplan goes on: {outcome.text}")
 
     def call_answered(self, call: Observed) -> None:
         # Where a callee has answered, it was no line of the dialplan.
-        self.trace.note(call.id, "the caller is answered", _place() if call.party.other is None else None)
+        self.trace.note(call.id, _place() if call.party.other is None else None, str, "the caller is answered")
 
     def call_entered(self, call: Observed, place: str) -> None:
-        self.trace.note(call.id, f"goes to {place}", _place())
+        self.trace.note(call.id, _place(), str, f"goes to {place}")
 
     def party_replaced(self, call: Observed, old: Party, new: Party) -> None:
-        self.trace.note(call.id, "transferred")
-        traced, dialog = self._calls.get(call.id), new.session.dialog
-        if traced is not None and dialog is not None:
-            traced.ids.add(dialog.call_id)
+        self.trace.note(call.id, None, str, "transferred")
+        ids, dialog = self._calls.get(call.id), new.session.dialog
+        if ids is not None and dialog is not None:
+            ids.append(dialog.call_id)
 
     caller_replaced = party_replaced
 
     def party_left(self, call: Observed, party: Party, words: str) -> None:
-        self.trace.note(call.id, f"the callee has left: {words}")
+        self.trace.note(call.id, None, str, f"the callee has left: {words}")
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
-        words = f": {ending.words}" if ending.words else ""
-        place = _place() if ending.by is By.PLAN else None
-        self.trace.note(call.id, f"ended by the {ending.by.value}{words}", place)
+        self.trace.note(call.id, _place() if ending.by is By.PLAN else None, _ended, ending)
 
-    def _settle(self, call: Observed, branch: Branch) -> None:
-        """What an attempt is called is known by now; its session need not be kept for that."""
-        traced = self._calls.get(call.id)
-        if traced is not None and branch.session in traced.pending:
-            traced.pending.remove(branch.session)
-            traced.ids.add(branch.session.call_id)
+
+# What a note says: put together when somebody reads it, since nearly nobody does.
+
+
+def _dials(targets: Sequence[Callee], timeout: float) -> str:
+    return f"calls {', '.join(map(str, targets))} for {timeout:g} s"
+
+
+def _ended(ending: Ending) -> str:
+    return f"ended by the {ending.by.value}{': ' if ending.words else ''}{ending.words}"
 
 
 def _place() -> tuple[str, int] | None:
     """The line of the dialplan at which we are, of the innermost coroutine that is not our own; None elsewhere."""
     frame = sys._getframe(2)
     for _ in range(MOST_FRAMES):
-        if not frame.f_globals.get("__name__", "").startswith("pbx."):
-            if frame.f_code.co_flags & CO_COROUTINE:
-                return frame.f_code.co_filename, frame.f_lineno
-            return None
+        code = frame.f_code
+        if code.co_flags & CO_COROUTINE and not frame.f_globals.get("__name__", "").startswith("pbx."):
+            return code.co_filename, frame.f_lineno
         if frame.f_back is None:
             return None
         frame = frame.f_back

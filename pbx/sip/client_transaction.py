@@ -225,7 +225,7 @@ class NonInviteClientTransaction:
         self._expiry: Timer | None = clock.callLater(TIMER_F, self._expired)
         if not flow.reliable:
             self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer E
-        flow.send(self._packet)
+        flow.send(self._packet, self.method)
 
     def response_received(self, response: Response) -> None:
         """A response with our branch and CSeq came."""
@@ -247,7 +247,7 @@ class NonInviteClientTransaction:
             self._packet = packet or self._packet
             if not flow.reliable:
                 self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)
-            flow.send(self._packet)
+            flow.send(self._packet, self.method)
 
     def transport_failed(self) -> None:
         """The flow is gone (RFC 3261 17.1.4). A request that has arrived may be answered over another (18.2.2)."""
@@ -258,7 +258,7 @@ class NonInviteClientTransaction:
     def _retransmit(self, interval: float) -> None:
         interval = T2 if self.state is PROCEEDING else min(interval, T2)
         self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
-        self.flow.send(self._packet)
+        self.flow.send(self._packet, self.method)
 
     def _expired(self) -> None:
         self._expiry = None

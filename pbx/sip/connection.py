@@ -21,7 +21,7 @@ from pbx.sip.headers import Via
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import BadRequest, Limits
 from pbx.sip.timers import Clock, Timer
-from pbx.sip.trace import Trace
+from pbx.sip.trace import RECEIVED, SENT, Trace
 from pbx.sip.transport import Receiver, stamp
 
 CONNECTING = 5.0  # seconds for a connection of ours, TLS and all
@@ -151,12 +151,12 @@ class StreamFlow:
         security = self._transport.security
         return security is not None and not self.inbound and security.is_ours(self.host.strip("[]"))
 
-    def send(self, packet: bytes) -> None:
+    def send(self, packet: bytes, method: str = "") -> None:
         """Send one message, over a new connection if need be. What cannot be sent is counted and lost."""
         connection = self.connection
         if connection is None:
             if self._successor is not None:
-                self._successor.send(packet)
+                self._successor.send(packet, method)
                 return
             connection = self._transport.connect(self)
             if connection is None:
@@ -164,7 +164,7 @@ class StreamFlow:
         if not self.asked and not packet.startswith(b"SIP/2.0 "):
             self.asked = True
         if self._transport.trace is not None:
-            self._transport.trace.sent(self, packet)
+            self._transport.trace.keep(SENT, self, packet, method)
         connection.send(packet)
 
     def wider(self) -> None:
@@ -315,7 +315,7 @@ class Connection:
         transport, flow = self._transport, self.flow
         try:
             if transport.trace is not None and isinstance(item, Request | Response):
-                transport.trace.received(flow, item.cseq_method, bytes(item))
+                transport.trace.keep(RECEIVED, flow, bytes(item), item.cseq_method)
             if isinstance(item, Request):
                 self._stamp(item)
                 transport.receiver.message_received(flow, item)

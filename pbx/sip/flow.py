@@ -45,8 +45,11 @@ class Flow(Protocol):
     @property
     def names(self) -> frozenset[str]: ...
 
-    def send(self, packet: bytes) -> None:
-        """Send one message. Never raises: what cannot be sent is lost, and timers or `transport_failed` tell of it."""
+    def send(self, packet: bytes, method: str = "") -> None:
+        """Send one message. Never raises: what cannot be sent is lost, and timers or `transport_failed` tell of it.
+
+        :param method: of its CSeq, unless that is known to belong to a call: see `pbx.sip.trace`.
+        """
 
     def wider(self) -> Flow | None:
         """A flow to the same peer for requests too long for this one (RFC 3261 18.1.1); None where there is none."""

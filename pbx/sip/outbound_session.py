@@ -63,13 +63,13 @@ class OutboundSession(LastingSession):
 
     :param flow: the way of the INVITE; None while it has to be found.
     :param neighbour: see `Session`.
+    :ivar call_id: its Call-ID.
     :ivar flow: the same, or that of the try that goes on.
     :ivar delivery: what finds the ways of the INVITE; None where there is but the one, and once it is over.
     """
 
     __slots__ = (
         "_agreed",
-        "_call_id",
         "_cancel",
         "_cseq",
         "_early",
@@ -82,6 +82,7 @@ class OutboundSession(LastingSession):
         "_said",
         "_shortest",
         "_target",
+        "call_id",
         "delivery",
         "flow",
     )
@@ -90,7 +91,7 @@ class OutboundSession(LastingSession):
         super().__init__(agent, user, neighbour)
         self.flow = flow
         self.delivery: Delivery | None = None
-        self._call_id = ""
+        self.call_id = agent.identifiers.token()
         self._local = ""  # our From value
         self._target = ""  # the Request-URI
         self._cseq = 1
@@ -104,11 +105,6 @@ class OutboundSession(LastingSession):
         self._prover: Prover | None = None
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
         self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
-
-    @property
-    def call_id(self) -> str:
-        """Its Call-ID; "" before its INVITE."""
-        return self._call_id
 
     @property
     def is_forked(self) -> bool:
@@ -131,17 +127,15 @@ class OutboundSession(LastingSession):
         delivery, flow = self.delivery, self._flow()
         self._invitation = (target, caller, callee, sdp, forwards, more)
         self._is_late = not sdp
-        if not self._call_id:
-            identifiers = self._agent.identifiers
-            self._local = f"{caller};tag={identifiers.token()}"
-            self._call_id = identifiers.token()
+        if not self._local:
+            self._local = f"{caller};tag={self._agent.identifiers.token()}"
         if delivery is not None:
             target, self._cseq = delivery.target, delivery.cseq
         self._target = target
         fields: list[Field] = [
             FROM.field(self._local),
             TO.field(callee),
-            CALL_ID.field(self._call_id),
+            CALL_ID.field(self.call_id),
             CSEQ.field(f"{self._cseq} INVITE"),
             CONTACT.field(contact_of(flow, flow.transport == "TLS" and self._is_secure(target))),
             MAX_FORWARDS.field(forwards),

@@ -199,7 +199,7 @@ class NonInviteServerTransaction:
     def request_received(self) -> None:
         """The request came again."""
         if self._packet:
-            self.flow.send(self._packet)
+            self.flow.send(self._packet, self.method)
 
     def respond(self, response: Response) -> None:
         """Send a response.
@@ -211,7 +211,7 @@ class NonInviteServerTransaction:
         packet = self._packet = bytes(response)
         if response.status < 200:
             self.state = PROCEEDING
-            self.flow.send(packet)
+            self.flow.send(packet, self.method)
             return
         del self.request
         if self.flow.reliable:
@@ -220,7 +220,7 @@ class NonInviteServerTransaction:
         else:
             self.state = COMPLETED
             self._expiry = self._clock.callLater(TIMER_J, self._expired)
-        self.flow.send(packet)
+        self.flow.send(packet, self.method)
 
     def forget(self) -> None:
         """It is over: it was answered without state."""

@@ -1,8 +1,8 @@
 """The trace: the last messages of calls as they went over the wire, in a ring that is bounded in bytes.
 
-Keeping one costs a tuple and a place in the ring, and no step more, since every message of every call takes it: that is
-why `received` and `sent` repeat three lines. What a message says is read when somebody asks. Beside the messages stand
-notes: what else happened, and at which line of the dialplan.
+Keeping one costs a tuple and a place in the ring, since every message of every call takes this step. What a message
+says is read, and what a note says is put into words, when somebody asks. Notes stand beside the messages: what else
+happened, and at which line of the dialplan.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pbx.sip.flow import Flow
 
-OVERHEAD = 200  # bytes that an entry costs beside its packet
+OVERHEAD = 256  # bytes that an entry costs beside its packet: a message less, a note with its facts more
+_FULL = 15 / 16  # what stays of the ring when there is no room for another entry
 # What is no part of a call, and would push calls out where thousands of phones register.
 _ELSEWHERE = frozenset(("REGISTER", "OPTIONS", "SUBSCRIBE", "PUBLISH", "MESSAGE"))
 
@@ -37,8 +38,9 @@ class Entry(NamedTuple):
     :param flow: by which way; None for a note.
     :param packet: the message as it was on the wire; of a note, nothing.
     :param call: of a note, whose; "" for a message: its Call-ID says that.
-    :param words: of a note: what happened.
     :param place: of a note: the file and the line of the dialplan that did it; None for none.
+    :param say: of a note: puts into words what happened.
+    :param facts: of a note: what `say` takes.
     """
 
     at: float
@@ -46,8 +48,14 @@ class Entry(NamedTuple):
     flow: Flow | None
     packet: bytes
     call: str = ""
-    words: str = ""
     place: tuple[str, int] | None = None
+    say: Callable[..., str] = str
+    facts: tuple[Any, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What happened; "" for a message."""
+        return self.say(*self.facts)
 
 
 class Trace:
@@ -62,7 +70,7 @@ class Trace:
     def __init__(self, seconds: Callable[[], float], limit: int) -> None:
         self._seconds = seconds
         self._limit = limit
-        self._entries: deque[tuple[float, Way, Flow | None, bytes, str, str, tuple[str, int] | None]] = deque()
+        self._entries: deque[tuple[Any, ...]] = deque()  # each an `Entry`
         self._size = 0
 
     @property
@@ -75,32 +83,25 @@ class Trace:
         """The bytes that it takes."""
         return self._size
 
-    def received(self, flow: Flow, method: str, packet: bytes) -> None:
-        """A message came.
+    def keep(self, way: Way, flow: Flow, packet: bytes, method: str = "") -> None:
+        """A message came, or went.
 
-        :param method: of its CSeq.
+        :param method: of its CSeq, unless that is known to belong to a call.
         """
         if method not in _ELSEWHERE:
-            self._entries.append((self._seconds(), RECEIVED, flow, packet, "", "", None))
+            self._entries.append((self._seconds(), way, flow, packet))
             self._size += len(packet) + OVERHEAD
             if self._size > self._limit:
-                self._trim()
+                self._make_room()
 
-    def sent(self, flow: Flow, packet: bytes) -> None:
-        """A message went."""
-        # The CSeq names the method in requests and responses alike.
-        if b" REGISTER\r\n" not in packet and b" OPTIONS\r\n" not in packet and b" SUBSCRIBE\r\n" not in packet:
-            self._entries.append((self._seconds(), SENT, flow, packet, "", "", None))
-            self._size += len(packet) + OVERHEAD
-            if self._size > self._limit:
-                self._trim()
-
-    def note(self, call: str, words: str, place: tuple[str, int] | None = None) -> None:
-        """Something happened to a call."""
-        self._entries.append((self._seconds(), NOTE, None, b"", call, words, place))
+    def note(self, call: str, place: tuple[str, int] | None, say: Callable[..., str], *facts: Any) -> None:
+        """Something happened to a call: see `Entry`."""
+        self._entries.append((self._seconds(), NOTE, None, b"", call, place, say, facts))
         self._size += OVERHEAD
-        self._trim()
+        if self._size > self._limit:
+            self._make_room()
 
-    def _trim(self) -> None:
-        while self._size > self._limit:
+    def _make_room(self) -> None:
+        """Lose the oldest, and more than one at once: nobody waits for this at each message."""
+        while self._size > self._limit * _FULL:
             self._size -= len(self._entries.popleft()[3]) + OVERHEAD

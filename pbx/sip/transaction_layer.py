@@ -106,7 +106,8 @@ class TransactionLayer:
         key = server_key(request)
         # A damaged copy of a request that has its transaction must not end what that one began.
         if request.method != "ACK" and key not in self._servers:
-            flow.send(bytes(request.response(fault.status, fault.why, tag_of(key), fault.more)))
+            response = request.response(fault.status, fault.why, tag_of(key), fault.more)
+            flow.send(bytes(response), request.method)
 
     def answer(self, transaction: ServerTransaction, response: Response) -> None:
         """Answer a request so that nothing is left of it (RFC 3261 8.2.7): for what costs little, and nobody pays for.
@@ -114,7 +115,7 @@ class TransactionLayer:
         :param response: the same for each copy of the request, with `tag_of` its key.
         """
         transaction.forget()
-        transaction.flow.send(bytes(response))
+        transaction.flow.send(bytes(response), transaction.request.method)
 
     def request(self, flow: Flow, request: Request, user: ClientUser) -> ClientTransaction:
         """Send a request other than ACK and CANCEL in a new client transaction; our Via is put on top of it."""

@@ -24,7 +24,7 @@ from pbx.sip.gate import OPEN, Gate
 from pbx.sip.grammar import elements
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import LIMITS, BadRequest, Limits, parse
-from pbx.sip.trace import Trace
+from pbx.sip.trace import RECEIVED, SENT, Trace
 
 _IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
 _DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
@@ -75,11 +75,11 @@ class UDPFlow:
         self.port = transport.port
         self.remote: tuple[str, int] = (address[0], address[1])
 
-    def send(self, packet: bytes) -> None:
+    def send(self, packet: bytes, method: str = "") -> None:
         """Send one datagram; what the kernel refuses is counted and lost."""
         transport = self._transport
         if transport.trace is not None:
-            transport.trace.sent(self, packet)
+            transport.trace.keep(SENT, self, packet, method)
         try:
             if self._ancillary:
                 transport.socket.sendmsg((packet,), self._ancillary, 0, self._address)
@@ -239,7 +239,7 @@ class UDPTransport:
             return
         flow = self.flow(stamp(message, address) if isinstance(message, Request) else address, source)
         if self.trace is not None:
-            self.trace.received(flow, message.cseq_method, packet)
+            self.trace.keep(RECEIVED, flow, packet, message.cseq_method)
         self._receiver.message_received(flow, message)
 
     def flow(self, address: SocketAddress, source: str = "") -> UDPFlow:

@@ -43,8 +43,8 @@ class House(Endpoint):
             self._house = house
             self._silent = silent
 
-        def send(self, packet: bytes) -> None:
-            super().send(packet)
+        def send(self, packet: bytes, method: str = "") -> None:
+            super().send(packet, method)
             request = self.messages[-1]
             self.sent.clear()
             self.asked.append((self._house.clock.seconds(), request.target))

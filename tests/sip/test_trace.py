@@ -16,30 +16,37 @@ FLOW: Any = object()
 
 @pytest.mark.parametrize("way", [SENT, RECEIVED])
 def test_ring_is_bounded_in_bytes_and_loses_the_oldest(way: Way) -> None:
-    trace = Trace(lambda: 1.0, 10 * (100 + OVERHEAD))
-    for number in range(25):
-        packet = b"%03d" % number + b"." * 97
-        if way is SENT:
-            trace.sent(FLOW, packet)
-        else:
-            trace.received(FLOW, "INVITE", packet)
-    assert [entry.packet[:3] for entry in trace.entries] == [b"%03d" % number for number in range(15, 25)]
-    assert trace.size == 10 * (100 + OVERHEAD)
-    for _ in range(20):
-        trace.note("7f3a", "something")
-    assert trace.size <= 10 * (100 + OVERHEAD)
-    assert trace.entries[-1].words == "something"
+    limit = 100 * (100 + OVERHEAD)
+    trace = Trace(lambda: 1.0, limit)
+    for number in range(250):
+        trace.keep(way, FLOW, b"%03d" % number + b"." * 97, "INVITE")
+        kept = [int(entry.packet[:3]) for entry in trace.entries]
+        assert kept == list(range(number + 1 - len(kept), number + 1))
+        assert len(kept) == number + 1 or 90 <= len(kept) <= 100
+        assert trace.size == len(kept) * (100 + OVERHEAD)
+    for number in range(200):
+        trace.note("7f3a", None, "something {}".format, number)
+        assert trace.size <= limit
+    assert trace.entries[-1].words == "something 199"
+
+
+def test_message_larger_than_the_ring_leaves_nothing_behind() -> None:
+    trace = Trace(lambda: 1.0, 1000)
+    trace.keep(RECEIVED, FLOW, b"small")
+    trace.keep(RECEIVED, FLOW, b"." * 2000)
+    assert (trace.entries, trace.size) == ([], 0)
 
 
 def test_what_is_no_call_is_not_kept() -> None:
     trace = Trace(lambda: 1.0, 10_000)
-    trace.received(FLOW, "REGISTER", b"")
-    trace.sent(FLOW, b"SIP/2.0 200 OK\r\nCSeq: 1 REGISTER\r\n\r\n")
-    trace.sent(FLOW, b"OPTIONS sip:a SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n")
-    trace.received(FLOW, "INVITE", b"INVITE")
-    trace.sent(FLOW, b"SIP/2.0 100 Trying\r\nCSeq: 1 INVITE\r\n\r\n")
-    trace.note("7f3a", "something", ("plan.py", 7))
-    assert [entry.way for entry in trace.entries] == [RECEIVED, SENT, NOTE]
+    trace.keep(RECEIVED, FLOW, b"", "REGISTER")
+    trace.keep(SENT, FLOW, b"SIP/2.0 200 OK\r\nCSeq: 1 REGISTER\r\n\r\n", "REGISTER")
+    trace.keep(SENT, FLOW, b"OPTIONS sip:a SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n", "OPTIONS")
+    trace.keep(RECEIVED, FLOW, b"INVITE", "INVITE")
+    trace.keep(SENT, FLOW, b"SIP/2.0 100 Trying\r\nCSeq: 1 INVITE\r\n\r\n")
+    trace.keep(SENT, FLOW, b"BYE sip:a SIP/2.0\r\nCSeq: 2 BYE\r\n\r\n", "BYE")
+    trace.note("7f3a", ("plan.py", 7), str, "something")
+    assert [entry.way for entry in trace.entries] == [RECEIVED, SENT, SENT, NOTE]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Wire:
         self._clock = clock
         self._start = clock.seconds()
 
-    def send(self, packet: bytes) -> None:
+    def send(self, packet: bytes, method: str = "") -> None:
         """Write it down."""
         self.sent.append((self._clock.seconds() - self._start, packet))
 
