@@ -26,8 +26,7 @@ from pbx.memory import spare_the_collector
 from pbx.sip.identifiers import Identifiers
 from pbx.store import migration
 from pbx.store.database import open_database
-from pbx.store.records import RecordTable
-from pbx.store.store import BATCH
+from pbx.store.records import PAUSE, RecordTable
 from pbx.testing.exchange import MemoryMessages, at_once
 from pbx.wiring import Exchange
 
@@ -174,8 +173,10 @@ class Loop:
             migration.upgrade(url)
             self.store_clock = Clock()
             records = RecordTable(open_database(url), self.store_clock, AtOnce())
+        clock = ReactorClock(self.reactor)
+        clock.wall = clock.seconds  # nobody sets this machine's clock
         self.exchange = Exchange(
-            ReactorClock(self.reactor),
+            clock,
             Identifiers(source.randbytes),
             sockets,
             NoStore(),
@@ -238,8 +239,8 @@ class Loop:
         bye = next(packet for packet in wire.take(2) if packet.startswith("BYE"))
         self.respond(bye, "200 OK", n)
         assert not wire.sent
-        if self.store_clock is not None and n % 25 == 0:  # at 100 calls/s, a batch has so many
-            self.store_clock.advance(BATCH)
+        if self.store_clock is not None and n % round(100 * PAUSE) == 0:  # at 100 calls/s, a batch has so many
+            self.store_clock.advance(PAUSE)
 
 
 def measure(calls: int, folder: Path | None = None, traced: tuple[int, int] | None = None) -> float:

@@ -16,14 +16,20 @@ class Behind:
 
     :param write: writes all that waits, and returns whether it could; what it could not write waits again.
     :param waits: whether anything waits.
+    :param pause: seconds until it is written.
     """
 
-    __slots__ = ("_clock", "_closed", "_timer", "_waits", "_write", "_writing")
+    __slots__ = ("_clock", "_closed", "_pause", "_timer", "_waits", "_write", "_writing")
 
     def __init__(
-        self, clock: IReactorTime, write: Callable[[], Coroutine[Any, Any, bool]], waits: Callable[[], bool]
+        self,
+        clock: IReactorTime,
+        write: Callable[[], Coroutine[Any, Any, bool]],
+        waits: Callable[[], bool],
+        pause: float = BATCH,
     ) -> None:
         self._clock = clock
+        self._pause = pause
         self._write = write
         self._waits = waits
         self._timer: IDelayedCall | None = None
@@ -33,7 +39,7 @@ class Behind:
     def changed(self) -> None:
         """Something waits: write within half a second."""
         if self._timer is None:
-            self._write_in(BATCH)
+            self._write_in(self._pause)
 
     async def close(self) -> None:
         """Write what waits, once."""
@@ -58,4 +64,4 @@ class Behind:
     def _written(self, good: bool) -> None:
         self._writing = None
         if self._waits():
-            self._write_in(BATCH if good else RETRY)
+            self._write_in(self._pause if good else RETRY)

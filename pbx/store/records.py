@@ -25,6 +25,7 @@ from pbx.store.schema import attempts, calls
 from pbx.store.store import Worker
 
 MOST_WAITING = 10_000  # records
+PAUSE = 0.4375  # seconds until they are written; a transaction costs as much as some twenty records
 MOST_AT_ONCE = 500  # in one batch: others get their turn between two of them
 
 _INSERT_CALL = calls.insert()
@@ -60,7 +61,7 @@ class RecordTable:
         self._most = most
         self._waiting: deque[Told] = deque()
         self._writing: list[Told] = []
-        self._behind = Behind(clock, self._write, lambda: bool(self._waiting))
+        self._behind = Behind(clock, self._write, lambda: bool(self._waiting), PAUSE)
         self._fails = False
 
     @property

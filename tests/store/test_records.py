@@ -19,9 +19,9 @@ from pbx.exchange.record import AttemptRecord, CallRecord, Sound
 from pbx.faults import Fault
 from pbx.store import migration
 from pbx.store.database import open_database, reading
-from pbx.store.records import RecordTable, Wanted, read_record, read_records
+from pbx.store.records import PAUSE, RecordTable, Wanted, read_record, read_records
 from pbx.store.schema import attempts, calls
-from pbx.store.store import BATCH, RETRY
+from pbx.store.store import RETRY
 from tests.store.worker import Here
 
 BEGAN = datetime(2026, 3, 10, 9, 12, 44, 120000, UTC)
@@ -121,7 +121,7 @@ def test_record_is_written_within_half_a_second_with_its_attempts(database, cloc
     kept = table(database, clock)
     kept.keep(Over(ONE))
     assert kept.backlog == 1 and kept.waiting == [Over(ONE)] and not found(database)
-    clock.advance(BATCH)
+    clock.advance(0.5)
     assert kept.backlog == 0
     with reading(database) as connection:
         row, tried = read_record(connection, "7f")
@@ -138,7 +138,7 @@ def test_records_wait_while_the_database_fails(database, clock, warnings):
     kept = table(database, clock, worker)
     worker.fails = 3
     kept.keep(Over(ONE))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     kept.keep(Over(OTHER))
     clock.advance(RETRY)
     clock.advance(RETRY)
@@ -154,7 +154,7 @@ def test_beyond_the_bound_the_oldest_is_dropped_and_counted(database, clock, war
     kept = table(database, clock, worker, most=3)
     for number in range(5):
         kept.keep(Over(replace(OTHER, id=f"call{number}", began_at=NOW + number)))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     assert (kept.backlog, kept.dropped) == (3, 2)
     clock.advance(RETRY)
     assert found(database) == ["call2", "call3", "call4"]
@@ -169,7 +169,7 @@ def test_what_waits_while_a_batch_is_written_is_bounded_too(database, clock):
     worker = Slow()
     kept = table(database, clock, worker, most=2)
     kept.keep(Over(ONE))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     for number in range(3):
         kept.keep(Over(replace(OTHER, id=f"call{number}")))
     worker.done.errback(sa.exc.OperationalError("", {}, Exception("gone")))
@@ -180,10 +180,10 @@ def test_what_waits_while_a_batch_is_written_is_bounded_too(database, clock):
 def test_record_that_the_database_refuses_costs_no_other(database, clock, warnings):
     kept = table(database, clock)
     kept.keep(Over(ONE))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     kept.keep(Over(ONE))  # its id is there already
     kept.keep(Over(OTHER))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     assert found(database) == ["7f3a", "8b01"]
     assert kept.dropped == 1 and len(warnings) == 1
 
@@ -193,7 +193,7 @@ def test_record_that_cannot_be_made_is_a_bug_and_costs_no_other(database, clock,
     kept.keep(Over(ONE))
     kept.keep(Broken(replace(OTHER, id="9d03")))
     kept.keep(Over(OTHER))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     assert found(database) == ["7f3a", "8b01"]
     assert (kept.dropped, kept.backlog) == (1, 0)
     (error,) = logged_errors()
@@ -211,7 +211,7 @@ def test_what_waits_is_written_at_the_end(database, clock):
 def test_bytes_of_a_phone_that_are_no_text_are_stored_as_escapes(database, clock):
     kept = table(database, clock)
     kept.keep(Over(replace(ONE, caller_name="\udcff\0")))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     with reading(database) as connection:
         assert read_record(connection, "7f3a")[0]["caller_name"] == "\\xff\\x00"
 
@@ -240,7 +240,7 @@ def test_records_are_found_by_what_is_asked(database, clock, wanted, ids):
     kept = table(database, clock)
     kept.keep(Over(OTHER))
     kept.keep(Over(ONE))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     assert found(database, **wanted) == ids
 
 
@@ -248,7 +248,7 @@ def test_records_are_found_by_what_is_asked(database, clock, wanted, ids):
 def test_call_that_is_not_there_is_said_so(database, clock, beginning):
     kept = table(database, clock)
     kept.keep(Over(ONE))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     with reading(database) as connection, pytest.raises(Fault, match="there is no record"):
         read_record(connection, beginning)
 
@@ -257,7 +257,7 @@ def test_records_are_found_by_who_was_transferred(database, clock):
     kept = table(database, clock)
     kept.keep(Over(ONE))
     kept.keep(Over(TRANSFERRED))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     assert found(database, number="1004") == ["9c02"]
 
 
@@ -265,7 +265,7 @@ def test_beginning_of_two_calls_is_said_so(database, clock):
     kept = table(database, clock)
     kept.keep(Over(ONE))
     kept.keep(Over(replace(OTHER, id="7f00")))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     with reading(database) as connection, pytest.raises(Fault, match="several"):
         read_record(connection, "7f")
 
@@ -293,7 +293,7 @@ def test_each_field_is_in_the_column_of_its_name(url, clock):
     opened = open_database(url)
     kept = table(opened, clock)
     kept.keep(Over(record))
-    clock.advance(BATCH)
+    clock.advance(PAUSE)
     with reading(opened) as connection:
         row, rows = read_record(connection, "id")
     opened.dispose()
@@ -318,7 +318,7 @@ def test_both_databases_keep_the_same(tmp_path, cluster, clock):
         kept = table(opened, clock)
         kept.keep(Over(ONE))
         kept.keep(Over(TRANSFERRED))
-        clock.advance(BATCH)
+        clock.advance(PAUSE)
         with reading(opened) as connection:
             rows.append([read_record(connection, id) for id in ("7f3a", "9c02")])
         with opened.begin() as connection:
