@@ -27,8 +27,7 @@ class Acquaintances:
 
     def is_trusted(self, transport: str, host: str, port: int) -> bool:
         """Whether a trunk speaks from there: whatever it does is no attack."""
-        trunks = self.trunks
-        return trunks is not None and bool(trunks.links) and bool(trunks.account_at(transport, host, port))
+        return self.trunks is not None and bool(self.trunks.account_at(transport, host, port))
 
     def is_anybody_at(self, source: str) -> bool:
         """Whether anybody is known at a source: an IPv4 address or an IPv6 network."""

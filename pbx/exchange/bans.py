@@ -52,7 +52,7 @@ class Known(Protocol):
         """The number that is registered over a flow, or the trunk whose address that is; "" for nobody."""
 
     def is_trusted(self, transport: str, host: str, port: int) -> bool:
-        """Whether a trunk speaks from there: whatever it does is no attack."""
+        """Whether a trunk speaks from there, which is known by `account_at`, too: whatever it does is no attack."""
 
     def is_anybody_at(self, source: str) -> bool:
         """Whether anybody is known at a source: an IPv4 address or an IPv6 network."""
@@ -161,10 +161,10 @@ class Bans:
 
     def bothered(self, transport: str, host: str, port: int) -> None:
         """Something came from there that was refused, was nothing, or that anybody could have sent."""
-        if self.is_allowed(host) or self._known.is_trusted(transport, host, port):
+        account = self._known.account_at(transport, host, port)
+        if self.is_allowed(host) or (account and self._known.is_trusted(transport, host, port)):
             return
         now = self._clock.seconds()
-        account = self._known.account_at(transport, host, port)
         source = self._source(account, host, now)
         each, most = 1 / self._limits.requests_per_second, BURST
         source.requests = max(source.requests, now) + each
@@ -190,11 +190,11 @@ class Bans:
         :param weight: how many failures it counts for.
         :param proven: whether it shows that what we send there arrives; a connection does anyhow.
         """
-        if self.is_allowed(host) or self._known.is_trusted(transport, host, port):
+        account = self._known.account_at(transport, host, port)
+        if self.is_allowed(host) or (account and self._known.is_trusted(transport, host, port)):
             return
         now = self._clock.seconds()
         proven = proven or transport != "UDP"
-        account = self._known.account_at(transport, host, port)
         source = self._source(account, host, now)
         more, most = weight * FORGIVE, self._limits.failures * FORGIVE
         source.failures = max(source.failures, now) + more

@@ -33,7 +33,7 @@ from pbx.exchange.hunt import Hunt
 from pbx.exchange.outcome import Answered, Attempt, Failed, NoAnswer, Outcome, Unreachable, best, outcome_of
 from pbx.exchange.party import Party
 from pbx.exchange.passing import decline
-from pbx.exchange.target import ExtensionTarget, Target
+from pbx.exchange.target import ExtensionTarget
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
 from pbx.sip.refer import Referral
@@ -163,7 +163,10 @@ class Fork:
         if progress_within is not None and progress_within < timeout:
             self._progress = self._clock.callLater(progress_within, self._stalled)
         self._hunts = hunts
-        self._ring_all(destinations, lost)
+        for destination in destinations:
+            self._ring(destination, None)
+        if lost:
+            self._skip(lost, None)
         self._starting = False
         if hunts or not self._branches:
             self._check()
@@ -240,8 +243,7 @@ class Fork:
     def picked_up(self, session: Session, party: Party) -> None:
         """Somebody else answers what a branch rings for."""
         branch = self._branches[session]
-        attempt = self._attempt(branch, 200, "picked up")
-        attempts = (*self.lose(), attempt)
+        attempts = (*self.lose(), self._attempt(branch, 200, "picked up"))
         self._user.fork_picked_up(party, Answered(by=branch.destination.target, attempts=attempts))
 
     def session_progressed(self, session: Session, status: int, sdp: bytes) -> None:
@@ -318,9 +320,7 @@ class Fork:
         """A branch ended what it never answered."""
         self.session_rejected(session, 480, reason)
 
-    def _ring_all(self, destinations: Sequence[Destination], lost: Sequence[Outcome], hunt: Hunt | None = None) -> None:
-        for destination in destinations:
-            self._ring(destination, hunt)
+    def _skip(self, lost: Sequence[Outcome], hunt: Hunt | None) -> None:
         for outcome in lost:
             self._user.fork_skipped(outcome)
             self._lose(outcome, hunt)
@@ -357,8 +357,7 @@ class Fork:
         branches, detours = self.branches, self._take_detours()
         self._outcomes += [self._not_answered(branch) for branch in branches]
         self._drop(branches, UNANSWERED)
-        for detour in detours:
-            self._outcomes.append(_given_up(detour))
+        self._outcomes += [_given_up(detour) for detour in detours]
         self._check()
 
     def _stalled(self) -> None:
@@ -460,7 +459,10 @@ class Fork:
                 following = hunt.next()
                 if following is None:
                     break
-                self._ring_all(*following, hunt)
+                destinations, lost = following
+                for destination in destinations:
+                    self._ring(destination, hunt)
+                self._skip(lost, hunt)
         self._starting = False
 
     def _drop(self, branches: Sequence[Branch], loss: Loss) -> None:
@@ -481,8 +483,7 @@ class Fork:
             self._progress = None
 
     def _attempt(self, branch: Branch, code: int, text: str) -> Attempt:
-        target: Target = branch.destination.target
-        return Attempt(target, code, text, branch.delay)
+        return Attempt(branch.destination.target, code, text, branch.delay)
 
     def _attempts(self) -> tuple[Attempt, ...]:
         return tuple([attempt for outcome in self._outcomes for attempt in outcome.attempts])

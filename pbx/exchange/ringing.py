@@ -43,6 +43,8 @@ from pbx.sip.uac import Delivery
 
 _log = Logger(namespace="pbx.call")
 
+_ELSEWHERE = Caller("", "", Source.INTERNAL)  # a callee of whom we know but the address that was called
+
 
 class RingingUser(Protocol):
     """Whom it tells: the bridge, or a detour."""
@@ -384,7 +386,7 @@ class Ringing:
         if isinstance(target, TrunkTarget):
             identity = Caller(target.number, "", Source.INBOUND, trunk=target.trunk)
         else:
-            identity = (self._board.extension(number) if number else None) or Caller(number, "", Source.INTERNAL)
+            identity = (self._board.extension(number) or Caller(number, "", Source.INTERNAL)) if number else _ELSEWHERE
         return Party(self._board.relay, branch.session, branch.side, self._owner, identity)
 
 

@@ -120,6 +120,8 @@ class Trunks:
 
     def account_at(self, transport: str, host: str, port: int) -> str:
         """The trunk that speaks from there, in words; "" for none."""
+        if not self.links:
+            return ""
         found = self._at_host(host, port) or self._registered_over(transport, host, port)
         return f"trunk {found[0].trunk.name}" if found else ""
 
