@@ -20,23 +20,25 @@ SLACK = 0.25  # seconds by which they may be late, so that one wake-up of the pr
 class QueuedTimer:
     """One call that will be made.
 
+    :param queue: where it waits, from now on.
     :ivar time: when, by the clock's seconds.
     """
 
     __slots__ = ("_arguments", "_bucket", "_function", "time")
 
     def __init__(
-        self, bucket: dict[QueuedTimer, None], time: float, function: Callable[..., Any], arguments: tuple[Any, ...]
+        self, queue: TimerQueue, time: float, function: Callable[..., Any], arguments: tuple[Any, ...]
     ) -> None:
+        number = int(time * _BUCKETS)
+        bucket = queue.buckets.get(number)
+        if bucket is None:
+            bucket = queue.buckets[number] = {}
+            heapq.heappush(queue.order, number)
+        bucket[self] = None
         self.time = time
         self._bucket = bucket
         self._function = function
         self._arguments = arguments
-
-    @property
-    def active(self) -> bool:
-        """Whether it has neither been made nor cancelled."""
-        return self in self._bucket
 
     def cancel(self) -> None:
         """Do not make the call.
@@ -48,11 +50,11 @@ class QueuedTimer:
         self._function, self._arguments = _nothing, ()  # whoever set it may still keep it, and it him
 
     def fire(self) -> None:
-        """Make the call."""
-        del self._bucket[self]
-        function, arguments = self._function, self._arguments
-        self._function, self._arguments = _nothing, ()
-        function(*arguments)
+        """Make the call, unless it was cancelled."""
+        if self._bucket.pop(self, self) is None:
+            function, arguments = self._function, self._arguments
+            self._function, self._arguments = _nothing, ()
+            function(*arguments)
 
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", self._function)
@@ -64,50 +66,42 @@ class TimerQueue:
 
     They lie in buckets of 1/128 s, from which one that is cancelled is taken at once: a heap of timers would keep the
     cancelled ones, which are most, until their time.
+
+    :ivar buckets: by their numbers, from 1970.
+    :ivar order: a heap of the same numbers.
     """
 
-    __slots__ = ("_buckets", "_order")
+    __slots__ = ("buckets", "order")
 
     def __init__(self) -> None:
-        self._buckets: dict[int, dict[QueuedTimer, None]] = {}
-        self._order: list[int] = []
+        self.buckets: dict[int, dict[QueuedTimer, None]] = {}
+        self.order: list[int] = []
 
     def __len__(self) -> int:
         """How many timers there are."""
-        return sum(map(len, self._buckets.values()))
-
-    def add(self, time: float, function: Callable[..., Any], arguments: tuple[Any, ...]) -> QueuedTimer:
-        """Set a timer."""
-        number = int(time * _BUCKETS)
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            bucket = self._buckets[number] = {}
-            heapq.heappush(self._order, number)
-        timer = QueuedTimer(bucket, time, function, arguments)
-        bucket[timer] = None
-        return timer
+        return sum(map(len, self.buckets.values()))
 
     def next(self) -> QueuedTimer | None:
         """The timer that fires next, still in the queue until it does; None without any."""
-        while self._order:
-            bucket = self._buckets[self._order[0]]
+        while self.order:
+            bucket = self.buckets[self.order[0]]
             if bucket:
                 return min(bucket, key=_time)
-            del self._buckets[heapq.heappop(self._order)]
+            del self.buckets[heapq.heappop(self.order)]
         return None
 
     def due(self, now: float) -> list[QueuedTimer]:
         """The first timers whose time has come, those of one bucket, still in the queue until they fire."""
-        while self._order and self._order[0] <= now * _BUCKETS:
-            bucket = self._buckets[self._order[0]]
+        while self.order and self.order[0] <= now * _BUCKETS:
+            bucket = self.buckets[self.order[0]]
             if bucket:
                 return sorted([timer for timer in bucket if timer.time <= now], key=_time)
-            del self._buckets[heapq.heappop(self._order)]
+            del self.buckets[heapq.heappop(self.order)]
         return []
 
     def pending(self) -> list[QueuedTimer]:
         """All timers, the next first."""
-        return sorted((timer for bucket in self._buckets.values() for timer in bucket), key=_time)
+        return sorted((timer for bucket in self.buckets.values() for timer in bucket), key=_time)
 
 
 def _nothing() -> None:
@@ -152,7 +146,7 @@ class ReactorClock:
         time = now + delay
         if delay >= LONG:
             time = ceil(time / SLACK) * SLACK
-        timer = self._queue.add(time, callable, args)
+        timer = QueuedTimer(self._queue, time, callable, args)
         if self._wake is None or time < self._wake_at:
             self._wake_in(time, now)
         return timer
@@ -163,8 +157,7 @@ class ReactorClock:
         try:
             while due := self._queue.due(now):
                 for timer in due:
-                    if timer.active:  # none before it has cancelled it
-                        timer.fire()
+                    timer.fire()  # unless one before it has cancelled it
         finally:
             # Also when a timer's function raised: the reactor logs that, and the others must not wait for ever.
             if (following := self._queue.next()) is not None:

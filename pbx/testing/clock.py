@@ -39,7 +39,7 @@ class VirtualClock:
         """Make a call in so many seconds."""
         if delay < 0:
             raise ValueError(f"a timer in the past: {delay} s")
-        return self._queue.add(self._now + delay, callable, args)
+        return QueuedTimer(self._queue, self._now + delay, callable, args)
 
     @property
     def pending(self) -> list[QueuedTimer]:
