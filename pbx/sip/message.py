@@ -231,10 +231,10 @@ class Request(Message):
         :param kind: the body's Content-Type.
         """
         fields: list[Field] = []
-        untagged = to_tag and not self.to_tag and status != 100
+        tag = to_tag if not self.to_tag and status != 100 else ""
         for field in self.fields:
             if field[0] in _COPIED:
-                fields.append(("to", field[1], f"{field[2]};tag={to_tag}") if untagged and field[0] == "to" else field)
+                fields.append(("to", field[1], f"{field[2]};tag={tag}") if tag and field[0] == "to" else field)
         if status == 100 and self.first("timestamp") is not None:
             fields += [field for field in self.fields if field[0] == "timestamp"]
         fields.extend(more)

@@ -120,7 +120,15 @@ def parse_head(head: bytes, limits: Limits = LIMITS) -> Request | Response:
         del last[""]
     if len(fields) > limits.fields:
         fault = fault or Malformed(513, "too many header fields")
-    message = _start(lines[0], fields)
+    version, _, rest = lines[0].partition(" ")
+    code, _, reason = rest.partition(" ")
+    message: Request | Response
+    if version == "SIP/2.0" and code in _STATUS:
+        message = Response(_STATUS[code], reason, fields)
+    elif reason == "SIP/2.0" and code and is_token(version):
+        message = Request(version, code, fields)
+    else:
+        message = _odd_start(lines[0], fields)
     try:
         message.identify(last)
         if fault is not None:
@@ -174,15 +182,11 @@ def _once(fields: list[Field]) -> list[Field]:
     return kept
 
 
-def _start(line: str, fields: list[Field]) -> Request | Response:
-    version, _, rest = line.partition(" ")
-    if version == "SIP/2.0":
-        code, _, reason = rest.partition(" ")
-        if code in _STATUS:
-            return Response(_STATUS[code], reason, fields)
-    words = line.split(" ")
-    if len(words) == 3 and words[1] and words[2] == "SIP/2.0" and is_token(words[0]):
-        return Request(words[0], words[1], fields)
+def _odd_start(line: str, fields: list[Field]) -> Request | Response:
+    """What a start line begins that is not written as nearly all are.
+
+    :raises Malformed: when it is none, or one that is to be refused.
+    """
     found = _STATUS_LINE.fullmatch(line)
     if found is not None:
         return Response(int(found[1]), found[2] or "", fields)

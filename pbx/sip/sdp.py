@@ -189,13 +189,21 @@ def parse(body: bytes) -> SessionDescription:
 
 
 def serialise(description: SessionDescription) -> bytes:
-    """Write a description, lines ended by CR LF, the c-line at its place (RFC 8866 section 9)."""
+    """Write a description, lines ended by CR LF, c= after i=, u=, e= and p= (RFC 8866 section 9)."""
     rows = ["v=0", f"o={description.origin}", f"s={description.name}"]
-    _write(rows, description.connection, description.lines)
-    for media in description.media:
-        count = f"/{media.count}" if media.count != 1 else ""
-        rows.append(f"m={media.kind} {media.port}{count} {media.profile} {' '.join(media.formats)}")
-        _write(rows, media.connection, media.lines)
+    sections: tuple[SessionDescription | Media, ...] = (description, *description.media)
+    for section in sections:
+        if isinstance(section, Media):
+            count = f"/{section.count}" if section.count != 1 else ""
+            rows.append(f"m={section.kind} {section.port}{count} {section.profile} {' '.join(section.formats)}")
+        lines = section.lines
+        first = 0
+        if section.connection:
+            while first < len(lines) and lines[first][0] in "iuep":
+                first += 1
+            rows += lines[:first]
+            rows.append(f"c={section.connection}")
+        rows += lines[first:]
     rows.append("")
     return "\r\n".join(rows).encode("utf-8", "surrogateescape")
 
@@ -212,19 +220,6 @@ def _media(value: str) -> Media:
     if port and len(words) == 3:
         raise Malformed(400, "SDP m= line without a format")
     return Media(words[0], port, words[2], tuple(words[3:]), int(count) if slash else 1)
-
-
-def _write(rows: list[str], connection: str, lines: tuple[str, ...]) -> None:
-    """Append a section's lines; c= comes after i=, u=, e= and p=."""
-    if connection:
-        first = 0
-        while first < len(lines) and lines[first][0] in "iuep":
-            first += 1
-        rows += lines[:first]
-        rows.append(f"c={connection}")
-        rows += lines[first:]
-    else:
-        rows += lines
 
 
 def _attribute(lines: tuple[str, ...], name: str) -> str | None:
