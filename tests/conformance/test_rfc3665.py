@@ -6,8 +6,6 @@ proxies the second is the simulator's.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pbx.dialplan import Call, Plan, ext, uri
 from pbx.sip.flow import SIP_PORT, SIPS_PORT
 from pbx.sip.hops import Srv
@@ -165,7 +163,7 @@ def knows_a_password(sim):
     def with_a_keyring(target, secure, beside=()):
         found = locate(target, secure, beside)
         assert isinstance(found, list)
-        return [replace(destination, policy=Policy(keyring)) for destination in found]
+        return [destination._replace(policy=Policy(keyring)) for destination in found]
 
     board.locate = with_a_keyring
 
