@@ -147,7 +147,8 @@ class MediaSockets:
     :param threads: native threads that forward; None when there are none.
     :param silence: after how many seconds without RTP a receiver is told so.
     :param most_files: how many files the process may have open.
-    :param most_resting: how many released pairs of an address stay bound at most, if that is little of those files.
+    :param most_resting: how many released pairs of an address stay bound at most; all together have no more than a
+        quarter of those files.
     """
 
     log = Logger()
@@ -164,7 +165,8 @@ class MediaSockets:
         self.threads = threads
         self._silence = silence
         self._most_files = most_files
-        self._most_resting = min(most_resting, most_files // 8)
+        self._most_resting_anywhere = most_files // 8
+        self._most_resting = min(most_resting, self._most_resting_anywhere)
         self._quiet_until = 0.0
         self._looking: Timer | None = None
         self._reactor = reactor
@@ -185,7 +187,12 @@ class MediaSockets:
     @property
     def in_use(self) -> int:
         """UDP ports in use at present, without those that rest."""
-        return 2 * sum(map(len, self._taken.values())) - 2 * sum(map(len, self._resting.values()))
+        return 2 * (sum(map(len, self._taken.values())) - self._all_resting)
+
+    @property
+    def _all_resting(self) -> int:
+        """How many pairs rest, whatever their address."""
+        return sum(map(len, self._resting.values()))
 
     def open(self, host: str, receiver: Receiver) -> Pair:
         """Take the pair that has rested longest, while many do, or bind the next free one of the range.
@@ -207,7 +214,7 @@ class MediaSockets:
         """Let a pair rest, until as many others have been released, or close it when enough rest."""
         resting = self._resting[pair.host]
         is_read = pair.rtp.fileno() in self._rtp and pair.rtcp.fileno() in self._rtcp
-        if is_read and len(resting) < self._most_resting:
+        if is_read and len(resting) < self._most_resting and self._all_resting < self._most_resting_anywhere:
             pair.receiver = pair
             resting.append(pair)
         else:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -63,6 +64,11 @@ def test_no_more_rest_than_may(few: MediaSockets) -> None:
     assert [is_bound(number) for number in range(20900, 20912, 2)] == [True] * 4 + [False] * 2
 
 
+def descriptors() -> int:
+    """How many this process has."""
+    return len(os.listdir("/proc/self/fd"))
+
+
 @pytest.mark.parametrize("above", [0, 1])
 def test_who_sends_to_a_pair_that_rests_has_it_closed(
     few: MediaSockets, turns: Turns, phone: socket.socket, above: int
@@ -97,6 +103,20 @@ def test_where_descriptors_are_scarce_none_rests_at_any_address() -> None:
     sockets.open("127.0.0.2", Tape()).close()
     pair = sockets.open(HOST, Tape())
     pair.close()
+    sockets.close()
+
+
+def test_pairs_that_rest_leave_most_descriptors_to_others_whatever_the_number_of_addresses() -> None:
+    sockets = MediaSockets(Turns(), PORTS)
+    highest = (first := sockets.open(HOST, Tape())).rtcp.fileno()
+    first.close()
+    sockets.close()
+    sockets = MediaSockets(Turns(), PORTS, most_files=highest + 80 + SPARE)
+    before = descriptors()
+    pairs = [sockets.open(host, Tape()) for host in (HOST, "127.0.0.2", "127.0.0.3") for _ in range(12)]
+    for pair in pairs:
+        pair.close()
+    assert 0 < descriptors() - before <= (highest + 80 + SPARE) // 4
     sockets.close()
 
 
