@@ -133,6 +133,21 @@ def test_registrations_are_kept_in_neither_direction(office: Office) -> None:
     assert kept == {"INVITE", "ACK"}
 
 
+def test_long_words_of_a_phone_do_not_fill_the_memory_beyond_the_ring_s_bound(office: Office) -> None:
+    office.alice.invites("1002")
+    office.sim.until(lambda: office.bob.ringing)
+    call = office.bob._current()
+    assert call.session is not None
+    call.session.reject(486, "busy " * 5000)
+    call.over("us")
+    office.sim.advance(5)
+    tracing = office.sim.exchange.tracing
+    assert tracing is not None
+    notes = [entry for entry in tracing.trace.entries if not entry.packet]
+    assert any("486 busy busy" in note.words for note in notes)
+    assert max(len(note.words) for note in notes) < 200
+
+
 def test_secrets_are_not_in_it(office: Office) -> None:
     office.talks()
     texts = "".join(step.text for step in office.ladder())

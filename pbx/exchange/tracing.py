@@ -18,6 +18,7 @@ from pbx.exchange.party import Party
 from pbx.sip.trace import Trace
 
 MOST_FRAMES = 60  # between a verb and the dialplan's own line
+LONGEST = 120  # characters of a note that others have written: the ring counts no note's bytes
 
 
 class Tracing(Unobserving):
@@ -58,10 +59,10 @@ class Tracing(Unobserving):
             ids.append(branch.session.call_id)
 
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
-        self.trace.note(call.id, None, str, f"{branch.destination.target}: {code} {text}".rstrip())
+        self.trace.note(call.id, None, str, f"{branch.destination.target}: {code} {text[:LONGEST]}".rstrip())
 
     def call_dialled(self, call: Observed, outcome: Outcome) -> None:
-        self.trace.note(call.id, None, str, f"the dialplan goes on: {outcome.text}")
+        self.trace.note(call.id, None, str, f"the dialplan goes on: {outcome.text[:LONGEST]}")
 
     def call_answered(self, call: Observed) -> None:
         # Where a callee has answered, it was no line of the dialplan.
@@ -79,10 +80,11 @@ class Tracing(Unobserving):
     caller_replaced = party_replaced
 
     def party_left(self, call: Observed, party: Party, words: str) -> None:
-        self.trace.note(call.id, None, str, f"the callee has left: {words}")
+        self.trace.note(call.id, None, str, f"the callee has left: {words[:LONGEST]}")
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
-        self.trace.note(call.id, _place() if ending.by is By.PLAN else None, _ended, ending)
+        place = _place() if ending.by is By.PLAN else None
+        self.trace.note(call.id, place, _ended, ending.by.value, ending.words[:LONGEST])
 
 
 # What a note says: put together when somebody reads it, since nearly nobody does.
@@ -92,8 +94,8 @@ def _dials(targets: Sequence[Callee], timeout: float) -> str:
     return f"calls {', '.join(map(str, targets))} for {timeout:g} s"
 
 
-def _ended(ending: Ending) -> str:
-    return f"ended by the {ending.by.value}{': ' if ending.words else ''}{ending.words}"
+def _ended(by: str, words: str) -> str:
+    return f"ended by the {by}{': ' if words else ''}{words}"
 
 
 def _place() -> tuple[str, int] | None:

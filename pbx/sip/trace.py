@@ -16,8 +16,9 @@ from pbx.sip.flow import Flow
 
 OVERHEAD = 256  # bytes that an entry costs beside its packet: a message less, a note with its facts more
 _FULL = 15 / 16  # what stays of the ring when there is no room for another entry
+KEEP_ALIVE = "keep-alive"  # in the place of a method: no message at all
 # What is no part of a call, and would push calls out where thousands of phones register.
-_ELSEWHERE = frozenset(("REGISTER", "OPTIONS", "SUBSCRIBE", "PUBLISH", "MESSAGE"))
+_ELSEWHERE = frozenset(("REGISTER", "OPTIONS", "SUBSCRIBE", "PUBLISH", "MESSAGE", KEEP_ALIVE))
 
 
 class Way(Enum):

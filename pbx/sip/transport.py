@@ -24,7 +24,7 @@ from pbx.sip.gate import OPEN, Gate
 from pbx.sip.grammar import elements
 from pbx.sip.message import Request, Response
 from pbx.sip.parser import LIMITS, BadRequest, Limits, parse
-from pbx.sip.trace import RECEIVED, SENT, Trace
+from pbx.sip.trace import KEEP_ALIVE, RECEIVED, SENT, Trace
 
 _IP_PKTINFO = 8  # Linux: not among the names of Python's socket module before 3.14
 _DATAGRAMS_AT_ONCE = 64  # a flood must not keep the reactor from its timers
@@ -269,7 +269,7 @@ class UDPTransport:
         host, port = address[0].partition("%")[0], address[1]
         answer = stun.answer(packet, host, port)
         if answer is not None:
-            self.flow(address, source).send(answer)
+            self.flow(address, source).send(answer, KEEP_ALIVE)
         self._gate.bothered("UDP", address[0], port)
         known = answer is not None or not packet.strip(b"\r\n\0")
         self._counts["keep-alives" if known else "malformed datagrams"] += 1
