@@ -19,6 +19,7 @@ from pbx.sip.headers import (
     FROM,
     MAX_FORWARDS,
     RECORD_ROUTE,
+    RECURRING,
     ROUTE,
     TO,
     VIA,
@@ -260,14 +261,17 @@ def _route_set(message: Message) -> list[str]:
 
 
 def _contact(message: Message) -> str:
-    return _first_target(tuple(message.values("contact")))
+    contacts = tuple(message.values("contact"))
+    return (_recurring_target if sum(map(len, contacts)) <= RECURRING else _target)(contacts)
 
 
-@lru_cache(maxsize=1024)  # a peer writes the same into all messages of a call
-def _first_target(contacts: tuple[str, ...]) -> str:
+def _target(contacts: tuple[str, ...]) -> str:
     """The remote target that Contact fields name, all of which can be read; "" when they name none."""
     addresses = [CONTACT.parse(text) for value in contacts for text in elements(value)]
     return as_target(addresses[0].uri) if addresses else ""
+
+
+_recurring_target = lru_cache(maxsize=1024)(_target)  # a peer writes the same into all messages of a call
 
 
 def routed(target: str, routes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

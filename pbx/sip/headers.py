@@ -214,13 +214,18 @@ def parse_text(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1024)
+RECURRING = 1024  # characters of a value that is remembered at most: there is room for so many values, too
+
+
 def parse_recurring_address(text: str) -> Address:
     """Parse an address that a phone writes into one message after the other: that of itself, or of whom it registers.
 
     :raises Malformed: 400.
     """
-    return parse_address(text)
+    return _remembered_address(text) if len(text) <= RECURRING else parse_address(text)
+
+
+_remembered_address = lru_cache(maxsize=1024)(parse_address)
 
 
 @lru_cache(maxsize=64)  # nearly all that is there

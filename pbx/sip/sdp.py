@@ -14,6 +14,7 @@ from pbx.sip.errors import Malformed
 
 SENDRECV, SENDONLY, RECVONLY, INACTIVE = "sendrecv", "sendonly", "recvonly", "inactive"
 MIRRORED = {SENDRECV: SENDRECV, SENDONLY: RECVONLY, RECVONLY: SENDONLY, INACTIVE: INACTIVE}
+_MOST_LINES = 1000  # a browser writes some 200; a line costs more than its bytes, in caches of hundreds of descriptions
 _DIRECTION_LINES = {f"a={direction}": direction for direction in MIRRORED}
 
 
@@ -149,6 +150,8 @@ def parse(body: bytes) -> SessionDescription:
     if "\r" in text or "\0" in text:
         raise Malformed(400, "SDP with a stray CR or NUL")
     rows = text.split("\n")
+    if len(rows) > _MOST_LINES:
+        raise Malformed(400, "SDP of too many lines")
     if rows[0] != "v=0":
         raise Malformed(400, "SDP does not begin with v=0")
     origin = name = None

@@ -21,6 +21,8 @@ _SIP = re.compile(
 )
 _OTHER = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*):([!-;=?-~]+)")
 
+_LONGEST = 4096  # characters; some caches know thousands of URIs
+
 # Of these a missing one on either side means "not equal" (RFC 3261 19.1.4).
 _DECISIVE = ("user", "ttl", "method", "maddr", "transport")
 
@@ -127,6 +129,8 @@ def parse_uri(text: str) -> Uri:
 
     :raises Malformed: 400 when it is none.
     """
+    if len(text) > _LONGEST:
+        raise Malformed(400, "URI too long")
     found = _SIP.fullmatch(text)
     if found is None:
         other = _OTHER.fullmatch(text)

@@ -226,6 +226,7 @@ HEAD = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r
         HEAD.replace(b"c=IN IP4 192.0.2.1", b"c=IN IP4") + b"m=audio 4000 RTP/AVP 0\r\n",
         HEAD.replace(b"c=IN IP4 192.0.2.1\r\n", b"") + b"m=audio 4000 RTP/AVP 0\r\n",
         b"\xff\xfe" + HEAD,
+        HEAD + b"a=x\r\n" * 1000,
     ],
 )
 def test_what_is_no_description_is_400(body: bytes) -> None:

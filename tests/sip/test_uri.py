@@ -62,6 +62,7 @@ def test_uri_is_read(text, uri):
         "//h",
         "tel:",
         "1tel:5",
+        f"sip:{'a' * 4096}@h",
     ],
 )
 def test_what_is_no_uri_is_malformed(text):
