@@ -79,7 +79,8 @@ class Records(Unobserving):
             history.note(Story.is_answered)
 
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
-        self._histories[call.id].note(Story.ends, id(branch), code, text, call.party.offer)
+        offer = call.party.offer if code == 488 else b""  # it is long, and matters to no other
+        self._histories[call.id].note(Story.ends, id(branch), code, text, offer)
 
     def call_dialled(self, call: Observed, outcome: Outcome) -> None:
         self._histories[call.id].note(Story.dialled, outcome)

@@ -118,10 +118,6 @@ class RtpengineRelay(Relay):
         talk.begun = True
         return self._ask(talk, command).addCallback(self._answered, offerer, answerer, (offer.sdp, sdp), lines)
 
-    def renew(self, offerer: Side, answerer: Side) -> Deferred[bytes]:
-        """Offer again what was agreed upon; see `Relay.renew`."""
-        return self.offer(offerer, answerer, offerer.said)
-
     def part(self, side: Side) -> None:
         """Connect a side to nobody; what rtpengine forwarded until now, it forgets."""
         for talk in side.talks:

@@ -7,6 +7,8 @@ from twisted.internet.task import Clock
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.history import MOST_UNTOLD, History
 from pbx.exchange.story import Story
+from pbx.testing.exchange import SimulatedExchange
+from tests.flows.office import ACCOUNTS, plan
 
 
 def history(clock: Clock) -> History:
@@ -45,3 +47,18 @@ def test_phone_that_holds_and_resumes_for_ever_does_not_fill_the_memory():
     assert told > MOST_UNTOLD // 2
     assert call.record().callee_held == MOST_UNTOLD / 2
     assert told == MOST_UNTOLD
+
+
+def test_what_waits_to_be_told_has_no_offer_where_that_does_not_matter():
+    """Thousands of calls wait while the database is away, and an offer may have many kilobytes."""
+    sim = SimulatedExchange(plan, ACCOUNTS)
+    kept: list[History] = []
+    sim.records.keep = kept.append  # type: ignore[method-assign]
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    alice.invites("1002")
+    sim.until(lambda: bob.ringing)
+    bob.declines()
+    sim.advance(4)
+    (call,) = kept
+    facts = [fact for _, _, facts in call._untold for fact in facts]
+    assert 603 in facts and not [fact for fact in facts if isinstance(fact, bytes) and fact]
