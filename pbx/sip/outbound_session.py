@@ -327,6 +327,7 @@ class OutboundSession(LastingSession):
         self._invite.abandon()
 
     def _take_dialog(self, response: Response) -> None:
+        """Let the session's dialog be a response's; one with another peer has made way (`_turn_to`)."""
         dialog = self.dialog
         if dialog is not None and dialog.remote_tag == response.to_tag:
             # The 2xx decides (RFC 3261 13.2.2.4), and mostly it says what the 1xx said.
@@ -337,8 +338,6 @@ class OutboundSession(LastingSession):
             elif not dialog.has_gruu:
                 return
         else:
-            if dialog is not None:
-                self._agent.leave(self)
             dialog = self.dialog = self._dialog_of(response)
             self._agent.enter(self)
         if dialog.routes or not self._neighbour:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx.sip.dialog import Dialog
+from pbx.sip.dialog import Dialog, sdp_of
 from pbx.sip.errors import Malformed
 from pbx.sip.headers import RECORD_ROUTE
 from pbx.sip.message import Request
@@ -300,3 +300,9 @@ def test_any_message_makes_a_dialog_or_is_refused(message):
         bye = dialog.request("BYE")
         bye.fields.insert(0, ("via", "Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"))
         assert received(bye).call_id == dialog.call_id == message.call_id
+
+
+def test_body_without_a_type_describes_no_session():
+    message = request(sdp=SDP)
+    message.fields = [field for field in message.fields if field[0] != "content-type"]
+    assert sdp_of(received(message)) == b""

@@ -306,6 +306,14 @@ def test_each_dialog_has_its_own_route(us):
     ]
 
 
+def test_the_2xx_says_where_the_callee_is_whatever_the_180_said(us):
+    _, invite = us.calls(neighbour=False)
+    us.receive(response(invite, 180))
+    us.receive(response(invite, 200, contact="<sip:peer@192.0.2.10>", sdp=SDP))
+    assert names(us.ways["sip:peer@192.0.2.10"]) == ["ACK"]
+    assert us.agent.dialogs == 1
+
+
 # The peer does what it must not
 
 
