@@ -78,10 +78,8 @@ class Handover:
         self._timer = None
         if self._session.may_offer:
             self.offered = True
-            left = self._begun_at + PATIENCE - self._clock.seconds()
-            self._timer = self._clock.callLater(max(T1, left), self._unanswered)
             if self._callee is None:
-                self._session.offer(b"", self._more)
+                self._offer(b"")
                 return
             # Each time anew: the caller may have been shown something else meanwhile.
             offer = self._relay.offer(self._callee, self._side, self._sdp)
@@ -115,11 +113,16 @@ class Handover:
     def _described(self, sdp: bytes) -> None:
         """The relay says how to offer it, perhaps after something else came in between."""
         if self._session.may_offer and not self._stopped:
-            self._session.offer(sdp, self._more)
+            self._offer(sdp)
         else:
             self._relay.withdraw(self._side)
             if not self.try_again() and not self._stopped:
                 self._give_up(EARLIER)
+
+    def _offer(self, sdp: bytes) -> None:
+        left = self._begun_at + PATIENCE - self._clock.seconds()
+        self._timer = self._clock.callLater(max(T1, left), self._unanswered)
+        self._session.offer(sdp, self._more)
 
     def _unanswered(self) -> None:
         self._timer = None
