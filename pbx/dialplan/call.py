@@ -95,8 +95,7 @@ class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         route: Route[State] | None = None,
         rights: Caller | None = None,
     ) -> None:
-        self._sounding = bridge
-        self._live = None
+        super().__init__(bridge)
         self._route = route
         self._rights = rights
         self._followed = 0

@@ -23,10 +23,9 @@ def check_seconds(verb: str, name: str, value: object) -> None:
 
 def check_timer(verb: str, name: str, value: object) -> None:
     """Accept seconds that pass."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf:
-        return
     check_seconds(verb, name, value)
-    raise ValueError(f"{verb}(): {name} is in seconds and must be > 0")
+    if value == 0:
+        raise ValueError(f"{verb}(): {name} is in seconds and must be > 0")
 
 
 def check_count(verb: str, name: str, value: object, highest: int) -> None:

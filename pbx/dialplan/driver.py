@@ -140,8 +140,7 @@ class Driver:
         self._awaited = 0
         self._cancel_expiry()
         if not self._running:
-            self._refusals += 1
-            self._advance(self._coroutine.throw, HungUp(reason))
+            self._throw(reason)
 
     def leave(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine when the call is over.
@@ -171,6 +170,11 @@ class Driver:
         self._turns += 1
         if self.left is not None or self._turns > TURNS:
             await Deferred()
+
+    def _throw(self, reason: str) -> None:
+        assert self._coroutine is not None
+        self._refusals += 1
+        self._advance(self._coroutine.throw, HungUp(reason))
 
     def _advance(self, step: Callable[[Any], Any], value: object) -> None:
         """Step the coroutine until it waits or is over.
@@ -268,8 +272,7 @@ class Driver:
         self._awaited = 0
         if not self._call.ended:
             self._call.hang_up(OVERDUE)
-        self._refusals += 1
-        self._advance(self._coroutine.throw, HungUp(OVERDUE))
+        self._throw(OVERDUE)
 
     def _circles(self) -> None:
         """The coroutine never waits: every other call would wait for it."""

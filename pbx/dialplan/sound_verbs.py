@@ -73,12 +73,16 @@ class SoundingCall(Protocol):
 
 
 class SoundVerbs:
-    """The verbs of sound; `Call` has them."""
+    """The verbs of sound; `Call` has them.
+
+    :param call: the exchange's side of it.
+    """
 
     __slots__ = ("_live", "_sounding")
 
-    _sounding: SoundingCall  # the exchange's side of it
-    _live: Live | None  # what plays the pieces that `send` is given; None before the first
+    def __init__(self, call: SoundingCall) -> None:
+        self._sounding = call
+        self._live: Live | None = None
 
     async def _begin(self, verb: str) -> None:
         raise NotImplementedError

@@ -295,9 +295,7 @@ class Conversation:
         if consultation is not None:
             consultation.stop()
         self.ended = True
-        self._dialled = None
-        if self._ringing is not None:
-            self._stop_ringing(more)
+        self._stop_ringing(more)
         peer = self.party.other
         if peer is not None:
             peer.leave()

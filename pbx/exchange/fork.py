@@ -163,10 +163,7 @@ class Fork:
         if progress_within is not None and progress_within < timeout:
             self._progress = self._clock.callLater(progress_within, self._stalled)
         self._hunts = hunts
-        for destination in destinations:
-            self._ring(destination, None)
-        if lost:
-            self._skip(lost, None)
+        self._ring_all(destinations, lost)
         self._starting = False
         if hunts or not self._branches:
             self._check()
@@ -264,8 +261,7 @@ class Fork:
             return
         if branch.delay is None:
             branch.delay = self._clock.seconds() - branch.began_at
-        del self._branches[session]
-        branch.settle()
+        self._leave(branch)
         target = branch.destination.target
         outcome = Answered(by=target, attempts=(*self.lose(), Attempt(target, 200, "OK", branch.delay)))
         self._user.fork_answered(branch, sdp or branch.early, outcome)
@@ -278,8 +274,7 @@ class Fork:
             if party is not None:
                 party.session_rejected(session, status, reason)
             return
-        del self._branches[session]
-        branch.settle()
+        self._leave(branch)
         if branch.destination.link is not None:
             # A trunk that sends the call elsewhere has not carried it.
             status = understood(status, cause_in(session.take_fields())) if status >= 400 else 502
@@ -320,7 +315,9 @@ class Fork:
         """A branch ended what it never answered."""
         self.session_rejected(session, 480, reason)
 
-    def _skip(self, lost: Sequence[Outcome], hunt: Hunt | None) -> None:
+    def _ring_all(self, destinations: Sequence[Destination], lost: Sequence[Outcome], hunt: Hunt | None = None) -> None:
+        for destination in destinations:
+            self._ring(destination, hunt)
         for outcome in lost:
             self._user.fork_skipped(outcome)
             self._lose(outcome, hunt)
@@ -344,8 +341,7 @@ class Fork:
 
     def _not_offered(self, failure: Failure, branch: Branch) -> None:
         if branch.session in self._branches:
-            del self._branches[branch.session]
-            branch.settle()
+            self._leave(branch)
             outcome = self._user.failed(failure)
             self._user.branch_ended(branch, outcome.code, outcome.text)
             self._outcomes.append(outcome)
@@ -416,6 +412,10 @@ class Fork:
             _settle(detour)
         return taken
 
+    def _leave(self, branch: Branch) -> None:
+        del self._branches[branch.session]
+        branch.settle()
+
     def _redirected(self, branch: Branch, status: int) -> None:
         """A phone sends the call elsewhere: its extension's other phones need not ring any more (RFC 3261 21.3)."""
         target = branch.destination.target
@@ -459,10 +459,7 @@ class Fork:
                 following = hunt.next()
                 if following is None:
                     break
-                destinations, lost = following
-                for destination in destinations:
-                    self._ring(destination, hunt)
-                self._skip(lost, hunt)
+                self._ring_all(*following, hunt)
         self._starting = False
 
     def _drop(self, branches: Sequence[Branch], loss: Loss) -> None:

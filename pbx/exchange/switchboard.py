@@ -189,9 +189,7 @@ class Switchboard:
         extension = self._directory.find(caller.number) if caller.source is Source.INTERNAL else None
         if extension is not None and number not in self.trunks.numbering.emergency:
             self._doors.admit(extension, number, transaction.flow)
-        bridge = by_invite(self, transaction, caller, number, instance)
-        self._enter(bridge)
-        self.dialplan.run(bridge, found)
+        self._take(by_invite(self, transaction, caller, number, instance), found)
 
     def _invited_by(self, link: Link, transaction: InviteServerTransaction, request: Request) -> None:
         """A trunk brings a call: many of them come from one address."""
@@ -205,8 +203,11 @@ class Switchboard:
         bridge = by_invite(self, transaction, caller, self.trunks.did_of(request, link))
         bridge.party.link = link
         link.call_began()
+        self._take(bridge)
+
+    def _take(self, bridge: Bridge, found: Any = None) -> None:
         self._enter(bridge)
-        self.dialplan.run(bridge)
+        self.dialplan.run(bridge, found)
 
     def _enter(self, bridge: Bridge) -> None:
         self.calls[bridge.id] = bridge
@@ -333,9 +334,7 @@ class Switchboard:
             self._enter(bridge)
             bridge.dial((UriTarget(place),), ELSEWHERE).addCallback(lambda _: bridge.plan_ended())
         else:
-            bridge = by_transfer(self, asker, party, by, place, fields)
-            self._enter(bridge)
-            self.dialplan.run(bridge)
+            self._take(by_transfer(self, asker, party, by, place, fields))
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""

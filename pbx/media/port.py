@@ -238,8 +238,7 @@ class Port:
 
     @sink.setter
     def sink(self, sink: Sink | None) -> None:
-        if self._path is not None:
-            self._path.recall()
+        self.recall()
         self._sink = sink
         self._peer = sink if isinstance(sink, Port) and sink is not self else None
 
@@ -272,8 +271,7 @@ class Port:
         :param sends: whether it is to send RTP.
         :param hears: whether it is to be sent any.
         """
-        if self._path is not None:
-            self._path.recall()
+        self.recall()
         self.agreed = True
         self.formats, self.speech, self.names, self.pad, self.informs = agreement
         self.mux = mux
@@ -329,8 +327,7 @@ class Port:
 
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
-        if self._path is not None:
-            self._path.recall()
+        self.recall()
         if self.splice is not None:
             self.splice.close()
         self._sink = self._peer = self._tap = self.user = self.seal = self.splice = None
@@ -396,8 +393,7 @@ class Port:
 
     def send_rtp(self, packet: Packet) -> None:
         """Send RTP to the phone. What the kernel refuses is lost: sound is not repeated."""
-        if self._path is not None:
-            self._path.recall()
+        self.recall()
         target = self.latch.source or self.latch.signalled
         if target is None:
             return

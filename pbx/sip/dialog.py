@@ -108,8 +108,7 @@ class Dialog:
         dialog.remote_cseq = request.cseq
         # Proxies between us: what they do not say in Record-Route goes past them.
         dialog.neighbour = request.vias == 1
-        if request.first("record-route") is not None:
-            dialog.routes = tuple(_route_set(request))
+        dialog.routes = tuple(_route_set(request))
         dialog.remote_target = _contact(request)
         if not dialog.remote_target:
             raise Malformed(400, "missing Contact")
@@ -142,7 +141,7 @@ class Dialog:
         :raises Malformed: 400 when it has no usable Contact or Record-Route.
         """
         self.remote = response.first("to") or ""
-        self.routes = () if response.first("record-route") is None else tuple(reversed(_route_set(response)))
+        self.routes = tuple(reversed(_route_set(response)))
         self.remote_target = _contact(response) or target
 
     @property
@@ -235,8 +234,7 @@ def check(response: Response) -> None:
     :raises Malformed: 400.
     """
     _contact(response)
-    if response.first("record-route") is not None:
-        _route_set(response)
+    _route_set(response)
     sdp_of(response)
 
 
@@ -254,6 +252,8 @@ def sdp_of(message: Message) -> bytes:
 
 
 def _route_set(message: Message) -> list[str]:
+    if message.first("record-route") is None:
+        return []
     # Parsed to see that it can be, kept as text: its parameters go back as they came (RFC 3261 12.1.1).
     if len(message.many(RECORD_ROUTE)) > _HOPS:
         raise Malformed(400, "more Record-Routes than hops")

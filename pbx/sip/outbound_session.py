@@ -150,8 +150,7 @@ class OutboundSession(LastingSession):
             fields.append(NO_BODY)
         request = Request("INVITE", target, fields, sdp)
         if delivery is not None:
-            if delivery.policy.routes:
-                delivery.route(request)
+            delivery.route(request)
             if delivery.policy.keyring is not None:
                 self._prover = self._prover or Prover(delivery.policy.keyring)
                 self._prover.prove(request, self._cseq)
