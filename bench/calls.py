@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,9 +14,6 @@ from tests.phones.process import free_port
 from tests.phones.sipp import Sipp, Tally
 
 CALLER, CALLEE = "127.0.0.2", "127.0.0.3"
-
-
-KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 
 
 class Bench:
@@ -65,7 +61,7 @@ class Bench:
 @contextmanager
 def bench(calls: int, lasting: float, transport: str = "udp", engine: str = "auto") -> Iterator[Bench]:
     """A bench for so many calls in all, which may last so many seconds, over "udp" or "tcp"."""
-    port = free_port(CALLEE, KINDS[transport])
+    port = free_port(CALLEE)
     streams = [] if transport == "udp" else [transport]
     target = f"{CALLEE}:{port}" + "".join(f";transport={name}" for name in streams)
     exchange = Exchange(PLAN.format(callee=target), streams=streams, cpu=EXCHANGE_CPU, engine=engine, security=TRUSTING)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +60,7 @@ class Secure:
 @contextmanager
 def secure() -> Iterator[Secure]:
     """The exchange, and phones that are ready."""
-    port = free_port(kind=socket.SOCK_STREAM)
+    port = free_port()
     plan = PLAN.format(callee=f"127.0.0.1:{port};transport=tls")
     with Exchange(plan, streams=["tls"], cpu=EXCHANGE_CPU, security=TRUSTING) as exchange:
         argv = [sys.executable, "-m", "bench.load", "--server", exchange.addresses["tls"], "--port", str(port)]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -211,7 +210,7 @@ class Exchange(Site):
         self._temporary = tempfile.TemporaryDirectory(prefix="pbx-")
         host = network.address if network else "127.0.0.1"
         self.address = f"{host}:{free_port()}"
-        self.addresses = {name: f"{host}:{free_port(kind=socket.SOCK_STREAM)}" for name in streams}
+        self.addresses = {name: f"{host}:{free_port()}" for name in streams}
         also = [f"{name}:{address}" for name, address in self.addresses.items()]
         self.addresses["udp"] = self.address
         self._cpu = cpu

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from tests.counts import count
@@ -14,7 +12,6 @@ from tests.phones.sipp import Sipp
 RATE = count(20, 100)
 CALLS = count(20 * 10, 100 * 30)
 LASTING = CALLS / RATE
-KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 # SIPp at 127.0.0.3 answers, whatever number is called.
 PLAN = """
 from pbx.dialplan import Call, Plan, ext, uri
@@ -36,7 +33,7 @@ async def extension(call: Call, number: str) -> None:
 @pytest.mark.timeout(LASTING + 100)
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_calls_of_strangers(transport: str) -> None:
-    port = free_port("127.0.0.3", KINDS[transport])
+    port = free_port("127.0.0.3")
     with Exchange(PLAN % (port, transport), streams=["tcp"], security=TRUSTING) as exchange:
         before = exchange.figures()
         folder = exchange.folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,7 +157,7 @@ def test_provider_that_refuses_our_registration_is_passed_over_at_once(tmp_path:
 @pytest.mark.timeout(120)
 def test_provider_that_drops_the_connection_is_passed_over(tmp_path: Path) -> None:
     exchange = Exchange(STRANGERS, security=TRUSTING, streams=["tcp"])
-    port = free_port(kind=socket.SOCK_STREAM)
+    port = free_port()
     with (
         Sipp("stalls", tmp_path / "acme", port=port, transport="tcp") as acme,
         Sipp("callee", tmp_path / "backup") as backup,

@@ -112,7 +112,7 @@ class Baresip:
         self._received = b""
         self._network = network
         self.sip_port = free_port()
-        control_port = free_port(kind=socket.SOCK_STREAM)
+        control_port = free_port()
         (folder / "calls").mkdir(parents=True)
         write_tone(folder / "tone.wav", tone, seconds=120)
         (folder / "config").write_text(

@@ -116,7 +116,7 @@ class Kamailio:
 
     def _start(self, folder: Path, route: Callable[[str], str], modules: str = "") -> None:
         folder.mkdir(parents=True)
-        self.address = f"127.0.0.1:{free_port(kind=socket.SOCK_STREAM)}"
+        self.address = f"127.0.0.1:{free_port()}"
         config = folder / "kamailio.cfg"
         config.write_text(_CONFIG.format(address=self.address, route=route(self.address), modules=modules))
         argv = [program("kamailio"), "-f", config, "-DD", "-E", "-m", "32", "-M", "4", "-w", folder, "-Y", folder]

@@ -128,7 +128,7 @@ class Linphone:
                 events=int(has_events and not info),
                 encryption="srtp" if srtp else "none",
                 mandatory=int(srtp),
-                rtp=free_port() & ~1,
+                rtp=free_port(),
                 calls=calls,
             )
             + (_PLAIN if plain else "")

@@ -9,21 +9,35 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
+from random import SystemRandom
 from typing import Self
 
 from tests.phones.network import Network
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
+_PORTS = range(20_000, 30_000, 2)  # neither those of our media nor of the phones' nor the kernel's own
+_CHANCE = SystemRandom()  # every process that runs tests draws others
 
 
-def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port of `host` that nothing is bound to at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port of `host` that nothing is bound to at this moment, by UDP or TCP, nor to the one above it.
+
+    It is not one of those that the kernel hands out by itself (`ip_local_port_range`): whoever is told of it binds it a
+    moment later, and until then some connection of another test could have taken it. Phones take the port above theirs
+    for TLS.
+    """
+    for port in _CHANCE.sample(_PORTS, 100):
+        try:
+            for number, kind in product((port, port + 1), (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind((host, number))
+        except OSError:
+            continue
+        return port
+    raise AssertionError(f"{host} has no free ports in {_PORTS}")
 
 
 class Process:
