@@ -67,7 +67,7 @@ class Bridge(Conversation):
         caller: Caller,
         number: str,
         invitation: Invitation,
-        fields: list[Field],
+        fields: Sequence[Field],
     ) -> None:
         super().__init__(board, party, caller, number, invitation.flow.remote[0])
         self._asker = asker

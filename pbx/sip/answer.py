@@ -16,7 +16,7 @@ class Answer:
     :param lost: called once no ACK came within 64*T1.
     """
 
-    __slots__ = ("_clock", "_expiry", "_flow", "_lost", "_packet", "_resend", "cseq")
+    __slots__ = ("_clock", "_flow", "_lost", "_packet", "_timer", "cseq")
 
     def __init__(self, cseq: int, packet: bytes, flow: Flow, clock: Clock, lost: Callable[[], None]) -> None:
         self.cseq = cseq
@@ -24,20 +24,18 @@ class Answer:
         self._flow = flow
         self._clock = clock
         self._lost = lost
-        self._expiry = clock.callLater(64 * T1, self._expired)
         # Over reliable transports too: a proxy on the way may have lost it on an unreliable one.
-        self._resend: Timer = clock.callLater(T1, self._retransmit, 2 * T1)
+        self._timer: Timer = clock.callLater(T1, self._retransmit, T1, 63 * T1)
 
     def acknowledged(self) -> None:
         """The ACK came, or nobody waits for it any more. Once, and not after `lost` was called."""
-        self._expiry.cancel()
-        self._resend.cancel()
+        self._timer.cancel()
 
-    def _expired(self) -> None:
-        self._resend.cancel()
-        self._lost()
-
-    def _retransmit(self, interval: float) -> None:
-        interval = min(interval, T2)
-        self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
+    def _retransmit(self, interval: float, left: float) -> None:
+        """The interval, in seconds, is over, and so many are left until it is given up."""
+        if not left:
+            self._lost()
+            return
+        interval = min(2 * interval, T2, left)
+        self._timer = self._clock.callLater(interval, self._retransmit, interval, left - interval)
         self._flow.send(self._packet)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pbx.sip import session_timer
 from pbx.sip.abilities import NONE, abilities_of
 from pbx.sip.client_transaction import InviteClientTransaction
@@ -101,10 +103,10 @@ class OutboundSession(LastingSession):
         self._early: dict[str, Early] | None = None  # by tag: all early dialogs but the one that spoke last
         self._receipts: Receipts | None = None  # in this one
         self._agreed = b""  # in this one
-        self._said: list[Field] = []  # the fields of the last provisional response
+        self._said: Sequence[Field] = ()  # the fields of the last provisional response, until the final one
         self._prover: Prover | None = None
         self._cancel: tuple[Field, ...] | None = None  # the fields of a CANCEL that waits for a provisional response
-        self._forks: dict[str, bytes] = {}  # the ACKs of the 2xx of other forks, by their tags (RFC 3261 13.2.2.4)
+        self._forks: dict[str, bytes] | None = None  # the ACKs of other forks' 2xx, by their tags (RFC 3261 13.2.2.4)
 
     @property
     def is_forked(self) -> bool:
@@ -150,7 +152,8 @@ class OutboundSession(LastingSession):
             fields.append(NO_BODY)
         request = Request("INVITE", target, fields, sdp)
         if delivery is not None:
-            delivery.route(request)
+            if delivery.policy.routes:
+                delivery.route(request)
             if delivery.policy.keyring is not None:
                 self._prover = self._prover or Prover(delivery.policy.keyring)
                 self._prover.prove(request, self._cseq)
@@ -260,7 +263,7 @@ class OutboundSession(LastingSession):
         if delivery is not None:
             delivery.answered()
         self._peer_fields = response.fields
-        self._invitation = None
+        self._invitation, self._said = None, ()
         if self.dialog is not None and self.dialog.remote_tag != response.to_tag:
             self._turn_to(response.to_tag)
         self._take_dialog(response)
@@ -285,6 +288,8 @@ class OutboundSession(LastingSession):
 
     def _fork_answered(self, response: Response) -> None:
         """A 2xx of another callee, reached by a proxy that forked: acknowledge it and end it (RFC 3261 13.2.2.4)."""
+        if self._forks is None:
+            self._forks = {}
         ack = self._forks.get(response.to_tag)
         dialog = self._dialog_of(response)
         if not self._neighbour:
@@ -429,6 +434,7 @@ class OutboundSession(LastingSession):
 
     def _end(self) -> None:
         self.delivery = self._invitation = None
+        self._said = ()
         if self._early:
             self._forget_others()
         super()._end()

@@ -99,9 +99,10 @@ class InviteServerTransaction:
         if self.state is COMPLETED:
             self._enter(CONFIRMED, 0 if self.flow.reliable else TIMER_I)
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: Response, packet: bytes = b"") -> None:
         """Send a response. That a 2xx is sent again is its user's business (RFC 3261 13.3.1.4): see `answer`.
 
+        :param packet: the response as bytes, where they are known.
         :raises InvalidState: when a final response went before.
         """
         status = response.status
@@ -109,7 +110,7 @@ class InviteServerTransaction:
             raise InvalidState(f"{status} sent in {self!r}")
         if status == 100 and self.request.first("timestamp") is not None:
             self._add_delay(response)
-        packet = bytes(response)
+        packet = packet or bytes(response)
         if status < 200:
             self._packet = packet
         elif status < 300:

@@ -7,6 +7,7 @@ the 2xx that waits for its ACK.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -141,7 +142,7 @@ class Session:
         self.user = user
         self.dialog: Dialog | None = None
         self.state = EARLY
-        self._peer_fields: list[Field] = []
+        self._peer_fields: Sequence[Field] = ()
         self._negotiation = OfferAnswer()
         self._transaction: InviteServerTransaction | None = None  # an INVITE that waits for our final response
         self._answer: Answer | None = None  # our 2xx that waits for its ACK
@@ -150,9 +151,9 @@ class Session:
         self._acks: tuple[tuple[int, bytes], ...] = ()  # our last two ACKs, by the numbers of their INVITEs
         self._bye: tuple[Field, ...] | None = None  # a BYE that must wait for the ACK of our 2xx
 
-    def take_fields(self) -> list[Field]:
+    def take_fields(self) -> Sequence[Field]:
         """The fields of the peer's last INVITE, response to INVITE, CANCEL or BYE; a second time there are none."""
-        fields, self._peer_fields = self._peer_fields, []
+        fields, self._peer_fields = self._peer_fields, ()
         return fields
 
     @property
@@ -211,9 +212,9 @@ class Session:
         self._transaction = None
         transaction.user = None
         self.state = CONFIRMED
-        flow = transaction.flow
-        self._answer = Answer(transaction.request.cseq, bytes(response), flow, self._agent.clock, self._answer_lost)
-        transaction.respond(response)
+        packet, flow = bytes(response), transaction.flow
+        self._answer = Answer(transaction.request.cseq, packet, flow, self._agent.clock, self._answer_lost)
+        transaction.respond(response, packet)
 
     def ack(self, sdp: bytes) -> None:
         """Answer the offer that the peer's 2xx brought (RFC 3261 13.2.2.4).

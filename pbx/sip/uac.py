@@ -150,10 +150,10 @@ class Delivery:
         located.addCallback(self._located, first.host).addErrback(self._failed_to_locate)
 
     def route(self, request: Request) -> None:
-        """Put the preloaded routes into a request; a strict router becomes its Request-URI (RFC 3261 8.1.2)."""
-        if self.policy.routes:
-            request.target, routes = routed(request.target, self.policy.routes)
-            request.fields[:0] = [ROUTE.field(route) for route in routes]
+        """Put the preloaded routes, of which there are some, into a request; a strict router becomes its Request-URI
+        (RFC 3261 8.1.2)."""
+        request.target, routes = routed(request.target, self.policy.routes)
+        request.fields[:0] = [ROUTE.field(route) for route in routes]
 
     def answered(self) -> None:
         """The request was accepted, or refused for good."""
@@ -323,7 +323,8 @@ class Errand:
         delivery = self.delivery
         self._heard = False
         request = self._user.request_for(flow, delivery.target, delivery.cseq)
-        delivery.route(request)
+        if delivery.policy.routes:
+            delivery.route(request)
         if delivery.policy.keyring is not None:
             request.fields[:0] = delivery.policy.keyring.proofs(request)
         self._transaction = self._agent.layer.request(flow, request, self)

@@ -8,7 +8,7 @@ What a person would see and hear is in its properties; what it sends is decided 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pbx.exchange.privacy import ANONYMOUS
 from pbx.media.clip import Clip
@@ -477,7 +477,7 @@ class Phone:
             fields.append(NO_BODY)
         self.layer.request(self.flow, Request(method, target, fields, body), Once(answered))
 
-    def take_challenge(self, fields: list[Field]) -> None:
+    def take_challenge(self, fields: Sequence[Field]) -> None:
         """Answer the challenge among the fields of a refusal from now on."""
         challenges = [parse_challenge(value) for key, _, value in fields if key == "www-authenticate"]
         self._challenge = next((one for one in challenges if one is not None and one.answerable), None)

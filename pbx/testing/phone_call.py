@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pbx.media.sdes import CRYPTO, Crypto, cryptos
@@ -71,7 +71,7 @@ class PhoneCall:
         self.state = "calling"
         self.status = 0
         self.progress: list[int] = []
-        self.fields: list[Field] = []
+        self.fields: Sequence[Field] = ()
         self.ended_by = ""
         self.why = ""
         self.forwards = 0

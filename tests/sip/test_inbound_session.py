@@ -164,7 +164,7 @@ def test_caller_gives_up(us):
     assert us.receive(cancel) == ["200 CANCEL", "487 INVITE"]
     assert us.told == [("ended", "the caller gave up")]
     assert ("reason", "Reason", "SIP;cause=200") in session.take_fields()
-    assert session.take_fields() == []
+    assert session.take_fields() == ()
     assert us.receive(request("ACK", callee=session.dialog.local)) == []
     us.assert_idle()
 
