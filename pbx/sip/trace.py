@@ -1,8 +1,8 @@
 """The trace: the last messages of calls as they went over the wire, in a ring that is bounded in bytes.
 
-Keeping one costs a tuple and a place in the ring, since every message of every call takes this step. What a message
-says is read, and what a note says is put into words, when somebody asks. Notes stand beside the messages: what else
-happened, and at which line of the dialplan.
+Keeping one costs four places in a list, since every message of every call takes this step: what is kept so long is cold
+when it goes, so it is few objects, and they go many at once. What a message says is read, and what a note says is put
+into words, when somebody asks. Notes stand beside the messages: what else happened, and at which line of the dialplan.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pbx.sip.flow import Flow
 
 OVERHEAD = 256  # bytes that an entry costs beside its packet: a message less, a note with its facts more
-_FULL = 15 / 16  # what stays of the ring when there is no room for another entry
+_PARTS = 16  # of the ring; the oldest is lost as a whole
 KEEP_ALIVE = "keep-alive"  # in the place of a method: no message at all
 # What is no part of a call, and would push calls out where thousands of phones register.
 _ELSEWHERE = frozenset(("REGISTER", "OPTIONS", "SUBSCRIBE", "PUBLISH", "MESSAGE", KEEP_ALIVE))
@@ -66,23 +66,30 @@ class Trace:
     :param limit: bytes, at most.
     """
 
-    __slots__ = ("_entries", "_limit", "_seconds", "_size")
+    __slots__ = ("_full", "_newest", "_older", "_older_size", "_seconds", "_size")
 
     def __init__(self, seconds: Callable[[], float], limit: int) -> None:
         self._seconds = seconds
-        self._limit = limit
-        self._entries: deque[tuple[Any, ...]] = deque()  # each an `Entry`
-        self._size = 0
+        self._full = limit / _PARTS  # bytes of a part
+        self._newest: list[Any] = []  # of each entry the time, the way, the flow, or what a note says, and the packet
+        self._size = 0  # of that part
+        self._older: deque[tuple[list[Any], int]] = deque()  # the other parts, and their sizes
+        self._older_size = 0  # of all of them
 
     @property
     def entries(self) -> list[Entry]:
         """All that is kept, the oldest first."""
-        return [Entry(*one) for one in self._entries]
+        found = []
+        for part, _ in (*self._older, (self._newest, 0)):
+            items = iter(part)
+            for at, way, flow, packet in zip(items, items, items, items, strict=True):
+                found.append(Entry(at, way, None, packet, *flow) if way is NOTE else Entry(at, way, flow, packet))
+        return found
 
     @property
     def size(self) -> int:
         """The bytes that it takes."""
-        return self._size
+        return self._older_size + self._size
 
     def keep(self, way: Way, flow: Flow, packet: bytes, method: str = "") -> None:
         """A message came, or went.
@@ -90,19 +97,22 @@ class Trace:
         :param method: of its CSeq, unless that is known to belong to a call.
         """
         if method not in _ELSEWHERE:
-            self._entries.append((self._seconds(), way, flow, packet))
+            self._newest += (self._seconds(), way, flow, packet)
             self._size += len(packet) + OVERHEAD
-            if self._size > self._limit:
-                self._make_room()
+            if self._size > self._full:
+                self._begin_part()
 
     def note(self, call: str, place: tuple[str, int] | None, say: Callable[..., str], *facts: Any) -> None:
         """Something happened to a call: see `Entry`."""
-        self._entries.append((self._seconds(), NOTE, None, b"", call, place, say, facts))
+        self._newest += (self._seconds(), NOTE, (call, place, say, facts), b"")
         self._size += OVERHEAD
-        if self._size > self._limit:
-            self._make_room()
+        if self._size > self._full:
+            self._begin_part()
 
-    def _make_room(self) -> None:
-        """Lose the oldest, and more than one at once: nobody waits for this at each message."""
-        while self._size > self._limit * _FULL:
-            self._size -= len(self._entries.popleft()[3]) + OVERHEAD
+    def _begin_part(self) -> None:
+        """The newest part is full. Of the others as many are lost as leave room for one more."""
+        self._older.append((self._newest, self._size))
+        self._older_size += self._size
+        self._newest, self._size = [], 0
+        while self._older_size > self._full * (_PARTS - 1):
+            self._older_size -= self._older.popleft()[1]
