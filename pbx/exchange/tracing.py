@@ -84,7 +84,7 @@ class Tracing(Unobserving):
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
         place = _place() if ending.by is By.PLAN else None
-        self.trace.note(call.id, place, _ended, ending.by.value, ending.words[:LONGEST])
+        self.trace.note(call.id, place, _ended, ending.by, ending.words[:LONGEST])
 
 
 # What a note says: put together when somebody reads it, since nearly nobody does.
@@ -94,8 +94,8 @@ def _dials(targets: Sequence[Callee], timeout: float) -> str:
     return f"calls {', '.join(map(str, targets))} for {timeout:g} s"
 
 
-def _ended(by: str, words: str) -> str:
-    return f"ended by the {by}{': ' if words else ''}{words}"
+def _ended(by: By, words: str) -> str:
+    return f"ended by the {by.value}{': ' if words else ''}{words}"
 
 
 def _place() -> tuple[str, int] | None:

@@ -24,7 +24,7 @@ from twisted.python.threadpool import ThreadPool
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.binding import Binding
 from pbx.exchange.extension import Extension
-from pbx.store.database import in_sql, reading, reason
+from pbx.store.database import asking, in_sql, reading, reason
 from pbx.store.schema import aliases, bindings, extensions, permissions, revision
 from pbx.store.trunks import read_trunks
 from pbx.store.vault import Vault
@@ -254,10 +254,11 @@ def read_bindings(database: sa.Engine, now: float) -> list[Binding]:
 
 def read_revisions(database: sa.Engine) -> dict[str, int]:
     """Return how often each administrators' table has changed."""
-    with reading(database) as connection:
-        return {row.table: row.n for row in connection.execute(sa.select(revision))}
+    with asking(database) as cursor:
+        return dict(cursor.execute(in_sql(_REVISIONS, database.dialect)).fetchall())
 
 
+_REVISIONS = sa.select(revision)
 _COLUMNS = [bindings.c[name] for name in Binding._fields]
 
 _REMOVE = bindings.delete().where(bindings.c.number == sa.bindparam("_number"))

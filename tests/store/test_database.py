@@ -152,3 +152,14 @@ def test_url_that_cannot_be_read_is_refused_without_showing_its_password(url: st
 def test_backup_of_postgresql_names_its_own_tool(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="pg_dump"):
         database.backup("postgresql://host/pbx", tmp_path / "copy.db")
+
+
+def test_connection_that_was_lost_while_it_was_asked_is_replaced(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    opened = database.open_database(url)
+    fatal = {"sqlite": "SELECT 1 FROM nowhere", "postgresql": "SELECT pg_terminate_backend(pg_backend_pid())"}
+    with pytest.raises(sa.exc.DBAPIError), database.asking(opened) as cursor:
+        cursor.execute(fatal[opened.dialect.name])
+    with database.asking(opened) as cursor:
+        assert cursor.execute("SELECT 1").fetchall() == [(1,)]
+    opened.dispose()
+    assert not caplog.records
