@@ -11,6 +11,7 @@ import pytest
 
 from tests import programs
 from tests.eventually import eventually
+from tests.phones.process import free_port, own_ports
 
 LEAVES_ERRORS = """
 from __future__ import annotations
@@ -105,3 +106,15 @@ def test_without_root_what_is_left_out_is_named_with_the_remedy(monkeypatch, cap
     assert sentence.startswith(f"Left out: the tests with {' and '.join(names)} (not root; ")
     packages = dict.fromkeys(programs.PACKAGES[name] for name in names)
     assert f"apt-get install {' '.join(packages)}" in sentence
+
+
+def test_port_that_a_program_is_told_of_is_told_to_no_other_one():
+    first_of_the_kernel = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = [free_port() for _ in range(50)]
+    assert len(set(ports)) == 50 and max(ports) + 1 < first_of_the_kernel
+
+
+def test_test_processes_side_by_side_have_ports_of_their_own():
+    ports = range(1000, 1060, 2)
+    taken = [next(own) for own in (own_ports(ports, process) for process in range(6)) for _ in range(5)]
+    assert sorted(taken) == list(ports)

@@ -16,6 +16,7 @@ from pbx.faults import Fault
 from pbx.listening import bind, require_local
 from pbx.options import Listener
 from tests.eventually import eventually
+from tests.phones.process import free_port
 from tests.sip.authority import Authority, pem
 from tests.test_service import CONFIG, Site, taken_port
 
@@ -97,12 +98,14 @@ def test_stall_of_30_ms_loses_no_message() -> None:
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 def test_both_wildcards_fit_on_one_port(transport: str) -> None:
-    with bind(Listener(transport, "::", 0)) as six, bind(Listener(transport, "0.0.0.0", six.getsockname()[1])):
+    port = free_port("0.0.0.0")
+    with bind(Listener(transport, "::", port)), bind(Listener(transport, "0.0.0.0", port)):
         pass
 
 
 def test_udp_and_tcp_fit_on_one_port() -> None:
-    with bind(Listener("UDP", "127.0.0.1", 0)) as one, bind(Listener("TCP", "127.0.0.1", one.getsockname()[1])):
+    port = free_port()
+    with bind(Listener("UDP", "127.0.0.1", port)), bind(Listener("TCP", "127.0.0.1", port)):
         pass
 
 

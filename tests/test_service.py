@@ -293,6 +293,7 @@ BINDING = """INSERT INTO bindings (number, contact, q, call_id, cseq, expires_at
 
 def test_registrations_are_restored_and_go_with_an_extension_removed_by_sql(site: Site) -> None:
     site.upgraded()
+    written = time.time()
     for number in ("1001", "1002", "1003"):
         site.sql("INSERT INTO extensions (number) VALUES (?)", number)
         site.sql(BINDING, number, time.time() + (600 if number != "1003" else -1))
@@ -300,11 +301,11 @@ def test_registrations_are_restored_and_go_with_an_extension_removed_by_sql(site
         rows = site.pbx("registrations")
         assert [row["number"] for row in rows] == ["1001", "1002"]
         assert rows[0]["address"] == "127.0.0.1:9"
-        assert 590 < rows[0]["expires_in"] <= 600
+        assert 600 - (time.time() - written) - 1 < rows[0]["expires_in"] <= 600
         assert rows[0]["registered_at"] == "1970-01-01T00:00:00+00:00"
         site.sql("DELETE FROM extensions WHERE number = '1001'")
-        # A second for the server, and another for the interpreters that we start.
-        eventually(lambda: [row["number"] for row in site.pbx("registrations")] == ["1002"], within=2)
+        # A second for the server; the interpreters that we start take theirs, and more where others are busy.
+        eventually(lambda: [row["number"] for row in site.pbx("registrations")] == ["1002"], within=10)
         assert site.pbx("registrations", "1001") == []
         assert len(site.pbx("registrations", "1002")) == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 from typing import Any
@@ -17,10 +16,9 @@ from pbx.media.sockets import PAUSE, SILENCE, MediaSockets
 from pbx.sip.identifiers import Identifiers
 from pbx.testing.clock import VirtualClock
 from tests.media.network import CODECS, port, result
+from tests.phones.process import PROCESS
 
 HOST, ALICE, BOB = "127.0.0.1", "127.0.0.11", "127.0.0.22"
-# Test processes run side by side (pytest-xdist names them gw0, gw1, ...), each with ports of its own.
-PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 PORTS = range(21200 + 200 * PROCESS, 21300 + 200 * PROCESS)
 AUDIO = "m=audio {} RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
 

@@ -44,7 +44,7 @@ def relay() -> Iterator[Threaded]:
 
 
 def received(phone: Phone, number: int) -> list[bytes]:
-    """So many packets, which are on their way."""
+    """So many packets, which are on their way, or more."""
     packets: list[bytes] = []
 
     def all_are_there() -> bool:
@@ -89,7 +89,9 @@ def test_nothing_is_lost_or_doubled_while_a_call_goes_to_and_fro(relay: Threaded
             if turn % 2:
                 port(caller).recall()
             relay.turns.turn()
-            got += bob.heard()
+            # The kernel drops what is more than it keeps for a socket (some 250 packets) while a thread has to wait for
+            # a processor: that is nothing that we have lost.
+            got += received(bob, len(said) - len(got) - 50)
         relay.turns.turn()
         got += received(bob, len(said) - len(got))
         assert sorted(got) == sorted(said)

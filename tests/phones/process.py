@@ -8,8 +8,8 @@ import resource
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle, islice, product
 from pathlib import Path
 from random import SystemRandom
 from typing import Self
@@ -18,18 +18,35 @@ from tests.phones.network import Network
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
-_PORTS = range(20_000, 30_000, 2)  # neither those of our media nor of the phones' nor the kernel's own
-_CHANCE = SystemRandom()  # every process that runs tests draws others
+# Test processes run side by side (pytest-xdist names them gw0, gw1, ...), each with ports of its own.
+PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_PROCESSES = 6
+
+
+def own_ports(ports: range, process: int = PROCESS) -> Iterator[int]:
+    """Those of `ports` that no test process beside this one takes, one after the other, again and again.
+
+    One that somebody was told of and has not bound yet is not given to anybody else: its turn comes when all others
+    had theirs. Where the round begins is chance, since programs that are no tests of this run take ports, too.
+    """
+    own = ports[process % _PROCESSES :: _PROCESSES]
+    begin = SystemRandom().randrange(len(own))
+    return cycle([*own[begin:], *own[:begin]])
+
+
+# The ports below those that the kernel hands out by itself (32768 to 60999, `ip_local_port_range`):
+# 6000-8999 SIPp's sound, 10000-19999 the exchange's, 20000-22999 relays' in tests/media, 23000-23999 rtpengine's,
+# 24000-29999 whatever a program is told, 30000-31999 baresip's sound.
+_NUMBERS = own_ports(range(24_000, 30_000, 2))
 
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port of `host` that nothing is bound to at this moment, by UDP or TCP, nor to the one above it.
 
-    It is not one of those that the kernel hands out by itself (`ip_local_port_range`): whoever is told of it binds it a
-    moment later, and until then some connection of another test could have taken it. Phones take the port above theirs
-    for TLS.
+    It is not one of those that the kernel hands out by itself: whoever is told of it binds it a moment later, and until
+    then some connection of another test could have taken it. Phones take the port above theirs for TLS.
     """
-    for port in _CHANCE.sample(_PORTS, 100):
+    for port in islice(_NUMBERS, 100):
         try:
             for number, kind in product((port, port + 1), (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
                 with socket.socket(socket.AF_INET, kind) as probe:
@@ -37,7 +54,7 @@ def free_port(host: str = "127.0.0.1") -> int:
         except OSError:
             continue
         return port
-    raise AssertionError(f"{host} has no free ports in {_PORTS}")
+    raise AssertionError(f"{host} has no free ports")
 
 
 class Process:

@@ -14,25 +14,27 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.eventually import eventually
-from tests.phones.process import Process, free_port
+from tests.phones.process import Process, free_port, own_ports
 from tests.programs import program
+
+_MEDIA_PORTS = own_ports(range(23_000, 23_960, 80))  # the first of eighty for each instance
 
 
 class Rtpengine:
     """One instance.
 
     :param folder: where its files go; made here.
-    :param first: the first of its hundred ports for RTP.
     :ivar address: "127.0.0.1:PORT", where it is asked.
     """
 
-    def __init__(self, folder: Path, first: int) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
+        first = next(_MEDIA_PORTS)
         self.address = f"127.0.0.1:{free_port()}"
         self.process = Process(
             [
                 program("rtpengine"), "--foreground", "--config-file=none", "--table=-1", "--interface=127.0.0.1",
-                f"--listen-ng={self.address}", f"--port-min={first}", f"--port-max={first + 99}", "--num-threads=1",
+                f"--listen-ng={self.address}", f"--port-min={first}", f"--port-max={first + 79}", "--num-threads=1",
                 "--log-stderr", "--log-level=5", f"--pidfile={folder / 'pid'}",
             ],
             folder / "log",

@@ -6,17 +6,18 @@ Facts about SIPp 3.6 that this file knows: it binds the two ports -mp and -mp + 
 
 from __future__ import annotations
 
-import random
 import socket
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from tests.phones.network import Network
-from tests.phones.process import Process, free_port
+from tests.phones.process import Process, free_port, own_ports
 from tests.programs import program
 
 SCENARIOS = Path(__file__).with_name("scenarios")
+_MEDIA_PORTS = own_ports(range(6_000, 9_000, 4))
 
 
 class Tally(NamedTuple):
@@ -155,7 +156,7 @@ def _line(number: str, password: str, *more: str) -> str:
 
 def _free_pair(ip: str) -> int:
     """A port that is free together with the port + 2, and has room above it for those of the calls."""
-    for port in random.sample(range(6000, 9000, 4), 100):
+    for port in islice(_MEDIA_PORTS, 100):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a, socket.socket(a.family, a.type) as b:
             try:
                 a.bind((ip, port))
@@ -163,4 +164,4 @@ def _free_pair(ip: str) -> int:
             except OSError:
                 continue
             return port
-    raise AssertionError(f"{ip} has no free ports between 6000 and 9000")
+    raise AssertionError(f"{ip} has no free ports")

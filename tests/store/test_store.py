@@ -60,7 +60,7 @@ class House:
         self.clock.advance(NOW)
         self.fault: Exception | None = None
         self.held: list[Callable[[], None]] | None = None
-        self.store = Store(open_database(url, patience=0.01), self.clock, self)
+        self.store = Store(open_database(url, patience=0.1), self.clock, self)
         self.sql("INSERT INTO extensions (number) VALUES ('1001'), ('1002')")
 
     def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
