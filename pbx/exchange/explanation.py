@@ -19,7 +19,11 @@ _ROWS_BY_WORDS = {cause.holds.words: _rows(cause.holds.words) for cause in CAUSE
 def explain(story: Story) -> None:
     """Write into a story's record why its call ended, as a name and as a sentence."""
     rows = _ROWS_BY_WORDS.get(story.words, _ROWS)
-    cause = next((cause for cause in rows if cause.holds(story)), UNKNOWN_CAUSE)
+    for cause in rows:
+        if cause.holds(story):
+            break
+    else:
+        cause = UNKNOWN_CAUSE
     record, facts = story.record, Facts(story)
     record.cause = cause.name
     sentence = cause.sentence.format_map(facts)

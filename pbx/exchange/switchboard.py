@@ -63,6 +63,7 @@ from pbx.sip.user_agent import UserAgent
 ANYHOW = Policy(may_redirect=True)
 SECURELY = Policy(may_redirect=True, is_secure=True)
 
+MOST_OF_NAME = 80  # characters of what a stranger says its name is
 TRANSFER_PATIENCE = 10.0  # seconds that the dialplan may think about a transfer: the REFER waits
 ELSEWHERE = 60.0  # seconds for which an address elsewhere is rung, to which somebody is transferred
 
@@ -409,8 +410,10 @@ class Switchboard:
             caller = _internal(found, withheld)
         else:
             self._doors.bans.bothered(flow.transport, *flow.remote)  # anybody could do that
-            name = _printable(sender.display)
-            caller = Caller(sender.uri.user, name, Source.ANONYMOUS, domain=host, is_private=withheld)
+            name = sender.display
+            if not name.isprintable():
+                name = "".join(filter(str.isprintable, name))
+            caller = Caller(sender.uri.user, name[:MOST_OF_NAME], Source.ANONYMOUS, domain=host, is_private=withheld)
         if not self._is_here(request.uri.host, flow):
             if caller.source is Source.ANONYMOUS:
                 self._doors.strayed(flow, request.uri.host)
@@ -451,9 +454,3 @@ def _in_time(clock: Clock, decided: Deferred[bool]) -> Deferred[bool]:
 
         decided.addBoth(stop)
     return decided
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        text = "".join([character for character in text if character.isprintable()])
-    return text[:80]
