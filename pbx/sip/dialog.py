@@ -261,13 +261,16 @@ def _route_set(message: Message) -> list[str]:
 
 
 def _contact(message: Message) -> str:
-    contacts = tuple(message.values("contact"))
-    return (_recurring_target if sum(map(len, contacts)) <= RECURRING else _target)(contacts)
-
-
-def _target(contacts: tuple[str, ...]) -> str:
     """The remote target that Contact fields name, all of which can be read; "" when they name none."""
-    addresses = [CONTACT.parse(text) for value in contacts for text in elements(value)]
+    found = ""
+    for value in message.values("contact"):
+        target = (_recurring_target if len(value) <= RECURRING else _target)(value)
+        found = found or target
+    return found
+
+
+def _target(contact: str) -> str:
+    addresses = [CONTACT.parse(text) for text in elements(contact)]
     return as_target(addresses[0].uri) if addresses else ""
 
 
