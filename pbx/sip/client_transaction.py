@@ -47,7 +47,7 @@ class InviteClientTransaction:
     :param branch: the branch of that Via.
     :param ended: called once, when it terminates.
     :param packet: the request as bytes, where they are known.
-    :ivar cseq: the CSeq value; with the branch it is what responses find it by (RFC 3261 17.1.3).
+    :ivar key: what responses find it by: branch and CSeq value (RFC 3261 17.1.3).
     :ivar flow: the way of the INVITE, which a CANCEL takes too (RFC 3261 9.1).
     :ivar request: the INVITE, until its final response: transactions linger by the thousand, and messages are large.
     """
@@ -63,8 +63,8 @@ class InviteClientTransaction:
         "_resend",
         "_user",
         "branch",
-        "cseq",
         "flow",
+        "key",
         "request",
         "state",
     )
@@ -81,7 +81,7 @@ class InviteClientTransaction:
     ) -> None:
         self.request = request
         self.branch = branch
-        self.cseq = request.first("cseq")
+        self.key = f"{branch} {request.first('cseq')}"
         self.state = CALLING
         self.flow = flow
         self._clock = clock
@@ -91,9 +91,11 @@ class InviteClientTransaction:
         self._ack = b""
         self._abandoned = False
         self._resend: Timer | None = None
-        self._expiry: Timer | None = clock.callLater(TIMER_B, self._expired)
-        if not flow.reliable:
-            self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer A
+        self._expiry: Timer | None = None
+        if flow.reliable:
+            self._expiry = clock.callLater(TIMER_B, self._expired)
+        else:
+            self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer A, which sets timer B
         flow.send(self._packet)
 
     def response_received(self, response: Response) -> None:
@@ -149,6 +151,8 @@ class InviteClientTransaction:
             self._user.transaction_failed(self.method, 503, "the transport failed")
 
     def _retransmit(self, interval: float) -> None:
+        if self._expiry is None:  # timer B, which most requests never need
+            self._expiry = self._clock.callLater(TIMER_B - T1, self._expired)
         self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
         self.flow.send(self._packet)
 
@@ -185,22 +189,10 @@ class NonInviteClientTransaction:
     :param branch: the branch of that Via.
     :param ended: called once, when it terminates.
     :param packet: the request as bytes, where they are known.
-    :ivar cseq: the CSeq value; with the branch it is what responses find it by (RFC 3261 17.1.3).
+    :ivar key: what responses find it by: branch and CSeq value (RFC 3261 17.1.3).
     """
 
-    __slots__ = (
-        "_clock",
-        "_ended",
-        "_expiry",
-        "_packet",
-        "_resend",
-        "_user",
-        "branch",
-        "cseq",
-        "flow",
-        "method",
-        "state",
-    )
+    __slots__ = ("_clock", "_ended", "_expiry", "_packet", "_resend", "_user", "flow", "key", "method", "state")
 
     def __init__(
         self,
@@ -213,8 +205,7 @@ class NonInviteClientTransaction:
         packet: bytes = b"",
     ) -> None:
         self.method = request.method
-        self.branch = branch
-        self.cseq = request.first("cseq")
+        self.key = f"{branch} {request.first('cseq')}"
         self.state = TRYING
         self.flow = flow
         self._clock = clock
@@ -222,9 +213,11 @@ class NonInviteClientTransaction:
         self._ended = ended
         self._packet = packet or bytes(request)
         self._resend: Timer | None = None
-        self._expiry: Timer | None = clock.callLater(TIMER_F, self._expired)
-        if not flow.reliable:
-            self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer E
+        self._expiry: Timer | None = None
+        if flow.reliable:
+            self._expiry = clock.callLater(TIMER_F, self._expired)
+        else:
+            self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer E, which sets timer F
         flow.send(self._packet, self.method)
 
     def response_received(self, response: Response) -> None:
@@ -256,6 +249,8 @@ class NonInviteClientTransaction:
             self._user.transaction_failed(self.method, 503, "the transport failed")
 
     def _retransmit(self, interval: float) -> None:
+        if self._expiry is None:  # timer F, which most requests never need
+            self._expiry = self._clock.callLater(TIMER_F - T1, self._expired)
         interval = T2 if self.state is PROCEEDING else min(interval, T2)
         self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
         self.flow.send(self._packet, self.method)
@@ -283,4 +278,5 @@ class NonInviteClientTransaction:
             self._ended(self)
 
     def __repr__(self) -> str:
-        return f"<{self.method} client transaction {self.branch} {self.state.value}{left(self._expiry, self._clock)}>"
+        branch, _, _ = self.key.partition(" ")
+        return f"<{self.method} client transaction {branch} {self.state.value}{left(self._expiry, self._clock)}>"

@@ -14,9 +14,10 @@ from pbx.sip.flow import Flow
 from pbx.sip.message import Request, Response
 from pbx.sip.timers import T1, T2, TIMER_H, TIMER_I, TIMER_J, TIMER_L, Clock, Timer, left
 
-Key = tuple[str, ...]
-"""What a server transaction is found by (RFC 3261 17.2.3)."""
-Origin = tuple[str, str, str, int]
+Key = str
+"""What a server transaction is found by (RFC 3261 17.2.3), the branch first: lines of one text, which is less to keep
+than a tuple. Transactions linger by the thousand."""
+Origin = str
 """What two requests have in common that were one before they were forked (RFC 3261 8.2.2.2)."""
 
 
@@ -78,7 +79,7 @@ class InviteServerTransaction:
         self.user: InviteUser | None = None
         self.origin: Origin | None = None
         self._clock = clock
-        self._since = clock.seconds()
+        self._since = None if request.first("timestamp") is None else clock.seconds()
         self._ended = ended
         self._packet = b""
         self._resend: Timer | None = None
@@ -108,8 +109,8 @@ class InviteServerTransaction:
         status = response.status
         if self.state is not PROCEEDING:
             raise InvalidState(f"{status} sent in {self!r}")
-        if status == 100 and self.request.first("timestamp") is not None:
-            self._add_delay(response)
+        if status == 100 and self._since is not None:
+            _add_delay(response, self._clock.seconds() - self._since)
         packet = packet or bytes(response)
         if status < 200:
             self._packet = packet
@@ -128,15 +129,6 @@ class InviteServerTransaction:
         """It is over: it was answered without state."""
         if self.state is not TERMINATED:
             self._enter(TERMINATED)
-
-    def _add_delay(self, response: Response) -> None:
-        """Say in Timestamp how long this 100 took, if that is worth a word (RFC 3261 8.2.6.1)."""
-        delay = self._clock.seconds() - self._since
-        if delay >= 0.001:
-            response.fields = [
-                (key, name, f"{value.partition(' ')[0]} {delay:.3f}" if key == "timestamp" else value)
-                for key, name, value in response.fields
-            ]
 
     def _retransmit(self, interval: float) -> None:
         interval = min(interval, T2)
@@ -164,7 +156,8 @@ class InviteServerTransaction:
             self._ended(self)
 
     def __repr__(self) -> str:
-        return f"<INVITE server transaction {self.key[0]} {self.state.value}{left(self._expiry, self._clock)}>"
+        branch, _, _ = self.key.partition("\n")
+        return f"<INVITE server transaction {branch} {self.state.value}{left(self._expiry, self._clock)}>"
 
 
 class NonInviteServerTransaction:
@@ -238,5 +231,15 @@ class NonInviteServerTransaction:
         self._ended(self)
 
     def __repr__(self) -> str:
+        branch, _, _ = self.key.partition("\n")
         rest = left(self._expiry, self._clock)
-        return f"<{self.method} server transaction {self.key[0]} {self.state.value}{rest}>"
+        return f"<{self.method} server transaction {branch} {self.state.value}{rest}>"
+
+
+def _add_delay(response: Response, delay: float) -> None:
+    """Say in Timestamp how many seconds this 100 took, if that is worth a word (RFC 3261 8.2.6.1)."""
+    if delay >= 0.001:
+        response.fields = [
+            (key, name, f"{value.partition(' ')[0]} {delay:.3f}" if key == "timestamp" else value)
+            for key, name, value in response.fields
+        ]

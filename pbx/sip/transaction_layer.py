@@ -7,6 +7,7 @@ others can make us remember: what is refused at once leaves nothing behind, the 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Protocol
 
@@ -81,6 +82,9 @@ class TransactionLayer:
         self._repeated: set[str] = set()  # requests that were sent over a second connection
         self._origins: set[Origin] = set()  # of the requests in `_servers` that are in no dialog
         self._occupancy = Occupancy(*transactions)  # of `_servers`
+        # Made once: a bound method for each transaction would linger with it.
+        self._end_client: Callable[[ClientTransaction], None] = self._client_ended
+        self._end_server: Callable[[ServerTransaction], None] = self._server_ended
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -132,22 +136,19 @@ class TransactionLayer:
                 packet = bytes(request)
         transaction: ClientTransaction
         if request.method == "INVITE":
-            transaction = InviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended, packet)
+            transaction = InviteClientTransaction(request, branch, flow, self._clock, user, self._end_client, packet)
         else:
-            transaction = NonInviteClientTransaction(
-                request, branch, flow, self._clock, user, self._client_ended, packet
-            )
-        key = f"{branch} {transaction.cseq}"
-        self._clients[key] = transaction
+            transaction = NonInviteClientTransaction(request, branch, flow, self._clock, user, self._end_client, packet)
+        self._clients[transaction.key] = transaction
         if smaller is not None:
-            self._smaller[key] = smaller
+            self._smaller[transaction.key] = smaller
         return transaction
 
     def cancel(self, transaction: InviteClientTransaction, request: Request, user: ClientUser) -> None:
         """Send the CANCEL of an INVITE: same branch, same way, a transaction of its own (RFC 3261 9.1)."""
         branch, flow = transaction.branch, transaction.flow
-        cancel = NonInviteClientTransaction(request, branch, flow, self._clock, user, self._client_ended)
-        self._clients[f"{branch} {cancel.cseq}"] = cancel
+        cancel = NonInviteClientTransaction(request, branch, flow, self._clock, user, self._end_client)
+        self._clients[cancel.key] = cancel
 
     def invite_of(self, cancel: Request) -> InviteServerTransaction | None:
         """The INVITE transaction that a CANCEL means (RFC 3261 9.2), if it is there."""
@@ -210,13 +211,13 @@ class TransactionLayer:
             self.refuse(flow, request, no_room())
             return
         if method == "INVITE":
-            transaction = InviteServerTransaction(request, key, flow, self._clock, self._server_ended)
+            transaction = InviteServerTransaction(request, key, flow, self._clock, self._end_server)
         else:
-            transaction = NonInviteServerTransaction(request, key, flow, self._clock, self._server_ended)
+            transaction = NonInviteServerTransaction(request, key, flow, self._clock, self._end_server)
         self._servers[key] = transaction
         if not request.to_tag and method != "CANCEL":
             # What has come here by another way already is refused (RFC 3261 8.2.2.2).
-            origin = (method, request.call_id, request.from_tag, request.cseq)
+            origin = f"{method} {request.cseq} {request.from_tag} {request.call_id}"
             if origin in self._origins:
                 raise Malformed(482, "")
             self._origins.add(origin)
@@ -245,12 +246,11 @@ class TransactionLayer:
         _log.failure(words, what=what)
 
     def _client_ended(self, transaction: ClientTransaction) -> None:
-        key = f"{transaction.branch} {transaction.cseq}"
-        self._clients.pop(key, None)
+        self._clients.pop(transaction.key, None)
         if self._smaller:
-            self._smaller.pop(key, None)
+            self._smaller.pop(transaction.key, None)
         if self._repeated:
-            self._repeated.discard(key)
+            self._repeated.discard(transaction.key)
 
     def _server_ended(self, transaction: ServerTransaction) -> None:
         del self._servers[transaction.key]
@@ -268,15 +268,15 @@ def server_key(request: Request, method: str = "") -> Key:
     method = method or request.method
     branch = via.branch
     if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
-        return (branch, f"{via.host}:{via.port}", method)
+        return f"{branch}\n{via.host}:{via.port}\n{method}"
     # An element of RFC 2543, or a branch as good as none (RFC 4475 3.2.1). The To tag is left out: in the ACK it is
     # ours, in the INVITE it is not there yet.
-    return (branch, str(via), method, request.target, request.from_tag, request.call_id, str(request.cseq))
+    return "\n".join((branch, str(via), method, request.target, request.from_tag, request.call_id, str(request.cseq)))
 
 
 def tag_of(key: Key) -> str:
     """The tag of a stateless response: the same each time its request comes (RFC 3261 8.2.7)."""
-    return blake2b("\n".join(key).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    return blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def _leaves_nothing(request: Request, status: int) -> bool:

@@ -340,7 +340,10 @@ def test_repr_says_which_one_it_is_and_how_far():
     assert repr(client.transaction) == "<INVITE client transaction z9hG4bK1 calling, 30.0 s left>"
     client.gets(180)
     assert repr(client.transaction) == "<INVITE client transaction z9hG4bK1 proceeding>"
-    assert repr(Client("BYE").transaction) == "<BYE client transaction z9hG4bK1 trying, 32.0 s left>"
+    other = Client("BYE")
+    assert repr(other.transaction) == "<BYE client transaction z9hG4bK1 trying>"  # until it is sent again
+    other.advance(2)
+    assert repr(other.transaction) == "<BYE client transaction z9hG4bK1 trying, 30.0 s left>"
 
 
 # What may follow what: figures 5 and 6 of RFC 3261, and figure 5 of RFC 6026. `_` is time, which may bring any timer.

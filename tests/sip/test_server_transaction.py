@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx.sip.errors import InvalidState
+from pbx.sip.headers import Field
 from pbx.sip.server_transaction import InviteServerTransaction, NonInviteServerTransaction
 from pbx.testing.clock import VirtualClock
 from tests.sip.wire import Wire, request
@@ -15,14 +18,14 @@ RELIABLE = pytest.mark.parametrize("reliable", [False, True], ids=["unreliable",
 class Server:
     """One server transaction."""
 
-    def __init__(self, method: str = "INVITE", reliable: bool = False) -> None:
+    def __init__(self, method: str = "INVITE", reliable: bool = False, more: Iterable[Field] = ()) -> None:
         self.clock = VirtualClock()
         self.wire = Wire(self.clock, reliable)
         self.ended: list[float] = []
-        self.request = request(method)
+        self.request = request(method, more=more)
         kind = InviteServerTransaction if method == "INVITE" else NonInviteServerTransaction
         self.start = self.clock.seconds()
-        self.transaction = kind(self.request, ("z9hG4bK1",), self.wire, self.clock, self._ended)
+        self.transaction = kind(self.request, "z9hG4bK1", self.wire, self.clock, self._ended)
 
     def _ended(self, transaction: object) -> None:
         assert transaction is self.transaction
@@ -275,10 +278,7 @@ def test_any_input_in_any_state_is_followed_by_a_state_of_the_figure(method, rel
 )
 def test_100_repeats_the_timestamp_and_says_how_long_it_took(given, waits, told):
     """RFC 3261 8.2.6.1."""
-    server = Server()
-    if given:
-        server.request.fields.append(("timestamp", "Timestamp", given))
-        server.request.identify()
+    server = Server(more=[("timestamp", "Timestamp", given)] if given else ())
     server.clock.advance(waits)
     server.answers(100)
     server.answers(180)
