@@ -9,12 +9,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from math import ceil
+from operator import attrgetter
 from time import time
 from typing import Any, Protocol
 
 _BUCKETS = 128  # per second
 LONG = 5.0  # seconds; such timers end what is over, and none of them is in a hurry:
 SLACK = 0.25  # seconds by which they may be late, so that one wake-up of the process serves many
+
+_time = attrgetter("time")
 
 
 class QueuedTimer:
@@ -106,10 +109,6 @@ class TimerQueue:
 
 def _nothing() -> None:
     """What timers do that have fired or were cancelled."""
-
-
-def _time(timer: QueuedTimer) -> float:
-    return timer.time
 
 
 class ReactorTimer(Protocol):

@@ -45,20 +45,17 @@ class Reactor(EPollReactor):
         while self._started:
             try:
                 while self._started:
-                    timeout: float | None = self._idle_for()
-                    if not timeout:
+                    timeout: float | None = 0
+                    timed = self._pendingTimedCalls
+                    pressing = self.threadCallQueue or self._newTimedCalls or self._justStopped
+                    if timed and self.running and not pressing:
+                        timeout = min(max(0.0, timed[0].time - self.seconds()), LONGEST)
+                    if not timeout:  # there may be something to run: that takes a closer look
                         self.runUntilCurrent()
                         timeout = self.timeout() if self.running else 0
                     self.doPoll(timeout)
             except BaseException:
                 log.failure("Unexpected error in main loop")
-
-    def _idle_for(self) -> float:
-        """For how many seconds there is nothing to run; 0 where that takes a closer look."""
-        timed = self._pendingTimedCalls
-        if self.threadCallQueue or self._newTimedCalls or self._justStopped or not (timed and self.running):
-            return 0
-        return min(max(0.0, timed[0].time - self.seconds()), LONGEST)
 
     def doPoll(self, timeout: float | None) -> None:
         """Wait until something can be read or written, and have that done.

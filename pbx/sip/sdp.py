@@ -6,6 +6,7 @@ their order, so that `parse(serialise(x)) == x`; what may be passed on to somebo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from pbx.sip.errors import Malformed
 SENDRECV, SENDONLY, RECVONLY, INACTIVE = "sendrecv", "sendonly", "recvonly", "inactive"
 MIRRORED = {SENDRECV: SENDRECV, SENDONLY: RECVONLY, RECVONLY: SENDONLY, INACTIVE: INACTIVE}
 _MOST_LINES = 1000  # a browser writes some 200; a line costs more than its bytes, in caches of hundreds of descriptions
+_PORT = re.compile("([0-9]{1,5})(?:/([0-9]{1,5}))?")
 _DIRECTION_LINES = {f"a={direction}": direction for direction in MIRRORED}
 
 
@@ -216,13 +218,13 @@ def _media(value: str) -> Media:
     words = value.split()
     if len(words) < 3:
         raise Malformed(400, "SDP m= line is too short")
-    number, slash, count = words[1].partition("/")
-    if not _is_number(number, 5) or int(number) > 65535 or (slash and not _is_number(count, 5)):
+    found = _PORT.fullmatch(words[1])
+    if found is None or int(found[1]) > 65535:
         raise Malformed(400, "SDP m= line without a port")
-    port = int(number)
+    port = int(found[1])
     if port and len(words) == 3:
         raise Malformed(400, "SDP m= line without a format")
-    return Media(words[0], port, words[2], tuple(words[3:]), int(count) if slash else 1)
+    return Media(words[0], port, words[2], tuple(words[3:]), int(found[2] or 1))
 
 
 def _attribute(lines: tuple[str, ...], name: str) -> str | None:
