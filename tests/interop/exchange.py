@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -273,18 +273,19 @@ class Exchange(Site):
         names = ("calls", "sessions", "dialogs", "transactions", "media_ports", "timers")
         return {name: status[name] for name in names}
 
-    def settled(self) -> dict[str, int]:
-        """Waits until no transaction is left, and returns the figures."""
-        return self._reaches("no transactions", lambda figures: figures["transactions"] == 0)
+    def at_rest(self) -> dict[str, int]:
+        """What the figures will be when the transactions of now are over, of which each has one timer.
+
+        :raises AssertionError: there are calls.
+        """
+        figures = self.figures()
+        assert figures["calls"] == figures["sessions"] == figures["dialogs"] == 0, figures
+        return {**figures, "transactions": 0, "timers": figures["timers"] - figures["transactions"]}
 
     def comes_back(self, before: dict[str, int]) -> None:
-        """Waits until the figures are what they were."""
-        self._reaches(str(before), before.__eq__)
+        """Waits until the figures are what they were: as long as a transaction may last, 64*T1, and 2 s more.
 
-    def _reaches(self, wanted: str, condition: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-        """Waits for as long as a transaction may last, 64*T1, and 2 s more.
-
-        :raises AssertionError: the figures are not as wanted; the message has what they are.
+        :raises AssertionError: they are not; the message has what they are.
         """
         figures, due = self.figures(), 0.0
 
@@ -293,13 +294,12 @@ class Exchange(Site):
             # Each question starts an interpreter: once a second is enough.
             if time.monotonic() >= due:
                 figures, due = self.figures(), time.monotonic() + 1
-            return condition(figures)
+            return figures == before
 
         try:
             eventually(reached, within=34)
         except AssertionError:
-            raise AssertionError(f"wanted: {wanted}; there are {figures}") from None
-        return figures
+            raise AssertionError(f"wanted: {before}; there are {figures}") from None
 
     def registrations(self) -> list[dict[str, Any]]:
         """`pbx registrations`: one row for each binding."""

@@ -15,7 +15,7 @@ from tests.phones.linphone import Linphone
 def test_phones_hear_each_other_and_a_call_leaves_nothing_behind(exchange: Exchange, phones: Phones) -> None:
     caller, callee = phones
     assert exchange.registered() == ["1001", "1002"]
-    before = exchange.settled()
+    before = exchange.at_rest()
 
     talk(phones)
     assert exchange.figures()["calls"] == before["calls"] + 1

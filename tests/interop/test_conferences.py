@@ -17,7 +17,7 @@ TONES = (FIRST_TONE, SECOND_TONE, THIRD_TONE)
 
 @pytest.mark.timeout(180)
 def test_three_phones_hear_each_other_and_not_themselves(exchange: Exchange, phones: Phones) -> None:
-    before = exchange.settled()
+    before = exchange.at_rest()
     third = Baresip("1003", password("1003"), exchange.address, exchange.folder / "third", tone=THIRD_TONE)
     with third:
         eventually(lambda: third.registered, within=5)

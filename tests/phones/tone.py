@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import math
 import struct
+from functools import lru_cache
 from pathlib import Path
 
 RATE = 8000
@@ -36,7 +37,7 @@ def tone_seconds(path: Path, frequency: int, share: float = _CLEAR, whole: bool 
 def seconds_in(samples: array.array[int], rate: int, frequency: int, share: float = _CLEAR) -> float:
     """The same of samples."""
     size = int(rate * _BLOCK)
-    blocks = (samples[start : start + size] for start in range(0, len(samples) - size + 1, size))
+    blocks = (samples[start : start + size].tobytes() for start in range(0, len(samples) - size + 1, size))
     return round(_BLOCK * sum(_share(block, frequency / rate) > share for block in blocks), 1)
 
 
@@ -62,11 +63,15 @@ def _samples(content: bytes) -> array.array[int]:
     return array.array("h", content[: len(content) // 2 * 2])
 
 
-def _share(block: array.array[int], cycles: float) -> float:
-    """The tone's share of the block's energy, 0 to 1 (Goertzel's recurrence); silence has none.
+@lru_cache(maxsize=4096)
+def _share(samples: bytes, cycles: float) -> float:
+    """The tone's share of a block's energy, 0 to 1 (Goertzel's recurrence); silence has none.
+
+    Remembered, since who waits for a second of a tone looks at the same recording again and again.
 
     :param cycles: cycles of the tone per sample.
     """
+    block = _samples(samples)
     energy = float(sum(sample * sample for sample in block))
     if energy < len(block) * _SILENCE**2:
         return 0.0
