@@ -154,8 +154,11 @@ def test_backup_of_postgresql_names_its_own_tool(tmp_path: Path) -> None:
         database.backup("postgresql://host/pbx", tmp_path / "copy.db")
 
 
-def test_connection_that_was_lost_while_it_was_asked_is_replaced(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    opened = database.open_database(url)
+def test_connection_that_was_lost_while_it_was_asked_is_replaced(
+    empty_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    migration.upgrade(empty_url)
+    opened = database.open_database(empty_url)
     fatal = {"sqlite": "SELECT 1 FROM nowhere", "postgresql": "SELECT pg_terminate_backend(pg_backend_pid())"}
     with pytest.raises(sa.exc.DBAPIError), database.asking(opened) as cursor:
         cursor.execute(fatal[opened.dialect.name])
