@@ -93,7 +93,9 @@ class Cluster:
     def hanging(self) -> Iterator[None]:
         """Let none of its processes do anything meanwhile: they keep their connections and do not answer."""
         assert self.process
-        pids = [self.process.pid, *_children(self.process.pid)]
+        # The parent stops first and goes on last: meanwhile none of its children that end is gone for good.
+        os.kill(self.process.pid, signal.SIGSTOP)
+        pids = [*_children(self.process.pid), self.process.pid]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:

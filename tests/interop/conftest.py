@@ -14,9 +14,9 @@ from tests.interop.office import SAMPLE, Phones, two_phones
 @pytest.fixture(scope="module")
 def office() -> Iterator[Exchange]:
     """A running exchange with the sample dialplan and the extensions 1001, 1002 and 1003, none with a mailbox."""
-    with Exchange(SAMPLE, ["1001", "1002", "1003"]) as running:
-        for number in ("1001", "1002", "1003"):
-            running.command("extension", "set", number, "--no-voicemail")
+    site = Exchange(SAMPLE, ["1001", "1002", "1003"])
+    site.sql("UPDATE extensions SET voicemail = false")
+    with site as running:
         yield running
 
 

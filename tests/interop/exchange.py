@@ -10,13 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
 
 from pbx import config
+from pbx.store import migration
 from pbx.store.database import open_database
 from tests.eventually import eventually
 from tests.phones.certificate import write_certificate
@@ -133,7 +134,7 @@ class Site:
         self.config.write_text(text)
         (folder / "dialplan.py").write_text(dialplan)
         self.argv = [str(_PROGRAMS / "twistd"), "-n", "--pidfile=", "pbx", "--config", str(self.config)]
-        self.command("db", "upgrade")
+        migration.upgrade(config.load(self.config).database.url)
 
     def command(self, *words: str) -> str:
         """What `pbx` prints.
@@ -150,13 +151,20 @@ class Site:
         self.command("extension", "add", number, "--password", password(number))
 
     def insert(self, accounts: Iterable[tuple[str, str]]) -> None:
-        """Adds many extensions, numbers and passwords, by plain SQL, as another program would."""
-        statement = sa.text("INSERT INTO extensions (number, ha1_md5, ha1_sha256) VALUES (:number, :md5, :sha256)")
+        """Adds extensions, numbers and passwords, by plain SQL, as another program would: at once, where the `pbx`
+        command takes a second for each.
+        """
+        names = "number, ha1_md5, ha1_sha256, realm"
+        rows = [(number, *_hashes(f"{number}:{REALM}:{word}".encode()), REALM) for number, word in accounts]
+        self.sql(f"INSERT INTO extensions ({names}) VALUES (:number, :ha1_md5, :ha1_sha256, :realm)",
+                 [dict(zip(names.split(", "), row, strict=True)) for row in rows])  # fmt: skip
+
+    def sql(self, statement: str, rows: Sequence[dict[str, object]] = ({},)) -> None:
+        """Has the database carry out a statement, once for each of `rows`, its parameters by name."""
         database = open_database(config.load(self.config).database.url, patience=10)
         with database.begin() as connection:
-            for number, word in accounts:
-                md5, sha256 = _hashes(f"{number}:{REALM}:{word}".encode())
-                connection.execute(statement, {"number": number, "md5": md5, "sha256": sha256})
+            for row in rows:
+                connection.execute(sa.text(statement), row)
         database.dispose()
 
 
@@ -232,8 +240,7 @@ class Exchange(Site):
             dialplan_options=dialplan_options,
             advertise=advertise,
         )
-        for number in extensions:
-            self.add(number)
+        self.insert((number, password(number)) for number in extensions)
 
     @property
     def pid(self) -> int:
