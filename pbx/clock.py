@@ -1,6 +1,6 @@
 """Timers by the thousand: a queue of our own, for which the reactor keeps one timer.
 
-A call sets about a dozen timers and cancels most of them. Twisted's own cost twice as much time and memory each
+A call sets ten timers and cancels six of them. Twisted's own cost twice as much time and memory each
 (docs/performance), and these are what a stack in Python spends its time on.
 """
 

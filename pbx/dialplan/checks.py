@@ -23,8 +23,8 @@ def check_seconds(verb: str, name: str, value: object) -> None:
 
 def check_timer(verb: str, name: str, value: object) -> None:
     """Accept seconds that pass."""
-    if type(value) in (int, float) and 0 < value < math.inf:  # type: ignore[operator]  # as mostly
-        return
+    if type(value) in (int, float) and 0 < value < math.inf:  # type: ignore[operator]
+        return  # a sound timer, without another function: each attempt to reach somebody has one
     check_seconds(verb, name, value)
     if value == 0:
         raise ValueError(f"{verb}(): {name} is in seconds and must be > 0")

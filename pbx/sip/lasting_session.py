@@ -155,7 +155,7 @@ class LastingSession(Session):
                 self._keep(session_timer.INTERVAL, True).again(0)
 
     def _prepared(self, sdp: bytes, more: tuple[Field, ...]) -> tuple[bytes, tuple[Field, ...]] | None:
-        if self._modification is not None and self._modification.waiting is not None:
+        if self._modification is not None and self.updating:
             self.refuse(500, "", (RETRY_AFTER.field(self._delay()),))
         terms, self._terms = self._terms, None
         if terms is not None:

@@ -150,8 +150,10 @@ class Delivery:
         located.addCallback(self._located, first.host).addErrback(self._failed_to_locate)
 
     def route(self, request: Request) -> None:
-        """Put the preloaded routes, of which there are some, into a request; a strict router becomes its Request-URI
-        (RFC 3261 8.1.2)."""
+        """Put the preloaded routes into a request; a strict router becomes its Request-URI (RFC 3261 8.1.2).
+
+        Only where the policy has routes.
+        """
         request.target, routes = routed(request.target, self.policy.routes)
         request.fields[:0] = [ROUTE.field(route) for route in routes]
 

@@ -121,7 +121,8 @@ def asking(database: sa.Engine) -> Iterator[Any]:
             try:
                 yield connection.cursor()
             except dialect.dbapi.Error as error:
-                connection.invalidate(error)  # it may be lost; the next one is another one
+                connection.invalidate(error)  # it may be lost,
+                database.dispose()  # and those that wait in the pool were lost with it
                 raise
     except dialect.dbapi.Error as error:
         raise sa.exc.DBAPIError(None, None, error) from error

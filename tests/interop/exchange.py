@@ -67,7 +67,7 @@ TRUSTING = 'allow = ["127.0.0.0/8"]\ncalls_at_once = 0\ncalls_per_hour = 0\ndest
 
 
 def password(number: str) -> str:
-    """The password that `Site.add` gives an extension."""
+    """The password of an extension that an exchange has from the start."""
     return f"secret-{number}"
 
 
@@ -146,18 +146,16 @@ class Site:
         assert done.returncode == 0, f"pbx {' '.join(words)} ended with {done.returncode}: {done.stderr}"
         return done.stdout
 
-    def add(self, number: str) -> None:
-        """Adds an extension with the `pbx` command; its password is `password(number)`."""
-        self.command("extension", "add", number, "--password", password(number))
-
     def insert(self, accounts: Iterable[tuple[str, str]]) -> None:
-        """Adds extensions, numbers and passwords, by plain SQL, as another program would: at once, where the `pbx`
-        command takes a second for each.
+        """Adds extensions, numbers and passwords, by plain SQL, as another program would; the `pbx` command takes a
+        second for each.
         """
-        names = "number, ha1_md5, ha1_sha256, realm"
-        rows = [(number, *_hashes(f"{number}:{REALM}:{word}".encode()), REALM) for number, word in accounts]
-        self.sql(f"INSERT INTO extensions ({names}) VALUES (:number, :ha1_md5, :ha1_sha256, :realm)",
-                 [dict(zip(names.split(", "), row, strict=True)) for row in rows])  # fmt: skip
+        rows: list[dict[str, object]] = []
+        for number, word in accounts:
+            md5, sha256 = _hashes(f"{number}:{REALM}:{word}".encode())
+            rows.append({"number": number, "md5": md5, "sha256": sha256, "realm": REALM})
+        columns = "number, ha1_md5, ha1_sha256, realm"
+        self.sql(f"INSERT INTO extensions ({columns}) VALUES (:number, :md5, :sha256, :realm)", rows)
 
     def sql(self, statement: str, rows: Sequence[dict[str, object]] = ({},)) -> None:
         """Has the database carry out a statement, once for each of `rows`, its parameters by name."""
@@ -281,7 +279,8 @@ class Exchange(Site):
         return {name: status[name] for name in names}
 
     def at_rest(self) -> dict[str, int]:
-        """What the figures will be when the transactions of now are over, of which each has one timer.
+        """What the figures will be when the transactions of now are over: all had their final response, and each has
+        one timer left.
 
         :raises AssertionError: there are calls.
         """

@@ -20,7 +20,7 @@ _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 # Test processes run side by side (pytest-xdist names them gw0, gw1, ...), each with ports of its own.
 PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-_PROCESSES = 6
+_PROCESSES = 6  # more than these (`make test JOBS=7`) share ports
 
 
 def own_ports(ports: range, process: int = PROCESS) -> Iterator[int]:
@@ -29,7 +29,8 @@ def own_ports(ports: range, process: int = PROCESS) -> Iterator[int]:
     One that somebody was told of and has not bound yet is not given to anybody else: its turn comes when all others
     had theirs. Where the round begins is chance, since programs that are no tests of this run take ports, too.
     """
-    own = ports[process % _PROCESSES :: _PROCESSES]
+    share = len(ports) // _PROCESSES
+    own = ports[process % _PROCESSES * share :][:share]  # in one piece: a SIPp counts upwards from the one it is told
     begin = SystemRandom().randrange(len(own))
     return cycle([*own[begin:], *own[:begin]])
 

@@ -159,7 +159,12 @@ def test_connection_that_was_lost_while_it_was_asked_is_replaced(
 ) -> None:
     migration.upgrade(empty_url)
     opened = database.open_database(empty_url)
-    fatal = {"sqlite": "SELECT 1 FROM nowhere", "postgresql": "SELECT pg_terminate_backend(pg_backend_pid())"}
+    fatal = {
+        "sqlite": "SELECT 1 FROM nowhere",
+        "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()",
+    }
+    with database.asking(opened), database.asking(opened):
+        pass  # now two connections wait in the pool, and both are lost
     with pytest.raises(sa.exc.DBAPIError), database.asking(opened) as cursor:
         cursor.execute(fatal[opened.dialect.name])
     with database.asking(opened) as cursor:
