@@ -29,8 +29,7 @@ def own_ports(ports: range, process: int = PROCESS) -> Iterator[int]:
     One that somebody was told of and has not bound yet is not given to anybody else: its turn comes when all others
     had theirs. Where the round begins is chance, since programs that are no tests of this run take ports, too.
     """
-    share = len(ports) // _PROCESSES
-    own = ports[process % _PROCESSES * share :][:share]  # in one piece: a SIPp counts upwards from the one it is told
+    own = ports[process % _PROCESSES :: _PROCESSES]  # apart: a phone's second call takes the ports above the first's
     begin = SystemRandom().randrange(len(own))
     return cycle([*own[begin:], *own[:begin]])
 
