@@ -261,7 +261,7 @@ class Bans:
     def _source(self, account: str, host: str, now: float) -> _Source:
         if now >= self._sweep_at:
             self._sweep(now)
-        key: Key = (account,) if account else host if ":" not in host else source_of(host)  # no call for IPv4
+        key: Key = (account,) if account else source_of(host) if ":" in host else host
         source = self._sources.pop(key, None) or _Source()
         self._sources[key] = source
         if len(self._sources) > SOURCES:
