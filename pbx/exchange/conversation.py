@@ -43,6 +43,7 @@ class Conversation:
     :ivar user: whom it tells of its caller; set by him.
     :ivar party: who leads.
     :ivar keys: who wants to know the keys that are pressed meanwhile; set by him.
+    :ivar clock: the exchange's time.
     :ivar transferor: who has transferred the caller, and has it back if the call is not answered; None for nobody.
     :ivar answered: whether who asked for the call has an answer.
     :ivar ended: whether the call is over.
@@ -51,7 +52,7 @@ class Conversation:
 
     __slots__ = (
         "_board", "_consultation", "_dialled", "_is_left", "_legs", "_outcome", "_ringing", "_sides", "_speaking",
-        "answered", "begun_at", "caller", "ended", "host", "id", "keys", "last_outcome", "number", "party",
+        "answered", "begun_at", "caller", "clock", "ended", "host", "id", "keys", "last_outcome", "number", "party",
         "transferor", "user",
     )  # fmt: skip
 
@@ -76,16 +77,12 @@ class Conversation:
         self.host = host
         self.caller = caller
         self.number = number
-        self.begun_at = board.agent.clock.seconds()
+        self.clock: Clock = board.agent.clock
+        self.begun_at = self.clock.seconds()
         self.user: CallUser | None = None
         self.answered = False
         self.ended = False
         self.last_outcome: Outcome | None = None
-
-    @property
-    def clock(self) -> Clock:
-        """The exchange's time."""
-        return self._board.agent.clock
 
     def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""

@@ -7,7 +7,7 @@ Audio is filtered by the configured codecs, in the order of whoever wrote it; vi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
@@ -63,7 +63,11 @@ def read_offer(
         if stream.active and (stream.keys or srtp.requires or media.profile in SEALED):
             keying.read_offer(stream, srtp, passes)
         if stream.active and media.kind == "audio":
-            _keep(stream, allowed)
+            kept = _kept(stream.known, allowed)
+            if kept is None:
+                stream.active = False
+            else:
+                stream.formats, stream.codecs = kept
             if informs and EVENTS in allowed:
                 _inform(stream, _free(media.formats))
         if active == _MOST_STREAMS:
@@ -98,9 +102,10 @@ def read_answer(body: bytes, asked: Sequence[Stream], informs: bool = False) -> 
         if stream.active and not offered.active:
             stream.active = False
         if stream.active and media.kind == "audio":
-            _keep(stream, offered.codecs)
-            if not stream.active:
+            kept = _kept(stream.known, offered.codecs)
+            if kept is None:
                 raise Malformed(488, "Answer has no codec in common with the offer")
+            stream.formats, stream.codecs = kept
             if informs and not offered.informs and EVENTS in offered.codecs:
                 payload = offered.formats[offered.codecs.index(EVENTS)]
                 # The answerer may use it for something else (RFC 3264 section 6.1).
@@ -164,21 +169,11 @@ def own_offer(shown: bytes) -> tuple[list[Stream], list[Media]]:
     return streams, lines
 
 
-def write(origin: str, host: str, lines: Iterable[Media]) -> bytes:
-    """The description that shows these m-lines at our address.
-
-    :param origin: user name, session id and version of the o-line (RFC 8866 section 5.2).
-    :param host: the address of ours that the reader is to send to, IPv6 without brackets.
-    """
-    where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
-    return sdp.serialise(SessionDescription(f"{origin} {where}", "-", where, ("t=0 0",), tuple(lines)))
-
-
 def _stream(description: SessionDescription, media: Media) -> Stream:
     """What the line says of itself: whether it is of a kind that we relay, and where it is to be sent."""
     if media.port == 0 or media.kind not in _KINDS or media.profile not in _PROFILES:
         return Stream(media.kind, media.profile, media.formats)
-    host = description.host(media)
+    host = sdp.host(media.connection or description.connection)
     keys: list[str] = []
     for line in media.lines:
         if line.startswith(CRYPTO):
@@ -205,18 +200,6 @@ def _stream(description: SessionDescription, media: Media) -> Stream:
     )
 
 
-def _keep(stream: Stream, allowed: frozenset[str] | tuple[str, ...]) -> None:
-    """Leave in an audio stream only these codecs; refuse it when none of them carries speech.
-
-    Codecs are compared by name alone: phones write the rate of G.722 and the channels of Opus in several ways.
-    """
-    kept, names = _kept(stream.known, allowed)
-    if _SPEECHLESS.issuperset(names):
-        stream.active = False
-    else:
-        stream.formats, stream.codecs = kept, names
-
-
 @lru_cache(maxsize=256)  # phones of one make say the same
 def _said(
     formats: tuple[str, ...], lines: tuple[str, ...], session: tuple[str, ...]
@@ -230,10 +213,14 @@ def _said(
 @lru_cache(maxsize=256)
 def _kept(
     known: tuple[tuple[str, Codec], ...], allowed: frozenset[str] | tuple[str, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Of these payload types those that may pass, and the names of their encodings."""
+) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Of an audio stream's payload types those that may pass, and their codecs; None when none of them carries speech.
+
+    Codecs are compared by name alone: phones write the rate of G.722 and the channels of Opus in several ways.
+    """
     kept = [(payload, codec.name) for payload, codec in known if codec.name in allowed and payload in _PAYLOADS]
-    return tuple([payload for payload, _ in kept]), tuple([name for _, name in kept])
+    names = tuple([name for _, name in kept])
+    return None if _SPEECHLESS.issuperset(names) else (tuple([payload for payload, _ in kept]), names)
 
 
 def _inform(stream: Stream, payload: str) -> None:

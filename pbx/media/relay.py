@@ -93,7 +93,10 @@ class Relay:
         """
         if offerer.closed or answerer.closed or offerer is answerer:
             raise InvalidState(f"offer from {offerer} to {answerer}")
-        streams, lines = self._read_offer(sdp, offerer, answerer)
+        passes = offerer.srtp.passes and answerer.srtp.passes
+        streams, lines = description.read_offer(sdp, self._codecs, offerer.srtp, passes, offerer.may_inform)
+        if offerer.tap is not None or answerer.tap is not None:
+            streams, lines = self._audible(sdp, offerer) or (streams, lines)
         if answerer.open_offers:
             self.withdraw(answerer)
         offerer.reserve(streams)
@@ -135,8 +138,6 @@ class Relay:
             asked.active = given.active
         offerer.join(answerer)
         offerer.said, answerer.said = offer.sdp, sdp
-        answerer.trim()
-        offerer.trim()
         return offerer.show(lines)
 
     def renew(self, offerer: Side, answerer: Side) -> Deferred[bytes]:
@@ -170,7 +171,6 @@ class Relay:
         self._settle(side, offer)
         side.agree(streams, offer.streams)
         side.rejoin()
-        side.trim()
 
     def voice(self, side: Side, voice: Voice | None = None) -> Voice | None:
         """Our own end of a side's sound; it hears us from now on, and no other side.
@@ -217,15 +217,13 @@ class Relay:
             side.close()
             side.offer = None  # it knows the other side, whose own last offer knows this one
 
-    def _read_offer(self, sdp: bytes, offerer: Side, answerer: Side) -> tuple[list[Stream], list[Media]]:
-        if offerer.tap is not None or answerer.tap is not None:
-            try:
-                plain, informs = self._codecs & description.PLAIN, offerer.may_inform
-                return description.read_offer(sdp, plain, offerer.srtp, informs=informs)
-            except Malformed:
-                pass  # somebody listens in and will hear nothing, but the two will talk
-        passes = offerer.srtp.passes and answerer.srtp.passes
-        return description.read_offer(sdp, self._codecs, offerer.srtp, passes, offerer.may_inform)
+    def _audible(self, sdp: bytes, offerer: Side) -> tuple[list[Stream], list[Media]] | None:
+        """An offer for somebody who listens in; None when he will hear nothing of it, though the two will talk."""
+        plain, informs = self._codecs & description.PLAIN, offerer.may_inform
+        try:
+            return description.read_offer(sdp, plain, offerer.srtp, informs=informs)
+        except Malformed:
+            return None
 
     def _offer_keys(self, answerer: Side, streams: Sequence[Stream], lines: Sequence[Media]) -> None:
         for place, (stream, line) in enumerate(zip(streams, lines, strict=True)):
@@ -268,7 +266,6 @@ class Relay:
         self._answer_keys(side, streams, streams, lines)
         side.agree(streams, streams)
         side.rejoin()
-        side.trim()
         return side.show(lines)
 
     @staticmethod

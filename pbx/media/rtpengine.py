@@ -31,7 +31,7 @@ from pbx.media.stream import Stream
 from pbx.sip import sdp
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.identifiers import Identifiers
-from pbx.sip.sdp import Media
+from pbx.sip.sdp import Media, SessionDescription
 from pbx.sip.timers import Clock
 
 
@@ -76,7 +76,8 @@ class RtpengineRelay(Relay):
         if offerer.closed or answerer.closed or offerer is answerer:
             raise InvalidState(f"offer from {offerer} to {answerer}")
         try:
-            streams, lines = self._read_offer(sdp, offerer, answerer)
+            passes = offerer.srtp.passes and answerer.srtp.passes
+            streams, lines = description.read_offer(sdp, self._codecs, offerer.srtp, passes, offerer.may_inform)
         except Malformed as malformed:
             return fail(malformed)
         if _is_ours(streams, offerer, answerer):
@@ -257,7 +258,9 @@ def _described(streams: Sequence[Stream], lines: Sequence[Media]) -> str:
             rows = (*rows, f"a=rtcp:{stream.rtcp[1]}") if stream.rtcp is not None else rows
         rows = tuple([row for row in rows if row != description.MUX])
         shown.append(Media(line.kind, port, line.profile, line.formats, 1, connection or _connection("0.0.0.0"), rows))
-    return description.write("- 1 1", "0.0.0.0", shown).decode("utf-8", "replace")
+    nowhere = _connection("0.0.0.0")
+    told = SessionDescription(f"- 1 1 {nowhere}", "-", nowhere, ("t=0 0",), tuple(shown))
+    return sdp.serialise(told).decode("utf-8", "replace")
 
 
 def _connection(host: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pbx.media import description
 from pbx.media.agreement import agreement
 from pbx.media.beat import Beat
 from pbx.media.echo import Echo
@@ -23,7 +22,7 @@ from pbx.media.splice import press, way_to
 from pbx.media.stream import Stream
 from pbx.media.telephone_event import NONE
 from pbx.media.voice import Voice
-from pbx.sip.sdp import Media
+from pbx.sip.sdp import Media, SessionDescription, serialise
 from pbx.sip.timers import Clock
 
 
@@ -200,17 +199,18 @@ class Side:
             raise
 
     def agree(self, own: Sequence[Stream], theirs: Sequence[Stream]) -> None:
-        """Offer and answer agree.
+        """Offer and answer agree. The ports of streams that are refused now are released.
 
         :param own: what this side's phone said of each stream.
         :param theirs: what it was told, by the other phone or by us.
         """
         ipv6 = ":" in self._host
+        refused = len(self.ports) > len(own)
         for port, mine, other in zip(self.ports, own, theirs, strict=False):
             if port is None:
                 continue
             if not (mine.active and other.active):
-                port.agreed = False
+                port.agreed, refused = False, True
                 continue
             is_srtp = mine.passes or mine.sealed is not None
             if is_srtp or port.is_srtp:
@@ -232,6 +232,8 @@ class Side:
             self._pressed.forget()
         if self.voice is not None and not self.voice.port.agreed:
             self.silence()
+        if refused:
+            self.trim()
 
     def maker(self, place: int, random: Callable[[int], bytes]) -> Maker:
         """Who makes our keys for the stream at this place.
@@ -266,10 +268,14 @@ class Side:
                 if line.port and port is not None:
                     line.port = port.number
         host = elsewhere or self._shown_host
-        text = description.write(f"- {self._session} {self._version}", host, lines)
+        where = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
+        origin = f"- {self._session} {self._version} {where}"
+        told = SessionDescription(origin, "-", where, ("t=0 0",), tuple(lines))
+        text = serialise(told)
         if self.shown and text != self.shown:
             self._version += 1
-            text = description.write(f"- {self._session} {self._version}", host, lines)
+            told.origin = f"- {self._session} {self._version} {where}"
+            text = serialise(told)
         self.shown = text
         return text
 
@@ -330,8 +336,9 @@ class Side:
             if mine is theirs:
                 mine.sink = Echo(mine)
             elif mine.kind == theirs.kind:
-                mine.sink = way_to(theirs, mine, self._clock)
-                theirs.sink = way_to(mine, theirs, self._clock)
+                for port, source in ((theirs, mine), (mine, theirs)):
+                    alike = port.names == source.names and not port.informs and port.splice is None
+                    source.sink = port if alike else way_to(port, source, self._clock)
 
     def rejoin(self) -> None:
         """Connect again what it is connected to, since its ports have changed."""
@@ -440,16 +447,30 @@ class Side:
     def fell_silent(self, port: Port) -> None:
         """The phone should be sending this stream, and nothing came for a while."""
         if self.user is not None:
-            self.user.fell_silent(self, _facts(port))
+            self.user.fell_silent(self, *self.statistics(port))
 
     def heard_again(self, port: Port) -> None:
         """That silence is over."""
         if self.user is not None:
-            self.user.heard_again(self, _facts(port))
+            self.user.heard_again(self, *self.statistics(port))
 
-    def statistics(self) -> tuple[StreamFacts, ...]:
-        """The facts of each stream that it has, or had when it was closed."""
-        return tuple(map(_facts, filter(None, self.ports)))
+    def statistics(self, *of: Port) -> tuple[StreamFacts, ...]:
+        """The facts of each stream that it has, or had when it was closed.
+
+        :param of: the ports of some of them; none for all.
+        """
+        facts = []
+        for port in of or self.ports:
+            if port is not None:
+                port.recall()
+                latch, reception, names = port.latch, port.reception, port.names
+                heard_at, codec = port.heard_at if port.packets_in else 0.0, names[0][1] if names else _spoken(port)
+                facts.append(StreamFacts(
+                    port.kind, port.number, latch.signalled, latch.source, latch.since, port.packets_in, port.octets_in,
+                    port.packets_out, port.octets_out, reception.lost, reception.jitter, heard_at,
+                    port.garbage, port.strange, codec,
+                ))  # fmt: skip
+        return tuple(facts)
 
 
 def _spoken(port: Port) -> str:
@@ -457,13 +478,3 @@ def _spoken(port: Port) -> str:
     if port.speech is None or port.sink is not None:
         return ""
     return next((name for name, law in LAWS.items() if law is port.speech.law), "")
-
-
-def _facts(port: Port) -> StreamFacts:
-    port.recall()
-    latch, reception, names = port.latch, port.reception, port.names
-    return StreamFacts(
-        port.kind, port.number, latch.signalled, latch.source, latch.since, port.packets_in, port.octets_in,
-        port.packets_out, port.octets_out, reception.lost, reception.jitter, port.heard_at if port.packets_in else 0.0,
-        port.garbage, port.strange, names[0][1] if names else _spoken(port),
-    )  # fmt: skip

@@ -187,12 +187,7 @@ class MediaSockets:
     @property
     def in_use(self) -> int:
         """UDP ports in use at present, without those that rest."""
-        return 2 * (sum(map(len, self._taken.values())) - self._all_resting)
-
-    @property
-    def _all_resting(self) -> int:
-        """How many pairs rest, whatever their address."""
-        return sum(map(len, self._resting.values()))
+        return 2 * (sum(map(len, self._taken.values())) - sum(map(len, self._resting.values())))
 
     def open(self, host: str, receiver: Receiver) -> Pair:
         """Take the pair that has rested longest, while many do, or bind the next free one of the range.
@@ -214,7 +209,8 @@ class MediaSockets:
         """Let a pair rest, until as many others have been released, or close it when enough rest."""
         resting = self._resting[pair.host]
         is_read = pair.rtp.fileno() in self._rtp and pair.rtcp.fileno() in self._rtcp
-        if is_read and len(resting) < self._most_resting and self._all_resting < self._most_resting_anywhere:
+        anywhere = sum(map(len, self._resting.values()))
+        if is_read and len(resting) < self._most_resting and anywhere < self._most_resting_anywhere:
             pair.receiver = pair
             resting.append(pair)
         else:

@@ -214,8 +214,8 @@ class Splice:
 
 
 def way_to(port: Port, source: Port, clock: Clock) -> Sink:
-    """What passes a port's packets on to another port: that itself, as a rule; the splice that is there already, since
-    its receiver counts on; a new one where keys have to be taken out."""
+    """What passes a port's packets on to another port: the splice that is there already, since its receiver counts on;
+    a new one where keys have to be taken out; the port itself where nothing has to change."""
     splice = port.splice
     if splice is not None and splice.source is source:
         splice.agree()
@@ -226,7 +226,7 @@ def way_to(port: Port, source: Port, clock: Clock) -> Sink:
     if port.informs:
         port.splice = Splice(source, port, clock)
         return port.splice
-    return port if port.names == source.names else sink_to(port, source.names, port.names)
+    return sink_to(port, source.names, port.names)
 
 
 def press(source: Port, port: Port, key: str, clock: Clock, beat: Beat, ssrc: int) -> bool:

@@ -104,12 +104,18 @@ class SessionDescription:
 
     def host(self, media: Media) -> str:
         """The address, or name, to which a stream of this description is to be sent; "" when it is not IP."""
-        words = (media.connection or self.connection).split()
-        return words[2].partition("/")[0] if words[:1] == ["IN"] else ""
+        return host(media.connection or self.connection)
 
     def direction(self, media: Media) -> str:
         """Its own direction, or the session's, or "sendrecv" (RFC 8866 section 6.7)."""
         return direction(media.lines + self.lines)
+
+
+@lru_cache(maxsize=1024)
+def host(connection: str) -> str:
+    """The host that a c-line names; see `SessionDescription.host`."""
+    words = connection.split()
+    return words[2].partition("/")[0] if words[:1] == ["IN"] else ""
 
 
 def codecs(formats: tuple[str, ...], lines: tuple[str, ...]) -> dict[str, Codec]:
@@ -166,8 +172,16 @@ def parse(body: bytes) -> SessionDescription:
         if kind == "a=":
             lines.append(row)
         elif kind == "m=":
+            words = row[2:].split()
+            if len(words) < 3:
+                raise Malformed(400, "SDP m= line is too short")
+            found = _PORT.fullmatch(words[1])
+            if found is None or (port := int(found[1])) > 65535:
+                raise Malformed(400, "SDP m= line without a port")
+            if port and len(words) == 3:
+                raise Malformed(400, "SDP m= line without a format")
             section.lines = tuple(lines)
-            section, lines = _media(row[2:]), []
+            section, lines = Media(words[0], port, words[2], tuple(words[3:]), int(found[2] or 1)), []
             media.append(section)
         elif kind == "c=" and not section.connection:
             section.connection = row[2:]
@@ -211,20 +225,6 @@ def serialise(description: SessionDescription) -> bytes:
         rows += lines[first:]
     rows.append("")
     return "\r\n".join(rows).encode("utf-8", "surrogateescape")
-
-
-def _media(value: str) -> Media:
-    """The stream that an m-line begins."""
-    words = value.split()
-    if len(words) < 3:
-        raise Malformed(400, "SDP m= line is too short")
-    found = _PORT.fullmatch(words[1])
-    if found is None or int(found[1]) > 65535:
-        raise Malformed(400, "SDP m= line without a port")
-    port = int(found[1])
-    if port and len(words) == 3:
-        raise Malformed(400, "SDP m= line without a format")
-    return Media(words[0], port, words[2], tuple(words[3:]), int(found[2] or 1))
 
 
 def _attribute(lines: tuple[str, ...], name: str) -> str | None:

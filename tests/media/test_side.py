@@ -32,6 +32,14 @@ def test_each_side_has_a_session_of_its_own_and_says_nothing_of_the_phone(exchan
         assert b"198.51.100" not in text
 
 
+def test_a_description_says_nothing_but_ours(exchange: Exchange) -> None:
+    shown = exchange.side().show([sdp.Media("audio", 10000, "RTP/AVP", ("0",), lines=("a=sendrecv",))])
+    assert shown.decode() == (
+        f"v=0\r\no={' '.join(origin(shown))}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\n"
+        "m=audio 10000 RTP/AVP 0\r\na=sendrecv\r\n"
+    )
+
+
 def test_a_phone_is_shown_the_advertised_host(exchange: Exchange) -> None:
     alice = exchange.phone("198.51.100.1")
     callee = exchange.side(HOST, "[2001:db8::1]")
