@@ -15,7 +15,7 @@ from pbx.exchange.cause import NO_ANSWER, NORMAL, NOT_SELECTED, OVERDUE, with_ca
 from pbx.exchange.destination import Destination
 from pbx.exchange.hunt import Hunt
 from pbx.exchange.outcome import Outcome
-from pbx.media.relay import Relay
+from pbx.media.relay import Relay, Result, when
 from pbx.media.side import Side
 from pbx.sip.flow import Flow
 from pbx.sip.headers import REASON, Field
@@ -67,7 +67,7 @@ class Board(Protocol):
 class BranchUser(Protocol):
     """Whom a branch tells of its ways: the ringing."""
 
-    def offer(self, branch: Branch) -> Deferred[bytes]:
+    def offer(self, branch: Branch) -> Result[bytes]:
         """The caller's offer, as that branch is to see it."""
 
     def invite(self, branch: Branch, sdp: bytes) -> None:
@@ -139,7 +139,7 @@ class Branch:
         if before is None or _terms(before) != _terms(flow):
             self._board.relay.close(self.side)
             self.side = self._board.side(flow)
-        self._user.offer(self).addCallbacks(self._offered, self._not_offered)
+        when(self._user.offer(self), self._offered, self._not_offered)
 
     def undeliverable(self, status: int, reason: str) -> None:
         """No way leads to the callee."""

@@ -32,6 +32,7 @@ from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.target import ExtensionTarget
+from pbx.media.relay import when
 from pbx.media.voice import Voice
 from pbx.sip.errors import InvalidState
 from pbx.sip.headers import CONTACT, Field
@@ -350,8 +351,7 @@ class Bridge(Conversation):
             owes_ack = peer.session.owes_ack
             peer.offer = sdp if owes_ack else b""
             way = relay.offer if owes_ack else relay.answer
-            described = way(peer.side, self.party.side, sdp)
-            described.addCallbacks(self._connect, self.cannot_connect, callbackArgs=(more, sdp))
+            when(way(peer.side, self.party.side, sdp), self._connect, self.cannot_connect, (more, sdp))
 
     def ringing_joined(self, peer: Party, outcome: Outcome) -> None:
         """Connect whoever has answered without having been offered what the caller offers; that is answered for it."""

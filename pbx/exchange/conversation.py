@@ -28,6 +28,7 @@ from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
 from pbx.exchange.transferring import transfer
+from pbx.media.relay import Result
 from pbx.media.side import StreamFacts
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
@@ -84,7 +85,7 @@ class Conversation:
         self.ended = False
         self.last_outcome: Outcome | None = None
 
-    def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
+    def streams(self) -> Result[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
         return self._board.relay.statistics(self._sides)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from pbx.exchange.branch import (
@@ -34,6 +33,7 @@ from pbx.exchange.outcome import Answered, Attempt, Failed, NoAnswer, Outcome, U
 from pbx.exchange.party import Party
 from pbx.exchange.passing import decline
 from pbx.exchange.target import ExtensionTarget
+from pbx.media.relay import Result, when
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
 from pbx.sip.refer import Referral
@@ -76,7 +76,7 @@ class ForkUser(Protocol):
     def branch(self, destination: Destination, user: SessionUser) -> Branch:
         """Make a branch to a destination."""
 
-    def offer(self, branch: Branch) -> Deferred[bytes]:
+    def offer(self, branch: Branch) -> Result[bytes]:
         """The caller's offer, as that branch is to see it."""
 
     def invite(self, branch: Branch, sdp: bytes) -> None:
@@ -331,9 +331,7 @@ class Fork:
             patience = min(patience or hunt.ring_for, hunt.ring_for)
         if patience:
             branch.expiry = self._clock.callLater(patience, self._given_up, branch)
-        self._user.offer(branch).addCallbacks(
-            self._invite, self._not_offered, callbackArgs=(branch,), errbackArgs=(branch,)
-        )
+        when(self._user.offer(branch), self._invite, self._not_offered, (branch,), (branch,))
 
     def _invite(self, sdp: bytes, branch: Branch) -> None:
         if branch.session in self._branches:

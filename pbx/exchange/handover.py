@@ -11,7 +11,7 @@ from collections.abc import Callable
 from twisted.internet.defer import fail
 from twisted.python.failure import Failure
 
-from pbx.media.relay import Relay
+from pbx.media.relay import Relay, when
 from pbx.media.side import Side
 from pbx.sip.errors import Malformed
 from pbx.sip.headers import Field
@@ -83,7 +83,7 @@ class Handover:
                 return
             # Each time anew: the caller may have been shown something else meanwhile.
             offer = self._relay.offer(self._callee, self._side, self._sdp)
-            offer.addCallbacks(self._described, self._failed)
+            when(offer, self._described, self._failed)
         elif self._is_late:
             self._give_up(EARLIER)
         else:

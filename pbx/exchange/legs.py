@@ -24,6 +24,7 @@ from pbx.exchange.passing import pass_on
 from pbx.exchange.ringing import Ringing
 from pbx.exchange.sound_watch import SoundWatch
 from pbx.exchange.speaking import Speaking
+from pbx.media.relay import when
 from pbx.sip.errors import InvalidState, Malformed
 from pbx.sip.headers import Field
 from pbx.sip.information import Information
@@ -276,10 +277,10 @@ class Legs:
         peer.side.user = SoundWatch(self._user.id, "callee", peer)
         self._legs.append(leg)
         if peer.session.owes_ack or not sdp:
-            agreed: Deferred[None] = fail(Malformed(488, "the callee described no session"))
+            agreed: Deferred[None] | None = fail(Malformed(488, "the callee described no session"))
         else:
             agreed = self._board.relay.set_remote(peer.side, sdp)
-        agreed.addCallbacks(lambda _: self._settle(outcome, leg), self._cannot_speak, errbackArgs=(outcome, leg))
+        when(agreed, lambda _: self._settle(outcome, leg), self._cannot_speak, (), (outcome, leg))
 
     def ringing_joined(self, peer: Party, outcome: Outcome) -> None:
         """Somebody has picked it up, whom we have answered ourselves."""

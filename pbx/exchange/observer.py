@@ -13,14 +13,13 @@ from functools import partial
 from inspect import isfunction
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
-
 from pbx.exchange.branch import Branch
 from pbx.exchange.caller import Caller
 from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.target import Target
+from pbx.media.relay import Result
 from pbx.media.side import StreamFacts
 
 
@@ -71,7 +70,7 @@ class Observed(Protocol):
     def answered(self) -> bool:
         """Whether the caller has a 2xx."""
 
-    def streams(self) -> Deferred[list[tuple[StreamFacts, ...]]]:
+    def streams(self) -> Result[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream: the caller's, then of each callee that answered. Also when the call is over."""
 
     @property

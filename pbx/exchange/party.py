@@ -20,7 +20,7 @@ from pbx.exchange.outcome import outcome_of
 from pbx.exchange.passing import decline, key_in
 from pbx.exchange.presentation import asserted, asserted_to_network
 from pbx.exchange.telling import Telling
-from pbx.media.relay import Relay
+from pbx.media.relay import Relay, when
 from pbx.media.side import Side
 from pbx.sip.flow import hostport_of
 from pbx.sip.headers import Field
@@ -221,14 +221,14 @@ class Party:
             mine.refuse(504)  # nobody is there who could be asked at once (RFC 3311 5.2)
         elif other is None or self.handover is not None:
             self.own_offer = not sdp
-            relay.end(self.side, sdp or None).addCallbacks(self._accept, self._cannot_answer)
+            when(relay.end(self.side, sdp or None), self._accept, self._cannot_answer)
         elif other.handover is not None or not _may_be_asked(other.session, mine):
             mine.refuse(491)
         elif not sdp:
             other.session.offer(b"")
         else:
             self.settled = other.settled = not (self.answered and other.answered)
-            relay.offer(self.side, other.side, sdp).addCallbacks(self._pass_on, self._cannot_answer, (other,))
+            when(relay.offer(self.side, other.side, sdp), self._pass_on, self._cannot_answer, (other,))
 
     def session_answered(self, session: Session, sdp: bytes) -> None:
         """Our offer was taken, or the ACK of our 200 brought its answer: the other party gets it."""
@@ -249,15 +249,14 @@ class Party:
             self.session_rejected(session, 488, "")
         elif not theirs.offered:
             self._end_handover()
-            described = relay.answer(self.side, other.side, sdp).addCallback(self._told, other)
             go_on = other._acknowledge if theirs.owes_ack else lambda sdp: None
-            described.addCallbacks(go_on, self.user.cannot_connect)
+            when(relay.answer(self.side, other.side, sdp), self._told, self.user.cannot_connect, (other, go_on))
         elif mine.owes_ack:
             self.offer = sdp
-            relay.offer(self.side, other.side, sdp).addCallbacks(other._accept, self._cannot_go_on)
+            when(relay.offer(self.side, other.side, sdp), other._accept, self._cannot_go_on)
         else:
-            described = relay.answer(self.side, other.side, sdp).addCallback(self._told, other)
-            described.addCallbacks(other._accept, other._cannot_answer)
+            described = relay.answer(self.side, other.side, sdp)
+            when(described, self._told, other._cannot_answer, (other, other._accept))
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
         """Our offer was refused: all is as it was, and the other party is told."""
@@ -282,7 +281,7 @@ class Party:
         elif self.handover is None and self.other.handover is None and not self.other.session.offered:
             # These would refresh it, too.
             described = self._relay.renew(self.other.side, self.side)
-            described.addCallbacks(self._refresh, self.user.cannot_connect)
+            when(described, self._refresh, self.user.cannot_connect)
 
     def session_informed(self, session: Session, information: Information) -> None:
         """An INFO or MESSAGE came."""
@@ -342,7 +341,7 @@ class Party:
         """
         self.own_offer = True
         described = self._relay.end(self.side, None)
-        described.addCallbacks(self.session.offer, self._cannot_go_on, callbackArgs=(more,))
+        when(described, self.session.offer, self._cannot_go_on, (more,))
 
     def answered_to_us(self, sdp: bytes) -> None:
         """It took an offer that was our own, or that of a party which has left meanwhile."""
@@ -352,9 +351,9 @@ class Party:
         if self.own_offer:
             self.own_offer = False
             agreed = self._relay.set_remote(self.side, sdp)
-            agreed.addCallbacks(self._agreed, self._cannot_go_on)
+            when(agreed, self._agreed, self._cannot_go_on)
         elif self.session.owes_ack:
-            self._relay.end(self.side, sdp).addCallbacks(self._acknowledge, self._cannot_go_on)
+            when(self._relay.end(self.side, sdp), self._acknowledge, self._cannot_go_on)
 
     def settle(self) -> None:
         """Whom it was connected to is gone: what that one had yet to answer, we answer."""
@@ -364,7 +363,7 @@ class Party:
         if session.owes_ack and not self.side.closed:
             # What cannot be answered comes to nothing: whoever it is connected to next will not be told of it.
             described = self._relay.end(self.side, self.offer)
-            described.addCallbacks(self._acknowledge, lambda _: self._acknowledge(b""))
+            when(described, self._acknowledge, lambda _: self._acknowledge(b""))
 
     def part(self) -> Party | None:
         """Connect it to nobody; return the one that it was connected to. What either had yet to answer, we answer."""
@@ -422,8 +421,7 @@ class Party:
     def _press(self, key: str, information: Information) -> None:
         """Its phone has told by INFO of a key."""
         if self.other is not None:
-            pressed = self._relay.press(self.side, key)
-            pressed.addCallback(self._pressed, information)
+            self._pressed(self._relay.press(self.side, key), information)
         elif self.side.voice is not None:
             information.answer(200)
         else:
@@ -449,9 +447,9 @@ class Party:
             if mine.offered:
                 mine.refuse(491)
 
-    def _told(self, sdp: bytes, other: Party) -> bytes:
+    def _told(self, sdp: bytes, other: Party, go_on: Callable[[bytes], None]) -> None:
         self.user.parties_agreed(self, other)
-        return sdp
+        go_on(sdp)
 
     def _accept(self, sdp: bytes) -> None:
         if self.session.offered:

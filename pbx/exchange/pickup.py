@@ -13,6 +13,7 @@ from pbx.exchange.fork import Fork
 from pbx.exchange.media_failure import status_of
 from pbx.exchange.party import NOBODY as BYSTANDER
 from pbx.exchange.party import Party
+from pbx.media.relay import when
 from pbx.sip.inbound_session import InboundSession
 from pbx.sip.server_transaction import InviteServerTransaction
 from pbx.sip.session import NOBODY, Session
@@ -37,7 +38,7 @@ def take_over(board: Board, transaction: InviteServerTransaction, caller: Caller
     own.progress(100)
     party.own_offer = not offer
     described = board.relay.end(party.side, offer or None)
-    described.addCallbacks(_answer, _refuse, callbackArgs=(party, own, session), errbackArgs=(party, own))
+    when(described, _answer, _refuse, (party, own, session), (party, own))
 
 
 def pick_up(session: Session, party: Party) -> bool:

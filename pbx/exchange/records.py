@@ -22,6 +22,7 @@ from pbx.exchange.record import Sound
 from pbx.exchange.story import Story, codec_named, shown
 from pbx.exchange.target import Target
 from pbx.media.quality import mean_opinion
+from pbx.media.relay import when
 from pbx.media.side import StreamFacts
 from pbx.sip.timers import Clock, drift
 
@@ -110,7 +111,7 @@ class Records(Unobserving):
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
         self._histories[call.id].note(Story.is_over, ending)
-        call.streams().addCallbacks(self._heard, self._heard, callbackArgs=(call.id,), errbackArgs=(call.id,))
+        when(call.streams(), self._heard, self._heard, (call.id,), (call.id,))
 
     def _heard(self, sides: list[tuple[StreamFacts, ...]] | Failure, call: str) -> None:
         # Where another process has the sound and does not say what it was like, the record tells nothing of it.

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -35,6 +35,7 @@ from pbx.exchange.outcome import Attempt, Busy, Declined, Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
 from pbx.exchange.presentation import asserted, passed_to_network, presented
 from pbx.exchange.target import ExtensionTarget, TrunkTarget
+from pbx.media.relay import Result, when
 from pbx.sip.flow import hostport_of
 from pbx.sip.headers import Field
 from pbx.sip.outbound_session import OutboundSession
@@ -192,7 +193,7 @@ class Ringing:
         board.observer.attempt_began(self._call, branch)
         return branch
 
-    def offer(self, branch: Branch) -> Deferred[bytes]:
+    def offer(self, branch: Branch) -> Result[bytes]:
         """The party's offer, as that branch is to see it, or our own; b"" when it makes none."""
         delivery, party = branch.session.delivery, self._party
         if branch.session.flow is None and delivery is not None:
@@ -202,7 +203,7 @@ class Ringing:
         if self._apart:
             return self._board.relay.end(branch.side, None)
         if not party.offer:
-            return succeed(b"")
+            return b""
         return self._board.relay.offer(party.side, branch.side, party.offer)
 
     def invite(self, branch: Branch, sdp: bytes) -> None:
@@ -234,7 +235,8 @@ class Ringing:
             user.ringing_progressed(status, b"", more)
             return
         self._hear(branch)
-        self._board.relay.answer(branch.side, party.side, sdp).addCallbacks(
+        when(
+            self._board.relay.answer(branch.side, party.side, sdp),
             lambda shown: user.ringing_progressed(status, shown, more),
             lambda failure: user.ringing_progressed(status, b"", more),
         )

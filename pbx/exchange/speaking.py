@@ -17,7 +17,7 @@ from pbx.exchange.party import Party
 from pbx.media.beat import Beat
 from pbx.media.library import Library
 from pbx.media.port import Tap
-from pbx.media.relay import Relay
+from pbx.media.relay import Relay, when
 from pbx.media.sources import Loop
 from pbx.media.voice import Voice
 from pbx.sip.headers import Field
@@ -102,9 +102,8 @@ class Speaking:
             user.take(b"")
             return succeed(None)
         done: Deferred[None] = Deferred()
-        self._relay.end(self._side, self._party.offer or None).addCallbacks(
-            self._answer, self._cannot_answer, callbackArgs=(user, done)
-        )
+        described = self._relay.end(self._side, self._party.offer or None)
+        when(described, self._answer, self._cannot_answer, (user, done))
         return done
 
     def echo(self) -> Deferred[None]:
@@ -136,9 +135,8 @@ class Speaking:
         elif (voice := self._relay.voice(self._side)) is not None:
             wanted.callback(voice)
         else:
-            self._relay.end(self._side, self._party.offer).addCallbacks(
-                self._describe_early, self._cannot_answer, callbackArgs=(user, wanted)
-            )
+            described = self._relay.end(self._side, self._party.offer)
+            when(described, self._describe_early, self._cannot_answer, (user, wanted))
         return wanted
 
     def listen_in(self, tap: Tap | None) -> None:

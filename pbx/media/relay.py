@@ -3,16 +3,17 @@
 An offer is pending from `offer` until `answer` or `withdraw`. Only an answer changes what flows: the ports that a
 pending offer opened are idle, and whatever ends it without an answer leaves everything as it was.
 
-Results are Deferreds because another engine may be another process; here they have fired already.
+Results are there at once; from another engine, which may be another process, they come as Deferreds, and so does each
+failure. `when` goes on with either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 
 from pbx.media import description, keying, srtp
 from pbx.media.beat import Beat
@@ -30,24 +31,45 @@ from pbx.sip.timers import Clock
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+Result: TypeAlias = _T | Deferred[_T]
+"""What an engine says, or will say."""
 
-def _fired(verb: Callable[_P, _T]) -> Callable[_P, Deferred[_T]]:
-    """What a verb returns or how it fails, as a Deferred. Our own misuse is raised here and now."""
+
+def when(
+    result: Result[_T],
+    then: Callable[..., object],
+    otherwise: Callable[..., object],
+    args: tuple[Any, ...] = (),
+    otherwise_args: tuple[Any, ...] = (),
+) -> None:
+    """Go on with a result, at once where it is there.
+
+    :param then: is given it, and more arguments.
+    :param otherwise: is given the `Failure` in its place, and its own arguments.
+    """
+    if hasattr(result, "addCallbacks"):  # `isinstance` of this class, an abstract one, is a function of Python
+        result.addCallbacks(then, otherwise, callbackArgs=args, errbackArgs=otherwise_args)
+    else:
+        then(result, *args)
+
+
+def _told(verb: Callable[_P, _T]) -> Callable[_P, Result[_T]]:
+    """What a verb returns, or how it fails, as a Deferred. Our own misuse is raised here and now."""
 
     @wraps(verb)
-    def fired(*args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    def told(*args: _P.args, **kwargs: _P.kwargs) -> Result[_T]:
         try:
-            return succeed(verb(*args, **kwargs))
+            return verb(*args, **kwargs)
         except (Malformed, NoPorts) as failure:
             return fail(failure)
 
-    return fired
+    return told
 
 
 class Relay:
     """All media of the exchange.
 
-    Failures of its Deferreds: `Malformed` (400 or 488: the description's fault) and `NoPorts` (none left: 503).
+    Failures: `Malformed` (400 or 488: the description's fault) and `NoPorts` (none left: 503).
 
     :param sockets: where ports come from.
     :param clock: the time.
@@ -84,7 +106,7 @@ class Relay:
         terms = keying.terms(self._srtp, encrypted and srtp.is_there())
         return Side(self._sockets, self._clock, host, shown_host.strip("[]"), signalling_host, session, terms)
 
-    @_fired
+    @_told
     def offer(self, offerer: Side, answerer: Side, sdp: bytes) -> bytes:
         """Pass an offer on: the first of a call, or a later one from either side. Returns what the answerer is to see.
 
@@ -113,7 +135,7 @@ class Relay:
         answerer.open_offers += 1
         return answerer.show(lines)
 
-    @_fired
+    @_told
     def answer(self, answerer: Side, offerer: Side, sdp: bytes) -> bytes:
         """Pass an answer on and join the two sides. Returns it as the offerer is to see it.
 
@@ -140,7 +162,7 @@ class Relay:
         offerer.said, answerer.said = offer.sdp, sdp
         return offerer.show(lines)
 
-    def renew(self, offerer: Side, answerer: Side) -> Deferred[bytes]:
+    def renew(self, offerer: Side, answerer: Side) -> Result[bytes]:
         """Offer again what was agreed upon. Returns what the answerer saw last (RFC 4028 7.4)."""
         return self.offer(offerer, answerer, offerer.said)
 
@@ -154,14 +176,14 @@ class Relay:
             if offer.offerer is not None:
                 offer.offerer.trim()
 
-    @_fired
+    @_told
     def end(self, side: Side, offer: bytes | None) -> bytes:
         """Media that we end ourselves. Returns our answer, or, without an offer, our own offer (PCMU, PCMA, keys)."""
         if offer is None:
             return self._own_offer(side)
         return self._own_answer(side, offer)
 
-    @_fired
+    @_told
     def set_remote(self, side: Side, answer: bytes) -> None:
         """The answer to our own offer (RFC 3264; in an ACK, when the INVITE came without one)."""
         offer = side.offer
@@ -181,13 +203,13 @@ class Relay:
         """
         return side.speak(self.beat, self._ssrc(), voice)
 
-    def press(self, side: Side, key: str) -> Deferred[bool]:
+    def press(self, side: Side, key: str) -> bool:
         """Put a key that a phone has told of by INFO into the sound that goes from it to another one (RFC 4733).
 
         :param key: one of `pbx.media.dtmf.KEYS`.
-        :returns: fires with False where that one takes no keys in its sound, or not now.
+        :returns: False where that one takes no keys in its sound, or not now.
         """
-        return succeed(side.press(key, self.beat, self._ssrc()))
+        return side.press(key, self.beat, self._ssrc())
 
     def release(self, side: Side) -> Voice | None:
         """Let our end of a side's sound go, as it is, to be that of another one (`voice`); None when there is none."""
@@ -205,9 +227,9 @@ class Relay:
         """Connect a side to nobody: whom it was connected to hears nothing of it, and it of nobody."""
         side.part()
 
-    def statistics(self, sides: Sequence[Side]) -> Deferred[list[tuple[StreamFacts, ...]]]:
+    def statistics(self, sides: Sequence[Side]) -> Result[list[tuple[StreamFacts, ...]]]:
         """The facts of each stream of each side, also after `close`."""
-        return succeed(list(map(Side.statistics, sides)))
+        return list(map(Side.statistics, sides))
 
     def close(self, side: Side) -> None:
         """Release a side's ports. No harm if done before."""

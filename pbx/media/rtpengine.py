@@ -24,7 +24,7 @@ from pbx.media.errors import NoPorts
 from pbx.media.keying import SEALED
 from pbx.media.ng import Instance, Instances, reason_of
 from pbx.media.port import Sockets
-from pbx.media.relay import Relay
+from pbx.media.relay import Relay, Result
 from pbx.media.rtp import Address
 from pbx.media.side import Offer, Side, StreamFacts
 from pbx.media.stream import Stream
@@ -71,7 +71,7 @@ class RtpengineRelay(Relay):
         self._instances = instances
         self._tokens = identifiers
 
-    def offer(self, offerer: Side, answerer: Side, sdp: bytes) -> Deferred[bytes]:
+    def offer(self, offerer: Side, answerer: Side, sdp: bytes) -> Result[bytes]:
         """Pass an offer on; see `Relay.offer`."""
         if offerer.closed or answerer.closed or offerer is answerer:
             raise InvalidState(f"offer from {offerer} to {answerer}")
@@ -91,7 +91,7 @@ class RtpengineRelay(Relay):
         placed = asked.addCallback(self._offered, offerer, answerer, offer, lines)
         return placed.addErrback(self._not_offered, offerer, answerer, offer)
 
-    def answer(self, answerer: Side, offerer: Side, sdp: bytes) -> Deferred[bytes]:
+    def answer(self, answerer: Side, offerer: Side, sdp: bytes) -> Result[bytes]:
         """Pass an answer on; see `Relay.answer`."""
         offer, talk = answerer.offer, self._talk(offerer, answerer)
         if offer is None or not offer.forwarded or talk is None or offer.offerer is not offerer or offerer.closed:

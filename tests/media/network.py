@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
-
 from pbx.media import rtp
 from pbx.media.errors import NoPorts
 from pbx.media.port import Port
-from pbx.media.relay import Relay
+from pbx.media.relay import Relay, Result, when
 from pbx.media.rtp import Address, Packet
 from pbx.media.side import Side
 from pbx.sip import sdp
@@ -157,11 +155,11 @@ class Exchange:
         return caller, callee
 
 
-def result(deferred: Deferred[T]) -> T:
-    """What a Deferred that has fired gives, or the exception that it failed with."""
+def result(result: Result[T]) -> T:
+    """A result, also of a Deferred that has fired, or the exception that it failed with."""
     results: list[T] = []
     failures: list[BaseException] = []
-    deferred.addCallbacks(results.append, lambda failure: failures.append(failure.value))
+    when(result, results.append, lambda failure: failures.append(failure.value))
     for failure in failures:
         raise failure
     return results[0]
