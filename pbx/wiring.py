@@ -233,7 +233,7 @@ class Exchange:
         events = self.switchboard.events
         events.offer(RegistrationPackage(events, self.directory, self.location, gruus, domain, self._clock.seconds))
         self.dialogs = DialogPackage(events, self.directory, domain)
-        self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location)
+        self.extension_lamps = ExtensionLamps(self.dialogs, self.directory, self.location, self.switchboard.turns)
         self.dialogs.lit.append(self.extension_lamps)
         events.offer(self.dialogs)
         self.presence = PresencePackage(events, self.directory, self.location, domain, self.extension_lamps.is_talking)
@@ -264,7 +264,7 @@ class Exchange:
         self.records = None if store is None else Records(self._clock, store)
         self._trace = None if traced is None else Trace(self._clock.seconds, traced[1])
         self.tracing = None if traced is None or self._trace is None else Tracing(self._trace, traced[0])
-        observers: list[Observer] = [self.switchboard.turns, self.extension_lamps]
+        observers: list[Observer] = [self.extension_lamps]
         observers += [observer for observer in (self.records, self.tracing) if observer is not None]
         self.switchboard.observer = Observers(observers)
         self.location.renewals.append(self.switchboard.messages.deliveries.renewed)

@@ -18,6 +18,7 @@ from pbx.exchange.location import Change, Location, has_turned
 from pbx.exchange.observer import Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
+from pbx.exchange.turns import Turns
 from pbx.sip.session import Session
 
 
@@ -70,15 +71,17 @@ class Line:
 class ExtensionLamps(Unobserving):
     """Those of all extensions (`pbx.exchange.observer.Observer`, `pbx.exchange.dialoginfo.Lit`).
 
+    :param turns: are told of each extension that has talked, when it is done.
     :ivar watchers: are told of each extension whose lamp may have changed, whether anybody shows it or not.
     """
 
-    __slots__ = ("_calls", "_directory", "_ended", "_ids", "_lines", "_location", "_watched", "watchers")
+    __slots__ = ("_calls", "_directory", "_ended", "_ids", "_lines", "_location", "_turns", "_watched", "watchers")
 
-    def __init__(self, watched: Watched, directory: Directory, location: Location) -> None:
+    def __init__(self, watched: Watched, directory: Directory, location: Location, turns: Turns) -> None:
         self._watched = watched
         self._directory = directory
         self._location = location
+        self._turns = turns
         self._ids = count(1)
         self.watchers: list[Callable[[str], object]] = []
         self._calls: dict[str, list[Line]] = {}  # by call
@@ -198,6 +201,8 @@ class ExtensionLamps(Unobserving):
         here.remove(line)
         if not here:
             del self._lines[number]
+        if line.stage is CONFIRMED:
+            self._turns.idle(number)
         if self._watched.is_watched(number):
             line.stage = TERMINATED
             self._ended[number] = line.dialog()

@@ -27,7 +27,7 @@ from pbx.exchange.gruu import Gruus
 from pbx.exchange.letterbox import Letterbox
 from pbx.exchange.link import Link
 from pbx.exchange.messages import Messages
-from pbx.exchange.observer import Observer
+from pbx.exchange.observer import Observer, Unobserving
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.party import Party, Transferor
 from pbx.exchange.phones import Phones
@@ -135,7 +135,7 @@ class Switchboard:
         self.events = Events(agent)
         self.turns = Turns(agent.clock)
         self.features: Any = None
-        self.observer: Observer = self.turns
+        self.observer: Observer = Unobserving()
         self.messages = Messages(agent, letterbox, self.locate)
         self._directory = directory
         self._phones = phones

@@ -76,10 +76,11 @@ class RecordTable:
 
     def keep(self, call: Told) -> None:
         """Write a call's record within half a second."""
+        if not self._waiting:  # else that is known
+            self._behind.changed()
         self._waiting.append(call)
         if len(self._waiting) > self._most:
             self._trim()
-        self._behind.changed()
 
     async def close(self) -> None:
         """Write what waits, as long as that is possible."""

@@ -43,6 +43,12 @@ async def only_the_free(call: Call) -> None:
     outcomes.append(await call.dial(group("1002", "1003", skip_busy=True), timeout=20))
 
 
+@plan.internal("706")
+async def then_waits(call: Call) -> None:
+    await call.dial(group("1002"))
+    await call.sleep(3600)
+
+
 @plan.internal("606")
 async def engaged(call: Call) -> None:
     await call.answer()
@@ -154,6 +160,29 @@ def test_who_has_talked_last_rings_last():
         alice.hangs_up()
         sim.until(lambda: bob.idle and carol.idle)
         sim.advance(1)
+    sim.assert_idle()
+
+
+def test_who_has_left_a_call_that_goes_on_is_idle_from_then():
+    sim, (alice, bob, carol, dave) = office("1001", "1002", "1003", "1004", plan=plan)
+    alice.invites("706")
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    bob.hangs_up()
+    sim.advance(1)
+    dave.invites("703")
+    rings_alone(sim, carol, bob)
+    carol.answers()
+    sim.until(lambda: dave.talking)
+    dave.hangs_up()
+    sim.advance(1)
+    alice.hangs_up()
+    sim.advance(1)
+    dave.invites("703")
+    rings_alone(sim, bob, carol)
+    dave.hangs_up()
+    sim.until(lambda: dave.idle)
     sim.assert_idle()
 
 
