@@ -12,17 +12,12 @@ from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, contact_of, via_of
 from pbx.sip.grammar import elements
 from pbx.sip.headers import (
-    CALL_ID,
     CONTACT,
     CONTENT_TYPE,
-    CSEQ,
-    FROM,
     MAX_FORWARDS,
     RECORD_ROUTE,
     RECURRING,
     ROUTE,
-    TO,
-    VIA,
     Field,
     parse_address,
 )
@@ -108,7 +103,8 @@ class Dialog:
         dialog.remote_cseq = request.cseq
         # Proxies between us: what they do not say in Record-Route goes past them.
         dialog.neighbour = request.vias == 1
-        dialog.routes = tuple(_route_set(request))
+        if request.first("record-route") is not None:
+            dialog.routes = tuple(_route_set(request))
         dialog.remote_target = _contact(request)
         if not dialog.remote_target:
             raise Malformed(400, "missing Contact")
@@ -141,7 +137,7 @@ class Dialog:
         :raises Malformed: 400 when it has no usable Contact or Record-Route.
         """
         self.remote = response.first("to") or ""
-        self.routes = tuple(reversed(_route_set(response)))
+        self.routes = () if response.first("record-route") is None else tuple(reversed(_route_set(response)))
         self.remote_target = _contact(response) or target
 
     @property
@@ -155,7 +151,7 @@ class Dialog:
         value = contact_of(self.flow, self.secure)
         if self.conference:
             value = f"{value.replace(':', f':{self.conference}@', 1)};isfocus"
-        return CONTACT.field(value)
+        return ("contact", "Contact", value)
 
     @property
     def has_gruu(self) -> bool:
@@ -192,7 +188,7 @@ class Dialog:
         :param sdp: the answer, when the 2xx brought the offer.
         """
         ack = self._made("ACK", cseq, self.prover.of_invite if self.prover is not None else (), sdp)
-        ack.fields.insert(0, VIA.field(via_of(self.flow, branch)))
+        ack.fields.insert(0, ("via", "Via", via_of(self.flow, branch)))
         return ack
 
     def judge(self, request: Request) -> None:
@@ -211,10 +207,10 @@ class Dialog:
     def _made(self, method: str, cseq: int, more: tuple[Field, ...], body: bytes, kind: str = SDP_TYPE) -> Request:
         target = self.remote_target
         fields: list[Field] = [
-            FROM.field(self.local),
-            TO.field(self.remote),
-            CALL_ID.field(self.call_id),
-            CSEQ.field(f"{cseq} {method}"),
+            ("from", "From", self.local),
+            ("to", "To", self.remote),
+            ("call-id", "Call-ID", self.call_id),
+            ("cseq", "CSeq", f"{cseq} {method}"),
             _FORWARDS,
         ]
         if self.routes:
@@ -234,8 +230,10 @@ def check(response: Response) -> None:
     :raises Malformed: 400.
     """
     _contact(response)
-    _route_set(response)
-    sdp_of(response)
+    if response.first("record-route") is not None:
+        _route_set(response)
+    if response.body:
+        sdp_of(response)
 
 
 def sdp_of(message: Message) -> bytes:
@@ -252,8 +250,6 @@ def sdp_of(message: Message) -> bytes:
 
 
 def _route_set(message: Message) -> list[str]:
-    if message.first("record-route") is None:
-        return []
     # Parsed to see that it can be, kept as text: its parameters go back as they came (RFC 3261 12.1.1).
     if len(message.many(RECORD_ROUTE)) > _HOPS:
         raise Malformed(400, "more Record-Routes than hops")

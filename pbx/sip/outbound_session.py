@@ -10,19 +10,7 @@ from pbx.sip.client_transaction import InviteClientTransaction
 from pbx.sip.dialog import SDP_TYPE, Dialog, sdp_of
 from pbx.sip.errors import InvalidState
 from pbx.sip.flow import Flow, contact_of
-from pbx.sip.headers import (
-    CALL_ID,
-    CONTACT,
-    CSEQ,
-    FROM,
-    MAX_FORWARDS,
-    MIN_SE,
-    SESSION_EXPIRES,
-    SUPPORTED,
-    TO,
-    Field,
-    parse_address,
-)
+from pbx.sip.headers import MIN_SE, SESSION_EXPIRES, SUPPORTED, Field, parse_address
 from pbx.sip.keyring import Prover
 from pbx.sip.lasting_session import LastingSession
 from pbx.sip.message import NO_BODY, Request, Response, with_body
@@ -135,12 +123,12 @@ class OutboundSession(LastingSession):
             target, self._cseq = delivery.target, delivery.cseq
         self._target = target
         fields: list[Field] = [
-            FROM.field(self._local),
-            TO.field(callee),
-            CALL_ID.field(self.call_id),
-            CSEQ.field(f"{self._cseq} INVITE"),
-            CONTACT.field(contact_of(flow, flow.transport == "TLS" and self._is_secure(target))),
-            MAX_FORWARDS.field(forwards),
+            ("from", "From", self._local),
+            ("to", "To", callee),
+            ("call-id", "Call-ID", self.call_id),
+            ("cseq", "CSeq", f"{self._cseq} INVITE"),
+            ("contact", "Contact", contact_of(flow, flow.transport == "TLS" and self._is_secure(target))),
+            ("max-forwards", "Max-Forwards", str(forwards)),
             ALLOWED,
             *(self._asking() if self._shortest else _OFFERING if sdp else _ASKING),
             *more,

@@ -284,7 +284,8 @@ class Session:
 
     def request_received(self, transaction: ServerTransaction, request: Request) -> None:
         """A request came in our dialog."""
-        self._dialog().judge(request)
+        assert self.dialog is not None
+        self.dialog.judge(request)
         if isinstance(transaction, InviteServerTransaction):
             self._reinvited(transaction, request)
         elif request.method == "BYE":
@@ -423,7 +424,8 @@ class Session:
                 self._dialog().flow.send(ack)
 
     def _send_ack(self, cseq: int, sdp: bytes = b"") -> None:
-        dialog = self._dialog()
+        dialog = self.dialog
+        assert dialog is not None
         self.owes_ack = 0
         ack = bytes(dialog.ack(cseq, self._agent.identifiers.branch(), sdp))
         # The peer may take our next INVITE while it still waits for the ACK of the one before (RFC 5407 3.1.4).
@@ -432,7 +434,8 @@ class Session:
 
     def _send_bye(self, more: tuple[Field, ...]) -> None:
         self._bye = None
-        dialog = self._dialog()
+        dialog = self.dialog
+        assert dialog is not None
         self._agent.layer.request(dialog.flow, dialog.request("BYE", more), self)
 
     def _bye_received(self, transaction: ServerTransaction, request: Request) -> None:
@@ -480,7 +483,8 @@ class Session:
         return user
 
     def _response(self, request: Request, status: int, sdp: bytes, more: tuple[Field, ...]) -> Response:
-        dialog = self._dialog()
+        dialog = self.dialog
+        assert dialog is not None
         more = (dialog.contact, ALLOWED, *more)
         if request.first("record-route") is not None:
             more = (*[field for field in request.fields if field[0] == "record-route"], *more)  # RFC 3261 12.1.1

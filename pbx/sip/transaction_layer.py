@@ -18,7 +18,6 @@ from pbx.sip.client_transaction import ClientUser, InviteClientTransaction, NonI
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, via_of
 from pbx.sip.gate import OPEN, Gate
-from pbx.sip.headers import VIA
 from pbx.sip.identifiers import MAGIC_COOKIE, Identifiers
 from pbx.sip.message import Request, Response
 from pbx.sip.occupancy import TRANSACTIONS, Occupancy, no_room
@@ -124,7 +123,7 @@ class TransactionLayer:
     def request(self, flow: Flow, request: Request, user: ClientUser) -> ClientTransaction:
         """Send a request other than ACK and CANCEL in a new client transaction; our Via is put on top of it."""
         branch = self._identifiers.branch()
-        request.fields.insert(0, VIA.field(via_of(flow, branch)))
+        request.fields.insert(0, ("via", "Via", via_of(flow, branch)))
         packet = bytes(request)
         smaller: tuple[Flow, bytes] | None = None
         if len(packet) > LONGEST_DATAGRAM:
@@ -132,7 +131,7 @@ class TransactionLayer:
             if wider is not None:
                 smaller = (flow, packet)
                 flow = wider
-                request.fields[0] = VIA.field(via_of(flow, branch))
+                request.fields[0] = ("via", "Via", via_of(flow, branch))
                 packet = bytes(request)
         transaction: ClientTransaction
         if request.method == "INVITE":
