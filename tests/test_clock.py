@@ -67,6 +67,47 @@ def test_long_timers_wait_for_each_other_and_none_for_long() -> None:
     assert last <= fired[0] <= last + SLACK
 
 
+class Guest:
+    """Something that lingers."""
+
+    def __init__(self, clock: ReactorClock, gone: list[float], may_leave: bool = True) -> None:
+        self._clock = clock
+        self._gone = gone
+        self._may_leave = may_leave
+
+    def expired(self) -> None:
+        if not self._may_leave:
+            raise ValueError
+        self._gone.append(self._clock.seconds())
+
+
+def test_what_lingers_expires_together_with_one_timer_and_never_early() -> None:
+    clock, reactor = clock_and_reactor()
+    gone: list[float] = []
+    for _ in range(8):
+        reactor.advance(1 / 32)
+        clock.linger(LONG, Guest(clock, gone))
+    last = clock.seconds() + LONG
+    assert len(clock) == 1
+    while clock.seconds() < last + SLACK:
+        reactor.advance(1 / 64)
+    assert len(gone) == 8
+    assert set(gone) == {last}
+    assert len(clock) == 0
+
+
+def test_what_lingers_is_not_kept_by_one_that_raises() -> None:
+    clock, reactor = clock_and_reactor()
+    gone: list[float] = []
+    for may_leave in (True, False, True):
+        clock.linger(LONG, Guest(clock, gone, may_leave))
+    with pytest.raises(ValueError):
+        reactor.advance(LONG)
+    reactor.advance(SLACK)
+    assert len(gone) == 2
+    assert len(clock) == 0
+
+
 def test_timer_that_raises_does_not_keep_the_others_waiting() -> None:
     clock, reactor = clock_and_reactor()
     fired: list[str] = []

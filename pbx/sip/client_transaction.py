@@ -93,7 +93,7 @@ class InviteClientTransaction:
         self._resend: Timer | None = None
         self._expiry: Timer | None = None
         if flow.reliable:
-            self._expiry = clock.callLater(TIMER_B, self._expired)
+            self._expiry = clock.callLater(TIMER_B, self.expired)
         else:
             self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer A, which sets timer B
         flow.send(self._packet)
@@ -104,7 +104,9 @@ class InviteClientTransaction:
         if self.state is CALLING or self.state is PROCEEDING:
             if status < 200:
                 if self.state is CALLING:
-                    self._enter(PROCEEDING, TIMER_B if self._abandoned else None)
+                    self._enter(PROCEEDING)
+                    if self._abandoned:
+                        self._expiry = self._clock.callLater(TIMER_B, self.expired)
             elif status < 300:
                 self._enter(ACCEPTED, TIMER_M)
             else:
@@ -126,7 +128,7 @@ class InviteClientTransaction:
         """Its user has sent CANCEL or BYE: it is over in 64*T1, also without a final response (RFC 3261 9.1)."""
         self._abandoned = True
         if self.state is PROCEEDING and self._expiry is None:
-            self._expiry = self._clock.callLater(TIMER_B, self._expired)
+            self._expiry = self._clock.callLater(TIMER_B, self.expired)
 
     def retry(self, flow: Flow, packet: bytes = b"") -> None:
         """The flow has failed: send the same request over another one (RFC 3261 18.1.1), or over its next connection.
@@ -152,11 +154,12 @@ class InviteClientTransaction:
 
     def _retransmit(self, interval: float) -> None:
         if self._expiry is None:  # timer B, which most requests never need
-            self._expiry = self._clock.callLater(TIMER_B - T1, self._expired)
+            self._expiry = self._clock.callLater(TIMER_B - T1, self.expired)
         self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
         self.flow.send(self._packet)
 
-    def _expired(self) -> None:
+    def expired(self) -> None:
+        """Its time is over: by timer B or D, or M."""
         self._expiry = None
         unanswered = self.state is CALLING or self.state is PROCEEDING
         self._enter(TERMINATED)
@@ -173,7 +176,7 @@ class InviteClientTransaction:
         self.state = state
         self._packet = b""
         if lasting:
-            self._expiry = self._clock.callLater(lasting, self._expired)
+            self._expiry = self._clock.linger(lasting, self)
         if state is TERMINATED or lasting == 0:
             self.state = TERMINATED
             self._ended(self)
@@ -215,7 +218,7 @@ class NonInviteClientTransaction:
         self._resend: Timer | None = None
         self._expiry: Timer | None = None
         if flow.reliable:
-            self._expiry = clock.callLater(TIMER_F, self._expired)
+            self._expiry = clock.callLater(TIMER_F, self.expired)
         else:
             self._resend = clock.callLater(T1, self._retransmit, 2 * T1)  # timer E, which sets timer F
         flow.send(self._packet, self.method)
@@ -250,12 +253,13 @@ class NonInviteClientTransaction:
 
     def _retransmit(self, interval: float) -> None:
         if self._expiry is None:  # timer F, which most requests never need
-            self._expiry = self._clock.callLater(TIMER_F - T1, self._expired)
+            self._expiry = self._clock.callLater(TIMER_F - T1, self.expired)
         interval = T2 if self.state is PROCEEDING else min(interval, T2)
         self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
         self.flow.send(self._packet, self.method)
 
-    def _expired(self) -> None:
+    def expired(self) -> None:
+        """Its time is over: by timer F or K."""
         self._expiry = None
         unanswered = self.state is not COMPLETED
         self._enter(TERMINATED)
@@ -272,7 +276,7 @@ class NonInviteClientTransaction:
         self.state = state
         self._packet = b""
         if lasting:
-            self._expiry = self._clock.callLater(lasting, self._expired)
+            self._expiry = self._clock.linger(lasting, self)
         else:
             self.state = TERMINATED
             self._ended(self)

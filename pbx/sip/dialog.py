@@ -11,16 +11,7 @@ from pbx.sip.bodies import content_of
 from pbx.sip.errors import Malformed
 from pbx.sip.flow import Flow, contact_of, via_of
 from pbx.sip.grammar import elements
-from pbx.sip.headers import (
-    CONTACT,
-    CONTENT_TYPE,
-    MAX_FORWARDS,
-    RECORD_ROUTE,
-    RECURRING,
-    ROUTE,
-    Field,
-    parse_address,
-)
+from pbx.sip.headers import CONTACT, CONTENT_TYPE, MAX_FORWARDS, RECORD_ROUTE, RECURRING, ROUTE, Field, parse_address
 from pbx.sip.keyring import Prover
 from pbx.sip.message import NO_BODY, Message, Request, Response, with_body
 from pbx.sip.uri import Uri, parse_uri

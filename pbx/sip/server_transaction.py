@@ -117,8 +117,9 @@ class InviteServerTransaction:
         elif status < 300:
             self._enter(ACCEPTED, TIMER_L)
         else:
-            self._enter(COMPLETED, TIMER_H)
+            self._enter(COMPLETED)
             self._packet = packet
+            self._expiry = self._clock.callLater(TIMER_H, self.expired)
             if not self.flow.reliable:
                 self._resend = self._clock.callLater(T1, self._retransmit, 2 * T1)  # timer G
         if status >= 200:
@@ -135,10 +136,11 @@ class InviteServerTransaction:
         self._resend = self._clock.callLater(interval, self._retransmit, 2 * interval)
         self.flow.send(self._packet)
 
-    def _expired(self) -> None:
-        # Timer H, without an ACK: the user has long ended what the response refused; there is nothing to tell.
-        self._expiry = None
-        self._enter(TERMINATED)
+    def expired(self) -> None:
+        """Its time is over: by timer I or L, or H: its user has long ended what the response refused."""
+        if self.state is not TERMINATED:
+            self._expiry = None
+            self._enter(TERMINATED)
 
     def _enter(self, state: State, lasting: float | None = None) -> None:
         if self._resend is not None:
@@ -150,8 +152,8 @@ class InviteServerTransaction:
         self.state = state
         self._packet = b""
         if lasting:
-            self._expiry = self._clock.callLater(lasting, self._expired)
-        else:
+            self._expiry = self._clock.linger(lasting, self)
+        elif state is TERMINATED or lasting == 0:
             self.state = TERMINATED
             self._ended(self)
 
@@ -213,7 +215,7 @@ class NonInviteServerTransaction:
             self._ended(self)
         else:
             self.state = COMPLETED
-            self._expiry = self._clock.callLater(TIMER_J, self._expired)
+            self._expiry = self._clock.linger(TIMER_J, self)
         self.flow.send(packet, self.method)
 
     def forget(self) -> None:
@@ -225,10 +227,12 @@ class NonInviteServerTransaction:
             self.state = TERMINATED
             self._ended(self)
 
-    def _expired(self) -> None:
-        self._expiry = None
-        self.state = TERMINATED
-        self._ended(self)
+    def expired(self) -> None:
+        """Its time is over: by timer J."""
+        if self.state is not TERMINATED:
+            self._expiry = None
+            self.state = TERMINATED
+            self._ended(self)
 
     def __repr__(self) -> str:
         branch, _, _ = self.key.partition("\n")

@@ -37,6 +37,13 @@ class Timer(Protocol):
         """Do not make it. Only for calls not yet made."""
 
 
+class Lingering(Protocol):
+    """What waits out its time: a transaction that is over but for what may still be on its way to it."""
+
+    def expired(self) -> None:
+        """The time is over."""
+
+
 class Clock(Protocol):
     """The time that machines are told of: Twisted's IReactorTime, as much of it as they need."""
 
@@ -48,6 +55,11 @@ class Clock(Protocol):
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> Timer:
         """Call it in so many seconds."""
+
+    def linger(self, delay: float, one: Lingering) -> Timer:
+        """Let it expire in so many seconds, 5 at least, or a little later. Others may have the same timer: when it is
+        cancelled, it may come all the same.
+        """
 
 
 NOISE = 0.5  # seconds: what is less is no setting of a clock

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pbx.clock import QueuedTimer, TimerQueue
+from pbx.sip.timers import Lingering
 
 
 class VirtualClock:
@@ -40,6 +41,10 @@ class VirtualClock:
         if delay < 0:
             raise ValueError(f"a timer in the past: {delay} s")
         return QueuedTimer(self._queue, self._now + delay, callable, args)
+
+    def linger(self, delay: float, one: Lingering) -> QueuedTimer:
+        """Let it expire in so many seconds."""
+        return self.callLater(delay, one.expired)
 
     @property
     def pending(self) -> list[QueuedTimer]:
