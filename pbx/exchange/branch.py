@@ -20,7 +20,7 @@ from pbx.media.side import Side
 from pbx.sip.flow import Flow
 from pbx.sip.headers import REASON, Field
 from pbx.sip.outbound_session import OutboundSession
-from pbx.sip.session import EARLY, Session
+from pbx.sip.session import Session
 from pbx.sip.timers import Timer
 
 
@@ -70,8 +70,8 @@ class BranchUser(Protocol):
     def offer(self, branch: Branch) -> Result[bytes]:
         """The caller's offer, as that branch is to see it."""
 
-    def invite(self, branch: Branch, sdp: bytes) -> None:
-        """Send the INVITE of a branch."""
+    def invite(self, sdp: bytes, branch: Branch) -> None:
+        """Send the INVITE of a branch, unless that was given up meanwhile."""
 
     def failed(self, failure: Failure) -> Outcome:
         """What it means that media failed."""
@@ -149,8 +149,8 @@ class Branch:
         waiting, self.described = self.described, None
         if waiting is not None:
             waiting.callback(sdp)
-        elif self.session.state is EARLY:
-            self._user.invite(self, sdp)
+        else:
+            self._user.invite(sdp, self)
 
     def _not_offered(self, failure: Failure) -> None:
         waiting, self.described = self.described, None

@@ -192,7 +192,8 @@ class Conversation:
             if party is not None and party.side.voice is not None:
                 party.side.voice.stop()  # who was on hold is so no longer
         user, self.user = self.user, None
-        self._stop_ringing(())
+        if self._ringing is not None:
+            self._ringing.give_up()
         self._close(By.CALLER if by is kept else By.CALLEE, TRANSFERRED)
         if user is not None:
             user.caller_left(TRANSFERRED)
@@ -213,7 +214,9 @@ class Conversation:
             return
         more = crossing(party.session.take_fields(), ENDS)
         if party is self.party:
-            self._end_with(None, By.CALLER, reason, 500 if reason == NO_PRACK else 487, more)
+            self._finish(By.CALLER, reason, 500 if reason == NO_PRACK else 487, more)
+            if self.user is not None:
+                self.user.caller_left(reason)
             return
         self._board.observer.party_left(self, party, reason)
         if party.side.voice is not None:
@@ -272,15 +275,12 @@ class Conversation:
         if user is not None:
             user.caller_left(TRANSFERRED)
 
-    def _end_with(
-        self, last: Callable[[], Any] | None, by: By, reason: str, status: int = 200, more: tuple[Field, ...] = ()
-    ) -> None:
-        """The call is over, and not because the dialplan said so."""
+    def _end_with(self, last: Callable[[], Any], by: By, reason: str, status: int = 200) -> None:
+        """The call is over, and not because the dialplan or the caller said so."""
         if self.ended:
             return
-        self._finish(by, reason, status, more)
-        if last is not None:
-            last()
+        self._finish(by, reason, status)
+        last()
         if self.user is not None:
             self.user.caller_left(reason)
 
@@ -293,23 +293,19 @@ class Conversation:
         if consultation is not None:
             consultation.stop()
         self.ended = True
-        self._stop_ringing(more)
+        if self._ringing is not None:
+            self._ringing.give_up(more)
         peer = self.party.other
         if peer is not None:
             peer.leave()
             peer.hang_up(more)
         self.party.leave()
-        self._close(by, words, status, more)
+        self._close(by, words, status)
 
-    def _stop_ringing(self, more: tuple[Field, ...]) -> None:
-        ringing, self._ringing = self._ringing, None
-        self._dialled = None
-        if ringing is not None:
-            ringing.give_up(more)
-
-    def _close(self, by: By, words: str, status: int = 200, more: tuple[Field, ...] = ()) -> None:
+    def _close(self, by: By, words: str, status: int = 200) -> None:
         """Let go of all that is not a party of the conversation, and say that the call is over."""
         self.ended = True
+        self._ringing = self._dialled = None
         if self._speaking is not None:
             self._speaking.stop()
         legs, self._legs = self._legs, None  # they know this call, which would wait with them for the garbage collector

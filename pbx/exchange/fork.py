@@ -79,8 +79,8 @@ class ForkUser(Protocol):
     def offer(self, branch: Branch) -> Result[bytes]:
         """The caller's offer, as that branch is to see it."""
 
-    def invite(self, branch: Branch, sdp: bytes) -> None:
-        """Send the INVITE of a branch."""
+    def invite(self, sdp: bytes, branch: Branch) -> None:
+        """Send the INVITE of a branch, unless that was given up meanwhile."""
 
     def fork_skipped(self, outcome: Outcome) -> None:
         """A target cannot even be rung."""
@@ -163,17 +163,18 @@ class Fork:
         if progress_within is not None and progress_within < timeout:
             self._progress = self._clock.callLater(progress_within, self._stalled)
         self._hunts = hunts
-        self._ring_all(destinations, lost)
+        for destination in destinations:
+            self._ring(destination, None)
+        if lost:
+            self._skip(lost, None)
         self._starting = False
         if hunts or not self._branches:
             self._check()
 
     def lose(self) -> tuple[Attempt, ...]:
         """Cancel all branches: somebody else has answered. Return the attempts that had ended before."""
-        attempts = self._attempts() if self._outcomes else ()
-        self._end()
-        if self._branches or self.detours:
-            self.stop(LOST)
+        attempts = self._attempts()
+        self.stop(LOST)
         return attempts
 
     def stop(self, loss: Loss) -> tuple[Attempt, ...]:
@@ -261,9 +262,13 @@ class Fork:
             return
         if branch.delay is None:
             branch.delay = self._clock.seconds() - branch.began_at
-        self._leave(branch)
+        del self._branches[session]
+        if branch.expiry is not None:
+            branch.settle()
+        self._end()
+        before = self.lose() if self._branches or self.detours or self._outcomes else ()
         target = branch.destination.target
-        outcome = Answered(by=target, attempts=(*self.lose(), Attempt(target, 200, "OK", branch.delay)))
+        outcome = Answered(by=target, attempts=(*before, Attempt(target, 200, "OK", branch.delay)))
         self._user.fork_answered(branch, sdp or branch.early, outcome)
 
     def session_rejected(self, session: Session, status: int, reason: str) -> None:
@@ -315,9 +320,7 @@ class Fork:
         """A branch ended what it never answered."""
         self.session_rejected(session, 480, reason)
 
-    def _ring_all(self, destinations: Sequence[Destination], lost: Sequence[Outcome], hunt: Hunt | None = None) -> None:
-        for destination in destinations:
-            self._ring(destination, hunt)
+    def _skip(self, lost: Sequence[Outcome], hunt: Hunt | None) -> None:
         for outcome in lost:
             self._user.fork_skipped(outcome)
             self._lose(outcome, hunt)
@@ -331,11 +334,8 @@ class Fork:
             patience = min(patience or hunt.ring_for, hunt.ring_for)
         if patience:
             branch.expiry = self._clock.callLater(patience, self._given_up, branch)
-        when(self._user.offer(branch), self._invite, self._not_offered, (branch,), (branch,))
-
-    def _invite(self, sdp: bytes, branch: Branch) -> None:
-        if branch.session in self._branches:
-            self._user.invite(branch, sdp)
+        user = self._user
+        when(user.offer(branch), user.invite, self._not_offered, (branch,), (branch,))
 
     def _not_offered(self, failure: Failure, branch: Branch) -> None:
         if branch.session in self._branches:
@@ -457,7 +457,10 @@ class Fork:
                 following = hunt.next()
                 if following is None:
                     break
-                self._ring_all(*following, hunt)
+                destinations, lost = following
+                for destination in destinations:
+                    self._ring(destination, hunt)
+                self._skip(lost, hunt)
         self._starting = False
 
     def _drop(self, branches: Sequence[Branch], loss: Loss) -> None:

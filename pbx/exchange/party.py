@@ -376,7 +376,8 @@ class Party:
     def leave(self) -> None:
         """It is no party of the call any more. Its media goes, and its user, who would wait with it for the garbage
         collector."""
-        self._lose()
+        if self.other is not None or self.handover is not None:
+            self._lose()
         self.user, self.speaker, self.pressed, self._telling = NOBODY, None, None, None
         self._relay.close(self.side)
         if self.link is not None:

@@ -4,29 +4,12 @@ the way that it wants (RFC 3323, RFC 3325), and only numbers that it can call ba
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pbx.exchange.caller import Caller, Source
-from pbx.exchange.destination import Destination
 from pbx.exchange.privacy import ANONYMOUS
 from pbx.exchange.trunk import ACCOUNT, ASSERTED, FROM, Trunk
-from pbx.sip.flow import Flow, hostport_of
 from pbx.sip.headers import P_ASSERTED_IDENTITY, P_PREFERRED_IDENTITY, PRIVACY, Field
 
 _ID = PRIVACY.field("id")
-
-
-def presented(caller: Caller, caller_id: str, destination: Destination, flow: Flow) -> tuple[str, tuple[Field, ...]]:
-    """The From value that a callee gets, and the fields that tell more.
-
-    :param caller_id: the number that the dialplan wants to be shown; "" for the caller's own.
-    """
-    link = destination.link
-    if link is not None:
-        return to_network(caller, caller_id, link.trunk)
-    if caller_id:
-        caller = replace(caller, number=caller_id, domain="")
-    return caller.shown_at(hostport_of(flow)), ()
 
 
 def asserted(who: Caller, hostport: str) -> tuple[Field, ...]:
@@ -51,7 +34,10 @@ def passed_to_network(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 
 def to_network(caller: Caller, caller_id: str, trunk: Trunk) -> tuple[str, tuple[Field, ...]]:
-    """The same, of a call that goes out over a trunk."""
+    """The From value of a call that goes out over a trunk, and the fields that tell more.
+
+    :param caller_id: the number that the dialplan wants to be shown; "" for the caller's own.
+    """
     number = caller_id or _number_of(caller, trunk)
     identity = f"<sip:{number}@{trunk.domain}>" if number else f"<{trunk.aor}>" if trunk.username else ""
     account = f"<{trunk.aor}>" if trunk.username else identity

@@ -33,13 +33,13 @@ from pbx.exchange.media_failure import status_of
 from pbx.exchange.observer import Observed
 from pbx.exchange.outcome import Attempt, Busy, Declined, Failed, Outcome
 from pbx.exchange.party import Party, PartyUser
-from pbx.exchange.presentation import asserted, passed_to_network, presented
+from pbx.exchange.presentation import asserted, passed_to_network, to_network
 from pbx.exchange.target import ExtensionTarget, TrunkTarget
 from pbx.media.relay import Result, when
 from pbx.sip.flow import hostport_of
 from pbx.sip.headers import Field
 from pbx.sip.outbound_session import OutboundSession
-from pbx.sip.session import Session, SessionUser
+from pbx.sip.session import EARLY, Session, SessionUser
 from pbx.sip.uac import Delivery
 
 _log = Logger(namespace="pbx.call")
@@ -206,18 +206,29 @@ class Ringing:
             return b""
         return self._board.relay.offer(party.side, branch.side, party.offer)
 
-    def invite(self, branch: Branch, sdp: bytes) -> None:
-        """Send the INVITE of a branch."""
-        destination, flow, invitation = branch.destination, branch.session.flow, self._invitation
+    def invite(self, sdp: bytes, branch: Branch) -> None:
+        """Send the INVITE of a branch, unless that was given up meanwhile. Colleagues see the caller's number and name,
+        a provider is told in the way that it wants."""
+        session, destination, invitation = branch.session, branch.destination, self._invitation
+        flow, link, fields = session.flow, destination.link, invitation.fields
+        if session.state is not EARLY:
+            return
         assert flow is not None
-        who = invitation.shown if destination.link is None else invitation.caller
-        caller, more = presented(who, self._caller_id, destination, flow)
+        hostport = hostport_of(flow)
+        more: tuple[Field, ...] = ()
+        if link is None:
+            who = invitation.shown
+            if self._caller_id:
+                who = replace(who, number=self._caller_id, domain="")
+            caller = who.shown_at(hostport)
+        else:
+            caller, more = to_network(invitation.caller, self._caller_id, link.trunk)
+            fields = passed_to_network(fields)
         if invitation.diversions:
-            more += told_of(invitation.diversions, hostport_of(flow))
+            more += told_of(invitation.diversions, hostport)
         if self._intercom and destination.number:
-            more += asking(hostport_of(flow))
-        more += invitation.fields if destination.link is None else passed_to_network(invitation.fields)
-        branch.session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, more)
+            more += asking(hostport)
+        session.invite(destination.uri, caller, destination.callee, sdp, invitation.forwards, more + fields)
 
     def fork_skipped(self, outcome: Outcome) -> None:
         """Tell who observes the call."""
@@ -227,19 +238,12 @@ class Ringing:
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """Tell it, and let the party hear the early media of the first callee that has some."""
-        user, party = self._user, self._party
         self._board.observer.attempt_rang(self._call, branch, status)
         more = crossing(branch.session.take_fields(), PROGRESS)
-        muted = self._apart or self._first is not None or party.answered
-        if muted or not (sdp and party.offer) or not self._is_heard(branch, at_first=True):
-            user.ringing_progressed(status, b"", more)
-            return
-        self._hear(branch)
-        when(
-            self._board.relay.answer(branch.side, party.side, sdp),
-            lambda shown: user.ringing_progressed(status, shown, more),
-            lambda failure: user.ringing_progressed(status, b"", more),
-        )
+        if sdp and self._may_hear(branch):
+            self._hear(branch, status, sdp, more)
+        else:
+            self._user.ringing_progressed(status, b"", more)
 
     def fork_renegotiates(self, branch: Branch) -> Party | None:
         """Who takes part in the offers of a branch that has not answered: whom the party hears, if that is certain."""
@@ -371,12 +375,23 @@ class Ringing:
         """
         return at_first if self._early is None else self._early.session is branch.session
 
-    def _hear(self, branch: Branch) -> None:
+    def _may_hear(self, branch: Branch) -> bool:
+        """Whether the party can be told what this branch says before it has answered."""
+        muted = self._apart or self._first is not None or self._party.answered
+        return not muted and bool(self._party.offer) and self._is_heard(branch, at_first=True)
+
+    def _hear(self, branch: Branch, status: int, sdp: bytes, more: tuple[Field, ...]) -> None:
         """Let the party hear a callee. Where no other may answer, that one can be asked what it thinks of an offer."""
+        user, party = self._user, self._party
         self._early = early = self._party_of(branch)
-        if self._fork is not None and self._fork.is_single and self._party.other is not early:
-            self._party.part()
-            self._party.connect(early)
+        if self._fork is not None and self._fork.is_single and party.other is not early:
+            party.part()
+            party.connect(early)
+        when(
+            self._board.relay.answer(branch.side, party.side, sdp),
+            lambda shown: user.ringing_progressed(status, shown, more),
+            lambda failure: user.ringing_progressed(status, b"", more),
+        )
 
     def _party_of(self, branch: Branch) -> Party:
         """The party that a callee is."""
