@@ -387,8 +387,8 @@ class Bridge(Conversation):
         if not self.answered:
             self.answered = self.party.answered = True
             self.transferor = None
-            self._board.observer.call_answered(self)
             self._asker.answer(sdp, more)
+            self._board.observer.call_answered(self)
 
     def give_up(self, status: int, words: str) -> None:
         """Nobody can speak to this caller: end the call, with a status where it is not answered."""

@@ -297,8 +297,8 @@ class Conversation:
             self._ringing.give_up(more)
         peer = self.party.other
         if peer is not None:
+            peer.hang_up(more)  # first of all: its phone waits for that, and nobody for the rest
             peer.leave()
-            peer.hang_up(more)
         self.party.leave()
         self._close(by, words, status)
 

@@ -238,12 +238,12 @@ class Ringing:
 
     def fork_progressed(self, branch: Branch, status: int, sdp: bytes) -> None:
         """Tell it, and let the party hear the early media of the first callee that has some."""
-        self._board.observer.attempt_rang(self._call, branch, status)
         more = crossing(branch.session.take_fields(), PROGRESS)
         if sdp and self._may_hear(branch):
             self._hear(branch, status, sdp, more)
         else:
             self._user.ringing_progressed(status, b"", more)
+        self._board.observer.attempt_rang(self._call, branch, status)
 
     def fork_renegotiates(self, branch: Branch) -> Party | None:
         """Who takes part in the offers of a branch that has not answered: whom the party hears, if that is certain."""

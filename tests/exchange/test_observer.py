@@ -81,6 +81,30 @@ def test_a_call_that_is_answered(sim: SimulatedExchange) -> None:
     ]
 
 
+def test_whoever_waits_for_a_message_has_it_before_observers_are_told(sim: SimulatedExchange) -> None:
+    alice, bob = sim.phone("1001"), sim.phone("1002")
+    left: dict[str, str] = {}
+
+    class Witness(Unobserving):
+        def attempt_rang(self, *event: Any) -> None:
+            left["rings"] = sim.network.sent[-1].kind
+
+        def call_answered(self, *event: Any) -> None:
+            left["is answered"] = sim.network.sent[-1].kind
+
+        def call_ended(self, *event: Any) -> None:
+            left["is over"] = sim.network.sent[-1].kind
+
+    sim.exchange.switchboard.observer = Witness()
+    alice.invites("1002")
+    sim.advance(1)
+    bob.answers()
+    sim.advance(1)
+    alice.hangs_up()
+    sim.assert_idle()
+    assert left == {"rings": "180 INVITE", "is answered": "200 INVITE", "is over": "BYE"}
+
+
 def test_a_caller_that_gives_up(sim: SimulatedExchange) -> None:
     alice, _ = sim.phone("1001"), sim.phone("1002")
     told = observed(sim)
