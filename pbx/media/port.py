@@ -238,7 +238,8 @@ class Port:
 
     @sink.setter
     def sink(self, sink: Sink | None) -> None:
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         self._sink = sink
         self._peer = sink if isinstance(sink, Port) and sink is not self else None
 
@@ -271,7 +272,8 @@ class Port:
         :param sends: whether it is to send RTP.
         :param hears: whether it is to be sent any.
         """
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         self.agreed = True
         self.formats, self.speech, self.names, self.pad, self.informs = agreement
         self.mux = mux
@@ -327,7 +329,8 @@ class Port:
 
     def close(self) -> None:
         """Release the sockets; the counts stay readable. Once only."""
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         if self.splice is not None:
             self.splice.close()
         self._sink = self._peer = self._tap = self.user = self.seal = self.splice = None
@@ -393,7 +396,8 @@ class Port:
 
     def send_rtp(self, packet: Packet) -> None:
         """Send RTP to the phone. What the kernel refuses is lost: sound is not repeated."""
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         target = self.latch.source or self.latch.signalled
         if target is None:
             return
@@ -411,7 +415,8 @@ class Port:
 
     def send_rtcp(self, packet: Packet) -> None:
         """Send RTCP to the phone: where its own comes from, else where it belongs to the RTP."""
-        self.recall()
+        if self._path is not None:
+            self._path.recall()
         target = self._rtcp_target()
         sealed = packet if self.seal is None else self.seal.seal_rtcp(packet)
         if target is None or sealed is None:

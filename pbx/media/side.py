@@ -462,7 +462,8 @@ class Side:
         facts = []
         for port in of or self.ports:
             if port is not None:
-                port.recall()
+                if not self.closed:
+                    port.recall()
                 latch, reception, names = port.latch, port.reception, port.names
                 heard_at, codec = port.heard_at if port.packets_in else 0.0, names[0][1] if names else _spoken(port)
                 facts.append(StreamFacts(
