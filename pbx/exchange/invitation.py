@@ -86,6 +86,6 @@ class Invitation:
             if caller.is_private:
                 fields = withheld(fields)
         secure = request.uri.scheme == "sips"
-        is_diverted = request.first(DIVERSION.key) is not None or request.first(HISTORY_INFO.key) is not None
+        is_diverted = DIVERSION.key in request.head or HISTORY_INFO.key in request.head
         diversions = diversions_in(request.fields) if is_diverted else ()
         return cls(caller, caller, fields, flow, request.max_forwards - 1, secure, only, diversions)

@@ -178,7 +178,7 @@ class Switchboard:
             if found is None:
                 self._doors.forbidden("anonymous-refused", caller, number, transaction.flow)
                 raise Malformed(403, "")  # here, where it leaves nothing behind
-        replaces = replaced(self.agent, request) if request.first(REPLACES.key) is not None else None
+        replaces = replaced(self.agent, request) if REPLACES.key in request.head else None
         if replaces is not None:
             if not self._may_pick_up(caller, owner_of(replaces), replaces.state is CONFIRMED):
                 raise Malformed(403, "")  # RFC 3891 section 3
@@ -262,7 +262,8 @@ class Switchboard:
             return Failed(408, f"no way to {uri.host}", by=target)
         if flow is not None and secure and flow.transport != "TLS":
             return Failed(480, f"no secure way to {uri.host}", by=target)
-        if flow is not None and self.agent.outages.rests(flow):
+        outages = self.agent.outages
+        if flow is not None and outages.resting and outages.rests(flow):
             return Failed(503, f"{uri.host} asked for a rest", by=target)
         policy = SECURELY if secure else ANYHOW
         return [Destination(target, target.uri, f"<{target.uri}>", flow, neighbour=False, policy=policy)]

@@ -85,16 +85,17 @@ class Dialog:
 
         :raises Malformed: 400 when the request has no usable Contact or Record-Route.
         """
-        local = request.first("to") or ""
+        head = request.head
+        local = head["to"]
         if request.to_tag:
             local_tag = request.to_tag
         else:
             local = f"{local};tag={local_tag}"
-        dialog = cls(request.call_id, local, local_tag, request.first("from") or "", request.from_tag, flow)
+        dialog = cls(request.call_id, local, local_tag, head["from"], request.from_tag, flow)
         dialog.remote_cseq = request.cseq
         # Proxies between us: what they do not say in Record-Route goes past them.
         dialog.neighbour = request.vias == 1
-        if request.first("record-route") is not None:
+        if "record-route" in head:
             dialog.routes = tuple(_route_set(request))
         dialog.remote_target = _contact(request)
         if not dialog.remote_target:
@@ -127,8 +128,8 @@ class Dialog:
         :param target: our Request-URI: the peer is there until a Contact comes, which a 1xx need not have.
         :raises Malformed: 400 when it has no usable Contact or Record-Route.
         """
-        self.remote = response.first("to") or ""
-        self.routes = () if response.first("record-route") is None else tuple(reversed(_route_set(response)))
+        self.remote = response.head["to"]
+        self.routes = tuple(reversed(_route_set(response))) if "record-route" in response.head else ()
         self.remote_target = _contact(response) or target
 
     @property
@@ -221,7 +222,7 @@ def check(response: Response) -> None:
     :raises Malformed: 400.
     """
     _contact(response)
-    if response.first("record-route") is not None:
+    if "record-route" in response.head:
         _route_set(response)
     if response.body:
         sdp_of(response)
@@ -232,7 +233,7 @@ def sdp_of(message: Message) -> bytes:
 
     :raises Malformed: 400 when Content-Type is, or the body cannot be taken apart.
     """
-    if not message.body or message.first("content-type") == SDP_TYPE:
+    if not message.body or message.head.get("content-type") == SDP_TYPE:
         return message.body
     kind = message.one(CONTENT_TYPE)
     if kind is None:

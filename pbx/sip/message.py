@@ -7,6 +7,8 @@ rest on first access. A view that fails raises the same `Malformed(400, why)` ev
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pbx.sip.errors import Malformed
@@ -18,6 +20,7 @@ from pbx.sip.uri import Uri, parse_uri
 T = TypeVar("T")
 
 NO_BODY: Field = ("content-length", "Content-Length", "0")
+_UNREAD: Mapping[str, str] = MappingProxyType({})
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
 _ONCE = frozenset(("call-id", "content-length", "content-type", "cseq", "from", "max-forwards", "to"))
 # From and To as nearly everybody writes them; all others go through the whole grammar.
@@ -29,6 +32,8 @@ class Message:
 
     :param fields: the header fields in order.
     :param body: the body, as bytes.
+    :ivar head: the first value of each field of a received message, as received, by its key; empty in those that we
+        build, of which `first` knows more.
 
     The attributes `call_id`, `cseq`, `cseq_method`, `from_tag`, `to_tag` and `via` (the topmost) are what transactions
     and dialogs match by; for received messages the parser has seen to it that they are there and well-formed, and those
@@ -37,7 +42,7 @@ class Message:
     """
 
     __slots__ = (
-        "_first", "_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "length", "to_tag", "via",
+        "_views", "body", "call_id", "cseq", "cseq_method", "fields", "from_tag", "head", "length", "to_tag", "via",
         "vias",
     )  # fmt: skip
 
@@ -53,7 +58,7 @@ class Message:
     def __init__(self, fields: list[Field], body: bytes = b"") -> None:
         self.fields = fields
         self.body = body
-        self._first: dict[str, str] | None = None  # the first value of each field, once nothing is added any more
+        self.head = _UNREAD
         self._views: dict[str, Any] | None = None
 
     def identify(self, last: dict[str, str] | None = None) -> None:
@@ -67,7 +72,7 @@ class Message:
         single = len(first) == len(fields)
         if not single:
             first = {key: value for key, _, value in reversed(fields)}
-        self._first = first
+        self.head = first
         self.length = first.get("content-length")
         try:
             sender, receiver = first["from"], first["to"]
@@ -90,8 +95,8 @@ class Message:
 
     def first(self, key: str) -> str | None:
         """The value of the first field with this key, as received, or None."""
-        if self._first is not None:
-            return self._first.get(key)
+        if self.head:
+            return self.head.get(key)
         for field in self.fields:
             if field[0] == key:
                 return field[2]
@@ -99,12 +104,12 @@ class Message:
 
     def values(self, key: str) -> list[str]:
         """The values of all fields with this key, as received, in their order."""
-        first = self._first
-        if first is not None:
-            if key not in first:
+        head = self.head
+        if head:
+            if key not in head:
                 return []
-            if len(first) == len(self.fields):
-                return [first[key]]
+            if len(head) == len(self.fields):
+                return [head[key]]
         return [field[2] for field in self.fields if field[0] == key]
 
     def one(self, row: Row[T]) -> T | None:
@@ -184,7 +189,7 @@ class Request(Message):
     def __init__(self, method: str, target: str, fields: list[Field], body: bytes = b"") -> None:
         self.fields = fields
         self.body = body
-        self._first = None
+        self.head = _UNREAD
         self._views = None
         self.method = method
         self.target = target
@@ -235,7 +240,7 @@ class Request(Message):
         for field in self.fields:
             if field[0] in _COPIED:
                 fields.append(("to", field[1], f"{field[2]};tag={tag}") if tag and field[0] == "to" else field)
-        if status == 100 and self.first("timestamp") is not None:
+        if status == 100 and "timestamp" in self.head:
             fields += [field for field in self.fields if field[0] == "timestamp"]
         fields.extend(more)
         if body:
@@ -294,7 +299,7 @@ class Response(Message):
     def __init__(self, status: int, reason: str, fields: list[Field], body: bytes = b"") -> None:
         self.fields = fields
         self.body = body
-        self._first = None
+        self.head = _UNREAD
         self._views = None
         self.status = status
         self.reason = reason

@@ -25,40 +25,41 @@ class Outages:
 
     :param clock: the time.
     :param bound: how many are remembered of each kind; beyond it the first that came are forgotten.
+    :ivar resting: until when servers have asked to be left alone; mostly there are none, and nothing is to be asked.
+    :ivar unheard: until when servers are tried last that did not answer.
     """
 
-    __slots__ = ("_bound", "_clock", "_resting", "_silent")
+    __slots__ = ("_bound", "_clock", "resting", "unheard")
 
     def __init__(self, clock: Clock, bound: int = _BOUND) -> None:
         self._clock = clock
         self._bound = bound
-        self._resting: dict[Server, float] = {}  # until when
-        self._silent: dict[Server, float] = {}
+        self.resting: dict[Server, float] = {}
+        self.unheard: dict[Server, float] = {}
 
     def refused(self, flow: Flow, response: Response) -> None:
         """A server is overloaded (503): where it says for how long, it is left alone (RFC 3261 21.5.4)."""
         found = _SECONDS.match(response.first("retry-after") or "")
         if found is not None:
-            self._keep(self._resting, flow, min(float(found[1]), LONGEST_REST))
+            self._keep(self.resting, flow, min(float(found[1]), LONGEST_REST))
 
     def silent(self, flow: Flow) -> None:
         """A server did not answer, or could not be reached."""
-        self._keep(self._silent, flow, SILENCE)
+        self._keep(self.unheard, flow, SILENCE)
 
     def answered(self, flow: Flow) -> None:
         """A server answered: it is there again."""
-        if self._silent:
-            self._silent.pop(_server(flow), None)
+        self.unheard.pop(_server(flow), None)
 
     def rests(self, flow: Flow) -> bool:
         """Whether a server has asked to be left alone until later."""
-        return bool(self._resting) and self._lasts(self._resting, _server(flow))
+        return self._lasts(self.resting, _server(flow))
 
     def preferred(self, hops: Iterable[Hop]) -> list[Hop]:
         """The hops that may be tried, in their order, but the silent ones last."""
-        usable = [hop for hop in hops if not self._lasts(self._resting, (hop.transport, hop.host, hop.port))]
-        if self._silent:
-            usable.sort(key=lambda hop: self._lasts(self._silent, (hop.transport, hop.host, hop.port)))
+        usable = [hop for hop in hops if not self._lasts(self.resting, (hop.transport, hop.host, hop.port))]
+        if self.unheard:
+            usable.sort(key=lambda hop: self._lasts(self.unheard, (hop.transport, hop.host, hop.port)))
         return usable
 
     def _keep(self, table: dict[Server, float], flow: Flow, seconds: float) -> None:

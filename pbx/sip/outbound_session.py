@@ -223,7 +223,7 @@ class OutboundSession(LastingSession):
             if self.dialog is None or not self._turn_to(response.to_tag):
                 self._take_dialog(response)
         sdp = sdp_of(response)
-        if response.first("require") is not None and is_reliable(response) and self.dialog is not None:
+        if "require" in response.head and is_reliable(response) and self.dialog is not None:
             if not self._acknowledge(self.dialog, response, sdp):
                 return
         elif sdp:

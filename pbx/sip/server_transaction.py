@@ -79,7 +79,7 @@ class InviteServerTransaction:
         self.user: InviteUser | None = None
         self.origin: Origin | None = None
         self._clock = clock
-        self._since = None if request.first("timestamp") is None else clock.seconds()
+        self._since = clock.seconds() if "timestamp" in request.head else None
         self._ended = ended
         self._packet = b""
         self._resend: Timer | None = None

@@ -486,7 +486,7 @@ class Session:
         dialog = self.dialog
         assert dialog is not None
         more = (dialog.contact, ALLOWED, *more)
-        if request.first("record-route") is not None:
+        if "record-route" in request.head:
             more = (*[field for field in request.fields if field[0] == "record-route"], *more)  # RFC 3261 12.1.1
         return request.response(status, "", dialog.local_tag, more, sdp, SDP_TYPE)
 

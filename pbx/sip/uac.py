@@ -161,7 +161,9 @@ class Delivery:
         """The request was accepted, or refused for good."""
         assert self.flow is not None
         self.state = OVER
-        self._agent.outages.answered(self.flow)
+        outages = self._agent.outages
+        if outages.unheard:
+            outages.answered(self.flow)
 
     def give_up(self) -> None:
         """Nobody wants the request delivered any more."""

@@ -55,19 +55,20 @@ def check(request: Request) -> None:
         raise Malformed(416, "")  # RFC 3261 8.2.2.1
     if uri.headers or "method" in uri.parameters:
         raise Malformed(400, "headers or method in the Request-URI")  # RFC 3261 19.1.1
-    if request.first("require") is not None:
+    head = request.head
+    if "require" in head:
         known = EXTENSIONS | REGISTERING if method == "REGISTER" else EXTENSIONS
         unsupported = [tag for tag in request.many(REQUIRE) if tag not in known]
         if unsupported:
             raise Refused(420, UNSUPPORTED.field(", ".join(unsupported)))  # RFC 3261 8.2.2.3
     if request.body and method in _DESCRIBING:
         # As nearly all are; the others are looked at closely.
-        if request.first("content-type") != SDP_TYPE or request.first("content-encoding") is not None:
+        if head.get("content-type") != SDP_TYPE or "content-encoding" in head:
             _check_body(request)
     if method == "INVITE":
-        if request.first("accept") is not None and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
+        if "accept" in head and not any(kind in _ACCEPTABLE for kind, _ in request.many(ACCEPT)):
             raise Malformed(406, "no session description accepted")  # RFC 3261 21.4.7
-    elif request.first("replaces") is not None:
+    elif "replaces" in head:
         raise Malformed(400, "Replaces stands in INVITE only")  # RFC 3891 section 3
     elif method == "REGISTER":
         _check_registration(request)
