@@ -232,12 +232,21 @@ class Relay:
         return list(map(Side.statistics, sides))
 
     def close(self, side: Side) -> None:
-        """Release a side's ports. No harm if done before."""
-        if not side.closed:
-            if side.open_offers:
-                self.withdraw(side)
-            side.close()
-            side.offer = None  # it knows the other side, whose own last offer knows this one
+        """Release a side's ports; what they counted stays readable. No harm if done before."""
+        if side.closed:
+            return
+        if side.open_offers:
+            self.withdraw(side)
+        if side.voice is not None:
+            side.silence()
+        if side.other is not None:
+            side.part()
+        side.closed = True
+        side.user = side.tap = None
+        side.offer = None  # it knows the other side, whose own last offer knows this one
+        for port in side.ports:
+            if port is not None:
+                port.close()
 
     def _audible(self, sdp: bytes, offerer: Side) -> tuple[list[Stream], list[Media]] | None:
         """An offer for somebody who listens in; None when he will hear nothing of it, though the two will talk."""

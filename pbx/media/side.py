@@ -397,18 +397,6 @@ class Side:
                 port.agreed = False
         self.trim()
 
-    def close(self) -> None:
-        """Release all ports. What they counted stays readable."""
-        if self.voice is not None:
-            self.silence()
-        if self.other is not None:
-            self.part()
-        self.closed = True
-        self.user = self.tap = None
-        for port in self.ports:
-            if port is not None:
-                port.close()
-
     @property
     def informs(self) -> bool:
         """Whether its phone is to be told by INFO of the keys that the other phone tells of in RTP."""
