@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 
+from pbx.exchange.histories import Histories
 from pbx.exchange.record import CallRecord
-from pbx.exchange.records import Records
 from pbx.rows import Row
 from pbx.store.records import RecordTable
 
@@ -14,12 +14,12 @@ from pbx.store.records import RecordTable
 class Recorded:
     """The records in memory.
 
-    :param records: of the calls that go on; None where none are kept.
+    :param histories: of the calls that go on; None where none are kept.
     :param table: of those that are over.
     """
 
-    def __init__(self, records: Records | None, table: RecordTable) -> None:
-        self._records = records
+    def __init__(self, histories: Histories | None, table: RecordTable) -> None:
+        self._histories = histories
         self._table = table
 
     @property
@@ -29,7 +29,7 @@ class Recorded:
 
     def record(self, call: str) -> list[Row]:
         """Return the record of a call, or of all whose ids begin so; none where it is in the database, or nowhere."""
-        running = [] if self._records is None else self._records.running
+        running = [] if self._histories is None else self._histories.running
         known = (*running, *self._table.waiting)
         return [_row(history.record()) for history in known if call and history.id.startswith(call)]
 

@@ -261,7 +261,7 @@ class PBX(Service):
             "reload": self.reloading.reload_or_refuse,
             **Rooms(self.exchange.conferences).commands,
             **Ongoing(self.exchange.switchboard).commands,
-            **Recorded(self.exchange.records, self._records).commands,
+            **Recorded(self.exchange.histories, self._records).commands,
             **Traced(self.exchange.tracing).commands,
             "remove_messages": self.remove_messages,
         }

@@ -23,6 +23,7 @@ from pbx.exchange.directory import Directory
 from pbx.exchange.doors import Doors
 from pbx.exchange.extension_lamps import ExtensionLamps
 from pbx.exchange.gruu import Gruus
+from pbx.exchange.histories import Histories, RecordStore
 from pbx.exchange.letterbox import IN_MEMORY, Letterbox, TextStore
 from pbx.exchange.location import BindingStore, Location
 from pbx.exchange.numbering import Numbering
@@ -30,7 +31,6 @@ from pbx.exchange.observer import Observer, Observers
 from pbx.exchange.phones import Phones
 from pbx.exchange.presence import PresencePackage
 from pbx.exchange.qualification import Qualification
-from pbx.exchange.records import Records, RecordStore
 from pbx.exchange.reginfo import RegistrationPackage
 from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import TERMS, Registrar, Terms
@@ -120,7 +120,7 @@ class Exchange:
     :param mails: whether voice messages are sent by e-mail, too.
     :ivar dialogs: the lamps of phones.
     :ivar end_calls: whether the calls of an extension that is removed or disabled end with it.
-    :ivar records: those of the calls that go on; None where there are none.
+    :ivar histories: those of the calls that go on; None where neither records nor messages are kept.
     :ivar tracing: the last calls' messages; None where they are not kept.
     :ivar counts: what was dropped or refused, by kind.
     """
@@ -261,11 +261,13 @@ class Exchange:
 
     def _tell_of_what_happens(self, store: RecordStore | None, traced: tuple[int, int] | None) -> None:
         """Let everybody hear of calls and registrations who has to."""
-        self.records = None if store is None else Records(self._clock, store)
         self._trace = None if traced is None else Trace(self._clock.seconds, traced[1])
         self.tracing = None if traced is None or self._trace is None else Tracing(self._trace, traced[0])
         observers: list[Observer] = [self.extension_lamps]
-        observers += [observer for observer in (self.records, self.tracing) if observer is not None]
+        self.histories: Histories | None = None
+        if store is not None or self.tracing is not None:
+            self.histories = Histories(self._clock, store, self.tracing)
+            observers.append(self.histories)
         self.switchboard.observer = Observers(observers)
         self.location.renewals.append(self.switchboard.messages.deliveries.renewed)
 

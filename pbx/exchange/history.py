@@ -21,12 +21,14 @@ class History:
 
     :param beginning: what a `Story` begins with.
     :ivar id: the call's.
+    :ivar call_ids: the Call-IDs of its sessions, where it is traced.
     """
 
-    __slots__ = ("_beginning", "_clock", "_story", "_untold", "id")
+    __slots__ = ("_beginning", "_clock", "_story", "_untold", "call_ids", "id")
 
     def __init__(self, clock: Clock, beginning: tuple[str, Caller, str, str, float, str]) -> None:
         self.id = beginning[0]
+        self.call_ids: list[str] = []
         self._clock = clock
         self._beginning = beginning
         self._story: Story | None = None

@@ -46,7 +46,7 @@ class Told(Protocol):
 
 
 class RecordTable:
-    """Keeps records (`pbx.exchange.records.RecordStore`).
+    """Keeps records (`pbx.exchange.histories.RecordStore`).
 
     :param database: the store's, which disposes of it.
     :param worker: the store's.

@@ -147,8 +147,8 @@ class SimPhone:
         :raises LookupError: when it has made and taken none.
         """
         office, number = self._sim.exchange, self.phone.number
-        records = office.exchange.records
-        running = [history.record() for history in records.running] if records is not None else []
+        histories = office.exchange.histories
+        running = [history.record() for history in histories.running] if histories is not None else []
         known = [*office.records.rows, *running]
         mine = [record for record in known if number in (record.caller, record.reached)]
         if not mine:

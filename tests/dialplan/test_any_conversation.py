@@ -157,7 +157,7 @@ class Office:
                     phone.hangs_up()
             self.sim.advance(PEACE)
         self.sim.assert_idle()
-        records = self.sim.exchange.exchange.records
+        records = self.sim.exchange.exchange.histories
         assert records is not None and not records.running
 
     def going_on(self, phone: Phone) -> list[PhoneCall]:

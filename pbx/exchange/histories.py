@@ -1,7 +1,7 @@
-"""Records of calls: what is kept of each that is over. What is known of a call is noted as it goes on, and handed over
-at its end.
+"""Histories: what happens to calls is noted as they go on, by one observer for both: for the record of a call, which is
+made when it is over, and for its ladder, where messages are traced.
 
-Nothing here waits, and nothing is written here: that is the business of whoever keeps them.
+Nothing here waits, and nothing is written here: that is the business of whoever keeps records.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pbx.exchange.branch import Branch
 from pbx.exchange.explanation import explain
 from pbx.exchange.group import Callee
 from pbx.exchange.history import History
-from pbx.exchange.observer import Ending, Observed, Unobserving
+from pbx.exchange.observer import By, Ending, Observed, Unobserving
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.party import Party
 from pbx.exchange.record import Sound
 from pbx.exchange.story import Story, codec_named, shown
 from pbx.exchange.target import Target
+from pbx.exchange.tracing import LONGEST, Tracing, dials, ended, line_of_plan
 from pbx.media.quality import mean_opinion
 from pbx.media.relay import when
 from pbx.media.side import StreamFacts
@@ -34,17 +35,19 @@ class RecordStore(Protocol):
         """A call is over: its record may be made now, or later."""
 
 
-class Records(Unobserving):
-    """The records of the calls that go on (`pbx.exchange.observer.Observer`).
+class Histories(Unobserving):
+    """Those of the calls that go on (`pbx.exchange.observer.Observer`).
 
-    :param store: gets them when the calls are over.
+    :param store: gets them when the calls are over; None: nobody does.
+    :param tracing: of the last calls; None: nothing is traced.
     """
 
-    __slots__ = ("_clock", "_histories", "_store")
+    __slots__ = ("_clock", "_histories", "_store", "_tracing")
 
-    def __init__(self, clock: Clock, store: RecordStore) -> None:
+    def __init__(self, clock: Clock, store: RecordStore | None, tracing: Tracing | None) -> None:
         self._clock = clock
         self._store = store
+        self._tracing = tracing
         self._histories: dict[str, History] = {}
 
     @property
@@ -56,10 +59,17 @@ class Records(Unobserving):
         caller, party = call.caller, call.party
         transferred = "" if party.identity is caller else _number(party)
         beginning = call.id, caller, call.host, call.number, call.begun_at, transferred
-        self._histories[call.id] = History(self._clock, beginning)
+        history = self._histories[call.id] = History(self._clock, beginning)
+        if self._tracing is not None:
+            dialog = party.session.dialog
+            if dialog is not None:
+                history.call_ids.append(dialog.call_id)
+            self._tracing.remember(call.id, history.call_ids)
 
     def call_dials(self, call: Observed, targets: Sequence[Callee], timeout: float) -> None:
         self._histories[call.id].note(Story.dials, targets, timeout)
+        if self._tracing is not None:
+            self._tracing.trace.note(call.id, line_of_plan(), dials, targets, timeout)
 
     def attempt_skipped(self, call: Observed, target: Target, code: int, text: str) -> None:
         self._histories[call.id].note(Story.skips, target, code, text)
@@ -67,7 +77,9 @@ class Records(Unobserving):
     def attempt_began(self, call: Observed, branch: Branch) -> None:
         to = branch.destination
         address = to.flow.remote if to.flow is not None else None
-        self._histories[call.id].note(Story.begins, id(branch), to.target, to.number, address)
+        history = self._histories[call.id]
+        history.call_ids.append(branch.session.call_id)
+        history.note(Story.begins, id(branch), to.target, to.number, address)
 
     def attempt_rang(self, call: Observed, branch: Branch, status: int) -> None:
         flow = branch.session.flow
@@ -82,15 +94,23 @@ class Records(Unobserving):
     def attempt_ended(self, call: Observed, branch: Branch, code: int, text: str) -> None:
         offer = call.party.offer if code == 488 else b""  # it is long, and matters to no other
         self._histories[call.id].note(Story.ends, id(branch), code, text, offer)
+        self._trace(call, f"{branch.destination.target}: {code} {text[:LONGEST]}".rstrip())
 
     def call_dialled(self, call: Observed, outcome: Outcome) -> None:
         self._histories[call.id].note(Story.dialled, outcome)
+        self._trace(call, f"the dialplan goes on: {outcome.text[:LONGEST]}")
 
     def call_answered(self, call: Observed) -> None:
         self._histories[call.id].note(Story.is_answered)
+        if self._tracing is not None:
+            # Where a callee has answered, it was no line of the dialplan.
+            line = line_of_plan() if call.party.other is None else None
+            self._tracing.trace.note(call.id, line, str, "the caller is answered")
 
     def call_entered(self, call: Observed, place: str) -> None:
         self._histories[call.id].note(Story.enters, place)
+        if self._tracing is not None:
+            self._tracing.trace.note(call.id, line_of_plan(), str, f"goes to {place}")
 
     def party_joined(self, call: Observed, party: Party) -> None:
         dialog, history = party.session.dialog, self._histories[call.id]
@@ -105,11 +125,25 @@ class Records(Unobserving):
         leader, other = call.party, call.party.other
         here = None if leader.identity is call.caller else _number(leader)
         self._histories[call.id].note(Story.is_transferred, here, "" if other is None else _number(other))
+        self.caller_replaced(call, old, new)
+
+    def caller_replaced(self, call: Observed, old: Party, new: Party) -> None:
+        self._trace(call, "transferred")
+        dialog = new.session.dialog
+        if dialog is not None:
+            self._histories[call.id].call_ids.append(dialog.call_id)
 
     def party_left(self, call: Observed, party: Party, words: str) -> None:
         self._histories[call.id].note(Story.leaves, words)
+        self._trace(call, f"the callee has left: {words[:LONGEST]}")
 
     def call_ended(self, call: Observed, ending: Ending) -> None:
+        if self._tracing is not None:
+            line = line_of_plan() if ending.by is By.PLAN else None
+            self._tracing.trace.note(call.id, line, ended, ending.by, ending.words[:LONGEST])
+        if self._store is None:
+            del self._histories[call.id]
+            return
         self._histories[call.id].note(Story.is_over, ending)
         when(call.streams(), self._heard, self._heard, (call.id,), (call.id,))
 
@@ -117,7 +151,12 @@ class Records(Unobserving):
         # Where another process has the sound and does not say what it was like, the record tells nothing of it.
         history = self._histories.pop(call)
         history.note(_finish, [] if isinstance(sides, Failure) else sides, self._clock)
-        self._store.keep(history)
+        if self._store is not None:
+            self._store.keep(history)
+
+    def _trace(self, call: Observed, words: str) -> None:
+        if self._tracing is not None:
+            self._tracing.trace.note(call.id, None, str, words)
 
 
 def _number(party: Party) -> str:
