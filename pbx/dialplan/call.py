@@ -25,7 +25,7 @@ from pbx.dialplan.checks import (
     checked_redirection,
 )
 from pbx.dialplan.colleague_verbs import ColleagueVerbs
-from pbx.dialplan.detours import Beside, Detours, may_detour
+from pbx.dialplan.detours import Beside, Detours
 from pbx.dialplan.driver import Driver
 from pbx.dialplan.forwarding import Forwarded, forwarded
 from pbx.dialplan.holidays import Moment
@@ -35,7 +35,7 @@ from pbx.dialplan.surroundings import Surroundings
 from pbx.dialplan.work_verbs import WorkVerbs
 from pbx.exchange.caller import Caller
 from pbx.exchange.diversion import Diversion
-from pbx.exchange.group import Callee
+from pbx.exchange.group import Callee, GroupTarget
 from pbx.exchange.outcome import Failed, Outcome
 from pbx.exchange.target import UriTarget
 from pbx.features.conference.attending import attend
@@ -95,11 +95,11 @@ class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         route: Route[State] | None = None,
         rights: Caller | None = None,
     ) -> None:
-        super().__init__(bridge)
         self._route = route
         self._rights = rights
         self._followed = 0
-        self._bridge = bridge
+        self._bridge = self._sounding = bridge
+        self._live = None
         self._driver = driver
         self._surroundings = surroundings
         self._random: Random | None = None
@@ -401,7 +401,9 @@ class Call(SoundVerbs, LegVerbs, WorkVerbs, ColleagueVerbs, Generic[State]):
         caller_id: str,
         intercom: bool = False,
     ) -> Outcome:
-        if intercom or not may_detour(targets):
+        # One extension by itself sends the call on once it has not answered; any other one does so while others ring.
+        alone = len(targets) == 1 and not (isinstance(targets[0], GroupTarget) and targets[0].forwarding)
+        if intercom or alone:
             outcome = await self._bridge.dial(targets, timeout, progress_within, caller_id, intercom=intercom)
             return outcome if outcome.diversion is None else await forwarded(self._bridge, outcome, self._routed)
         detours, found = self._detours(), None

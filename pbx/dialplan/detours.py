@@ -19,7 +19,7 @@ from pbx.dialplan.stint import Stint
 from pbx.exchange.caller import Caller
 from pbx.exchange.detour import Detour, Guide
 from pbx.exchange.diverting import Diverting
-from pbx.exchange.group import Callee, GroupTarget
+from pbx.exchange.group import Callee
 from pbx.exchange.outcome import Declined, Failed, Outcome, outcome_of
 from pbx.exchange.party import Party
 from pbx.media.library import Library
@@ -30,11 +30,6 @@ RINGS_ELSEWHERE = "others ring for this call"
 OVER = "the call is over"
 
 log = Logger(namespace="dialplan")
-
-
-def may_detour(targets: Sequence[Callee]) -> bool:
-    """Whether a callee may send the call on while others ring: not where it is one extension by itself."""
-    return len(targets) > 1 or (isinstance(targets[0], GroupTarget) and targets[0].forwarding)
 
 
 class Bridge(Protocol):

@@ -140,7 +140,8 @@ class Driver:
         self._awaited = 0
         self._cancel_expiry()
         if not self._running:
-            self._throw(reason)
+            self._refusals += 1
+            self._advance(self._coroutine.throw, HungUp(reason))
 
     def leave(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine when the call is over.
@@ -170,11 +171,6 @@ class Driver:
         self._turns += 1
         if self.left is not None or self._turns > TURNS:
             await Deferred()
-
-    def _throw(self, reason: str) -> None:
-        assert self._coroutine is not None
-        self._refusals += 1
-        self._advance(self._coroutine.throw, HungUp(reason))
 
     def _advance(self, step: Callable[[Any], Any], value: object) -> None:
         """Step the coroutine until it waits or is over.
@@ -210,11 +206,13 @@ class Driver:
             elif not isinstance(awaited, Deferred):
                 self._turns += 1
                 step, value = self._coroutine.throw, RuntimeError(_foreign(awaited))
-            elif self._await(awaited):
-                assert self._next is not None
-                step, value = self._next
             else:
-                break
+                # Known by its number: one that never fires, and whose callbacks knew it, would keep itself and us.
+                self._awaits = self._awaited = number = self._awaits + 1
+                awaited.addCallbacks(self._fired, self._failed, callbackArgs=(number,), errbackArgs=(number,))
+                if self._next is None:
+                    break
+                (step, value), self._next = self._next, None  # it had fired already
         self._running = False
         self._stint.since = 0.0
         self._turns = 0
@@ -228,14 +226,6 @@ class Driver:
         if apologise is None or self.left is not None or self._call.ended or not isinstance(error, Exception):
             return None
         return apologise(error)
-
-    def _await(self, awaited: Deferred[Any]) -> bool:
-        """Wait for a Deferred; return whether it had fired already, and `_next` says how to go on."""
-        # Known by its number: a Deferred that never fires, and whose callbacks knew it, would keep itself and the call.
-        self._awaits = self._awaited = number = self._awaits + 1
-        self._next = None
-        awaited.addCallbacks(self._fired, self._failed, callbackArgs=(number,), errbackArgs=(number,))
-        return self._next is not None
 
     def _fired(self, result: Any, number: int) -> Any:
         if number == self._awaited:
@@ -272,7 +262,8 @@ class Driver:
         self._awaited = 0
         if not self._call.ended:
             self._call.hang_up(OVERDUE)
-        self._throw(OVERDUE)
+        self._refusals += 1
+        self._advance(self._coroutine.throw, HungUp(OVERDUE))
 
     def _circles(self) -> None:
         """The coroutine never waits: every other call would wait for it."""

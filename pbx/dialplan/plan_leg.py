@@ -77,8 +77,8 @@ class PlanLeg(SoundVerbs):
     __slots__ = ("_join", "_legs", "_turns", "leg")
 
     def __init__(self, leg: CallLeg, legs: Legs, join: Join, turns: Turns) -> None:
-        super().__init__(leg)
-        self.leg = leg
+        self.leg = self._sounding = leg
+        self._live = None
         self._legs = legs
         self._join = join
         self._turns = turns

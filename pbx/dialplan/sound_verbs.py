@@ -73,16 +73,12 @@ class SoundingCall(Protocol):
 
 
 class SoundVerbs:
-    """The verbs of sound; `Call` has them.
-
-    :param call: the exchange's side of it.
-    """
+    """The verbs of sound; `Call` has them."""
 
     __slots__ = ("_live", "_sounding")
 
-    def __init__(self, call: SoundingCall) -> None:
-        self._sounding = call
-        self._live: Live | None = None
+    _sounding: SoundingCall  # the exchange's side of the call
+    _live: Live | None  # what `send` fills, once there is any
 
     async def _begin(self, verb: str) -> None:
         raise NotImplementedError

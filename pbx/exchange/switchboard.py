@@ -44,7 +44,7 @@ from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow
-from pbx.sip.headers import REPLACES, RETRY_AFTER, Field, parse_address
+from pbx.sip.headers import PRIVACY, REPLACES, RETRY_AFTER, Field, parse_address
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
 from pbx.sip.occupancy import CALLS, Occupancy, no_room
@@ -190,7 +190,9 @@ class Switchboard:
         extension = self._directory.find(caller.number) if caller.source is Source.INTERNAL else None
         if extension is not None and number not in self.trunks.numbering.emergency:
             self._doors.admit(extension, number, transaction.flow)
-        self._take(by_invite(self, transaction, caller, number, instance), found)
+        bridge = by_invite(self, transaction, caller, number, instance)
+        self._enter(bridge)
+        self.dialplan.run(bridge, found)
 
     def _invited_by(self, link: Link, transaction: InviteServerTransaction, request: Request) -> None:
         """A trunk brings a call: many of them come from one address."""
@@ -204,11 +206,8 @@ class Switchboard:
         bridge = by_invite(self, transaction, caller, self.trunks.did_of(request, link))
         bridge.party.link = link
         link.call_began()
-        self._take(bridge)
-
-    def _take(self, bridge: Bridge, found: Any = None) -> None:
         self._enter(bridge)
-        self.dialplan.run(bridge, found)
+        self.dialplan.run(bridge)
 
     def _enter(self, bridge: Bridge) -> None:
         self.calls[bridge.id] = bridge
@@ -331,12 +330,13 @@ class Switchboard:
         self, asker: Transferor, party: Party, by: Caller, place: tuple[str, str] | str, fields: tuple[Field, ...]
     ) -> None:
         """A party calls on, in the name of who transfers it."""
+        number = (place, "") if isinstance(place, str) else place
+        bridge = by_transfer(self, asker, party, by, number, fields)
+        self._enter(bridge)
         if isinstance(place, str):
-            bridge = by_transfer(self, asker, party, by, (place, ""), fields)
-            self._enter(bridge)
             bridge.dial((UriTarget(place),), ELSEWHERE).addCallback(lambda _: bridge.plan_ended())
         else:
-            self._take(by_transfer(self, asker, party, by, place, fields))
+            self.dialplan.run(bridge)
 
     def side(self, flow: Flow) -> Side:
         """The media of a session whose signalling takes this flow."""
@@ -402,7 +402,7 @@ class Switchboard:
         """
         sender = request.sender()
         host = sender.uri.host
-        withheld = is_private(request, host)
+        withheld = is_private(request, host) if request.first(PRIVACY.key) is not None else host == ANONYMOUS_HOST
         if self._is_here(host, flow) or (host == ANONYMOUS_HOST and self._prefers_us(request, flow)):
             found = self._authenticator.identify(request, flow)
             if not isinstance(found, Extension):
@@ -431,7 +431,7 @@ class Switchboard:
 
     def _is_here(self, host: str, flow: Flow) -> bool:
         """Whether a URI's host means us, also to those who know us by the address that they reach us at."""
-        return self.is_ours(host) or host in (flow.host, flow.source)
+        return host in (flow.host, flow.source) or self.is_ours(host)
 
 
 def _internal(extension: Extension, is_private: bool = False) -> Caller:
