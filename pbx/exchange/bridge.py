@@ -226,8 +226,7 @@ class Bridge(Conversation):
         if not self.answered:
             self.reject(480, words=words)
             return
-        self._finish(By.PLAN, words)
-        self.party.hang_up()
+        self._finish(By.PLAN, words, last=self.party.hang_up)
 
     def end(self, reason: str) -> None:
         """End the call from outside the dialplan: an administrator, or the exchange that stops.

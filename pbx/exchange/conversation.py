@@ -284,10 +284,18 @@ class Conversation:
         if self.user is not None:
             self.user.caller_left(reason)
 
-    def _finish(self, by: By, words: str, status: int = 200, more: tuple[Field, ...] = ()) -> None:
-        """Let go of everything but the caller's session.
+    def _finish(
+        self,
+        by: By,
+        words: str,
+        status: int = 200,
+        more: tuple[Field, ...] = (),
+        last: Callable[[], None] | None = None,
+    ) -> None:
+        """Let go of everything but the caller's session. What phones wait for is sent first.
 
         :param status: the final one that the caller is given; where it was answered, that was a 200.
+        :param last: hangs the caller up, who is still there.
         """
         consultation, self._consultation = self._consultation, None
         if consultation is not None:
@@ -297,7 +305,10 @@ class Conversation:
             self._ringing.give_up(more)
         peer = self.party.other
         if peer is not None:
-            peer.hang_up(more)  # first of all: its phone waits for that, and nobody for the rest
+            peer.hang_up(more)
+        if last is not None:
+            last()
+        if peer is not None:
             peer.leave()
         self.party.leave()
         self._close(by, words, status)

@@ -81,7 +81,8 @@ def test_a_call_that_is_answered(sim: SimulatedExchange) -> None:
     ]
 
 
-def test_whoever_waits_for_a_message_has_it_before_observers_are_told(sim: SimulatedExchange) -> None:
+@pytest.mark.parametrize("who", ["1001", "1002"])
+def test_whoever_waits_for_a_message_has_it_before_observers_are_told(sim: SimulatedExchange, who: str) -> None:
     alice, bob = sim.phone("1001"), sim.phone("1002")
     left: dict[str, str] = {}
 
@@ -100,7 +101,7 @@ def test_whoever_waits_for_a_message_has_it_before_observers_are_told(sim: Simul
     sim.advance(1)
     bob.answers()
     sim.advance(1)
-    alice.hangs_up()
+    {"1001": alice, "1002": bob}[who].hangs_up()
     sim.assert_idle()
     assert left == {"rings": "180 INVITE", "is answered": "200 INVITE", "is over": "BYE"}
 
