@@ -177,7 +177,9 @@ class ReactorClock:
         lapse = self._lapses.get(time)
         if lapse is None:
             lapse = self._lapses[time] = Lapse(time)
-            self.callLater(time - now, self._lapse, lapse)
+            QueuedTimer(self._queue, time, self._lapse, (lapse,))  # `callLater` would round again, to the next quarter
+            if self._wake is None or time < self._wake_at:
+                self._wake_in(time, now)
         lapse.those.append(one)
         return lapse
 

@@ -96,6 +96,26 @@ def test_what_lingers_expires_together_with_one_timer_and_never_early() -> None:
     assert len(clock) == 0
 
 
+class Passing(Clock):
+    """A reactor whose time goes on between two looks at it, as that of every real one."""
+
+    def seconds(self) -> float:
+        self.rightNow += 2.0**-20
+        return self.rightNow
+
+
+def test_what_lingers_is_late_by_the_slack_at_most_though_time_passes_while_it_is_set() -> None:
+    reactor = Passing()
+    reactor.advance(1000.0)
+    clock = ReactorClock(reactor)
+    gone: list[float] = []
+    due = clock.seconds() + LONG
+    clock.linger(LONG, Guest(clock, gone))
+    while not gone:
+        reactor.advance(1 / 64)
+    assert due <= gone[0] <= due + SLACK + 1 / 64
+
+
 def test_what_lingers_is_not_kept_by_one_that_raises() -> None:
     clock, reactor = clock_and_reactor()
     gone: list[float] = []
