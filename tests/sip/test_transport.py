@@ -260,6 +260,73 @@ def test_exception_while_reading_is_logged_and_the_next_datagram_is_read(layer, 
     assert "a bug" in str(event["log_failure"].value)
 
 
+# What nobody answers waits for what goes out next
+
+ACK, ANSWER, BYE = b"ACK sip:b SIP/2.0", b"SIP/2.0 200 OK", b"BYE sip:b SIP/2.0"
+
+
+def says(layer: Layer, *packets: tuple[bytes, str]) -> None:
+    """Whatever comes is dealt with by sending this, each a packet and its method."""
+
+    def dealt_with(flow, message) -> None:
+        for one, method in packets:
+            flow.send(one, method)
+
+    layer.message_received = dealt_with
+
+
+@pytest.mark.parametrize(
+    ("packets", "together"),
+    [
+        ([(ACK, ""), (ANSWER, ""), (ANSWER, "OPTIONS")], [2, 1]),  # a callee's 2xx goes on to the caller
+        ([(ANSWER, "BYE"), (BYE, "BYE")], [2]),  # one party hangs up, and the other hears of it
+        ([(ANSWER, "OPTIONS"), (ANSWER, "BYE"), (ACK, "")], [1, 2]),  # nothing follows: when all is read
+    ],
+)
+def test_what_nobody_answers_goes_out_with_what_somebody_does_and_in_its_order(layer, packets, together):
+    bound, transport = simulated(layer)
+    says(layer, *packets)
+    flush, flushed = transport.flush, []
+
+    def flushes() -> None:
+        flushed.append(len(transport.waiting))
+        flush()
+
+    transport.flush = flushes
+    bound.waiting = [(packet(), ("192.0.2.9", 5060))]
+    transport.doRead()
+    assert [one for one, _ in bound.sent] == [one for one, _ in packets]
+    assert flushed == together
+
+
+def test_what_nobody_answers_goes_at_once_when_nothing_is_read(layer):
+    bound, transport = simulated(layer)
+    transport.datagram_received(packet(), ("192.0.2.9", 5060))
+    layer.flow.send(ACK)
+    layer.flow.send(ANSWER, "BYE")
+    assert [one for one, _ in bound.sent] == [ACK, ANSWER]
+
+
+def test_what_waits_goes_out_when_dealing_with_a_datagram_fails_or_the_kernel_refuses_one(layer, logged_errors):
+    bound, transport = simulated(layer)
+
+    def fails(flow, message) -> None:
+        flow.send(ACK)
+        raise ValueError("a bug")
+
+    def refused_once(packet, address) -> None:
+        del bound.sendto
+        raise OSError(errno.ENOBUFS, "full")
+
+    layer.message_received = fails
+    bound.sendto = refused_once
+    bound.waiting = [(packet(), ("192.0.2.9", 5060)), (packet(), ("192.0.2.8", 5060))]
+    transport.doRead()
+    assert bound.sent == [(ACK, ("192.0.2.8", 5060))]
+    assert layer.counts == {"failures": 2, "send errors": 1}
+    assert len(logged_errors()) == 2
+
+
 # Real sockets on this machine
 
 
