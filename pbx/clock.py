@@ -156,8 +156,8 @@ class ReactorClock:
         self._lapses: dict[float, Lapse] = {}  # by their times
 
     def __len__(self) -> int:
-        """How many timers there are."""
-        return len(self._queue)
+        """How many timers there are; who lingers counts as if he had one of his own."""
+        return len(self._queue) + sum(len(lapse.those) - 1 for lapse in self._lapses.values())
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any) -> QueuedTimer:
         """Make a call in so many seconds; after `LONG` ones up to `SLACK` later."""
