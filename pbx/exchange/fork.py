@@ -450,18 +450,20 @@ class Fork:
 
     def _hunt(self) -> None:
         self._starting = True  # so that whoever fails at once does not hunt, too
-        for hunt in self._hunts:
-            while not any(branch.hunt is hunt for branch in self.branches) and not any(
-                detour.hunt is hunt for detour in self.detours
-            ):
-                following = hunt.next()
-                if following is None:
-                    break
-                destinations, lost = following
-                for destination in destinations:
-                    self._ring(destination, hunt)
-                self._skip(lost, hunt)
-        self._starting = False
+        try:
+            for hunt in self._hunts:
+                while not any(branch.hunt is hunt for branch in self.branches) and not any(
+                    detour.hunt is hunt for detour in self.detours
+                ):
+                    following = hunt.next()
+                    if following is None:
+                        break
+                    destinations, lost = following
+                    for destination in destinations:
+                        self._ring(destination, hunt)
+                    self._skip(lost, hunt)
+        finally:
+            self._starting = False
 
     def _drop(self, branches: Sequence[Branch], loss: Loss) -> None:
         for branch in branches:

@@ -25,10 +25,9 @@ def is_private(request: Request, host: str) -> bool:
 
     :param host: that of its From: many phones say it there only.
     """
-    values = request.values("privacy")
-    if not values:
+    if "privacy" not in request.head:
         return host == ANONYMOUS_HOST
-    asked = {word.strip().lower() for value in values for word in value.replace(",", ";").split(";")}
+    asked = {word.strip().lower() for value in request.values("privacy") for word in value.replace(",", ";").split(";")}
     if "none" in asked:
         return False  # RFC 3323 4.2: no privacy, whatever else is set up for the sender
     return host == ANONYMOUS_HOST or not _WITHHELD.isdisjoint(asked)

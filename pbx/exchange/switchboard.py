@@ -44,7 +44,7 @@ from pbx.media.relay import Relay
 from pbx.media.side import Side
 from pbx.sip.errors import Malformed, Refused
 from pbx.sip.flow import Flow
-from pbx.sip.headers import PRIVACY, REPLACES, RETRY_AFTER, Field, parse_address
+from pbx.sip.headers import REPLACES, RETRY_AFTER, Field, parse_address
 from pbx.sip.hops import address_of
 from pbx.sip.message import Request
 from pbx.sip.occupancy import CALLS, Occupancy, no_room
@@ -402,7 +402,7 @@ class Switchboard:
         """
         sender = request.sender()
         host = sender.uri.host
-        withheld = is_private(request, host) if request.first(PRIVACY.key) is not None else host == ANONYMOUS_HOST
+        withheld = is_private(request, host)
         if self._is_here(host, flow) or (host == ANONYMOUS_HOST and self._prefers_us(request, flow)):
             found = self._authenticator.identify(request, flow)
             if not isinstance(found, Extension):
