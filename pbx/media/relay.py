@@ -115,10 +115,11 @@ class Relay:
         """
         if offerer.closed or answerer.closed or offerer is answerer:
             raise InvalidState(f"offer from {offerer} to {answerer}")
-        passes = offerer.srtp.passes and answerer.srtp.passes
-        streams, lines = description.read_offer(sdp, self._codecs, offerer.srtp, passes, offerer.may_inform)
-        if offerer.tap is not None or answerer.tap is not None:
-            streams, lines = self._audible(sdp, offerer) or (streams, lines)
+        read = self._audible(sdp, offerer) if offerer.tap is not None or answerer.tap is not None else None
+        if read is None:
+            passes = offerer.srtp.passes and answerer.srtp.passes
+            read = description.read_offer(sdp, self._codecs, offerer.srtp, passes, offerer.may_inform)
+        streams, lines = read
         if answerer.open_offers:
             self.withdraw(answerer)
         offerer.reserve(streams)
