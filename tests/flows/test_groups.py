@@ -69,6 +69,17 @@ def rings_alone(sim, one, *others):
     assert not any(other.ringing for other in others)
 
 
+def talks(sim, caller, number, one, *others):
+    """A caller talks with the one that rings first, and hangs up."""
+    caller.invites(number)
+    rings_alone(sim, one, *others)
+    one.answers()
+    sim.until(lambda: caller.talking)
+    caller.hangs_up()
+    sim.until(lambda: one.idle)
+    sim.advance(1)
+
+
 @flow("1001", "1002", "1003", plan=plan)
 def test_all_ring_and_the_losers_are_told(sim, alice, bob, carol):
     alice.invites("700")
@@ -153,13 +164,8 @@ def test_round_robin_begins_with_the_next_one_each_time_whatever_plan_there_is()
 def test_who_has_talked_last_rings_last():
     sim, (alice, bob, carol) = office("1001", "1002", "1003", plan=plan)
     for first in (bob, carol, bob):
-        alice.invites("703")
-        rings_alone(sim, first, bob if first is carol else carol)
-        first.answers()
-        sim.until(lambda: alice.talking)
-        alice.hangs_up()
-        sim.until(lambda: bob.idle and carol.idle)
-        sim.advance(1)
+        talks(sim, alice, "703", first, bob if first is carol else carol)
+        assert bob.idle and carol.idle
     sim.assert_idle()
 
 
@@ -171,12 +177,7 @@ def test_who_has_left_a_call_that_goes_on_is_idle_from_then():
     sim.until(lambda: alice.talking)
     bob.hangs_up()
     sim.advance(1)
-    dave.invites("703")
-    rings_alone(sim, carol, bob)
-    carol.answers()
-    sim.until(lambda: dave.talking)
-    dave.hangs_up()
-    sim.advance(1)
+    talks(sim, dave, "703", carol, bob)
     alice.hangs_up()
     sim.advance(1)
     dave.invites("703")
