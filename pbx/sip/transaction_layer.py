@@ -55,6 +55,9 @@ class CoreUser(Protocol):
     def ack_received(self, request: Request) -> None:
         """The ACK of a 2xx came: it belongs to no transaction (RFC 3261 17)."""
 
+    def has_dialog(self, request: Request) -> bool:
+        """Whether a request is in a dialog that there is."""
+
 
 class TransactionLayer:
     """All transactions of one exchange.
@@ -233,12 +236,21 @@ class TransactionLayer:
         if transaction is None or transaction.state not in (TRYING, PROCEEDING):
             return
         response = message.response(fault.status, fault.why, tag_of(key), fault.more)
-        if transaction.is_silent and _leaves_nothing(message, fault.status):
+        if transaction.is_silent and self._leaves_nothing(message, fault.status):
             # Who has not proven who it is gets one answer to each packet and costs nothing afterwards: else a forged
             # address would be sent eleven, and a flood would fill the memory (RFC 3261 26.3.2.4).
             self.answer(transaction, response)
         else:
             transaction.respond(response)
+
+    def _leaves_nothing(self, request: Request, status: int) -> bool:
+        """Whether a refusal may be made anew for each copy of its request (RFC 3261 8.2.7): not within dialogs, where
+        all depends on what came before, nor where credentials were shown, whose nonce is used up.
+        """
+        assert self.user is not None
+        if status in _STATELESS:
+            return not self.user.has_dialog(request)
+        return not request.to_tag and status not in _STATEFUL and request.first("authorization") is None
 
     def _failed(self, words: str, what: object) -> None:
         self.counts["failures"] += 1
@@ -276,12 +288,3 @@ def server_key(request: Request, method: str = "") -> Key:
 def tag_of(key: Key) -> str:
     """The tag of a stateless response: the same each time its request comes (RFC 3261 8.2.7)."""
     return blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-
-
-def _leaves_nothing(request: Request, status: int) -> bool:
-    """Whether a refusal may be made anew for each copy of its request (RFC 3261 8.2.7): not within dialogs, where all
-    depends on what came before, nor where credentials were shown, whose nonce is used up.
-    """
-    if status in _STATELESS:
-        return True
-    return not request.to_tag and status not in _STATEFUL and request.first("authorization") is None

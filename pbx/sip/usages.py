@@ -71,6 +71,10 @@ class Usages:
         """How many there are."""
         return sum([len(here) for here in self._usages.values()])
 
+    def __contains__(self, key: Key) -> bool:
+        """Whether there are any in a dialog."""
+        return key in self._usages
+
     @property
     def dialogs(self) -> set[Key]:
         """The dialogs that have any."""

@@ -168,6 +168,11 @@ class UserAgent:
         if session is not None:
             session.ack_received(request)
 
+    def has_dialog(self, request: Request) -> bool:
+        """Whether a request is in a dialog that there is."""
+        key = (request.call_id, request.to_tag, request.from_tag)
+        return key in self._dialogs or key in self.usages
+
     def answer(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer a request in a dialog that needs no more than an answer: OPTIONS, and what we do not know."""
         transaction.respond(uas.answer_of(request, self.identifiers.token(), *self._said_of_us))

@@ -97,6 +97,9 @@ class Office:
     def ack_received(self, request: Request) -> None:
         raise AssertionError("a REGISTER has no ACK")
 
+    def has_dialog(self, request: Request) -> bool:
+        return False
+
     def contacts(self, number: str = "1001") -> list[str]:
         """Where the extension is reached, in order."""
         return [binding.contact for binding in self.location.contacts(number)]

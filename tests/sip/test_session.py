@@ -65,6 +65,14 @@ def test_bye_that_nobody_answers_ends_the_session_after_64_t1(up):
     up.assert_idle()
 
 
+@pytest.mark.parametrize("method", ["INVITE", "INFO", "UPDATE"])
+def test_copies_of_what_comes_too_late_are_answered_alike(up, method):
+    up.session.hang_up()
+    up.wire.take()
+    late = up.within(method, 5, sdp=OFFER)
+    assert up.receive(late, late) == [f"481 {method}"] * 2
+
+
 def test_both_hang_up_at_once(up):
     up.session.hang_up()
     bye = sent(up)

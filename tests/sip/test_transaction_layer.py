@@ -46,6 +46,9 @@ class Core:
 
         self.does = raising
 
+    def has_dialog(self, request) -> bool:
+        return False
+
     def sends(self, method: str = "INVITE") -> Request:
         sent = Request(method, "sip:peer@192.0.2.9", [field for field in request(method).fields if field[0] != "via"])
         self.layer.request(self.wire, sent, self)
