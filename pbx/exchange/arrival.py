@@ -31,7 +31,6 @@ def by_invite(
     party = session.user = Party(board.relay, session, board.side(flow), BYSTANDER, caller)
     party.offer, session.sdp = session.sdp, b""
     bridge = Bridge(board, session, party, caller, number, invitation, session.take_fields())
-    session.progress(100)
     return bridge
 
 

@@ -35,7 +35,6 @@ def take_over(board: Board, transaction: InviteServerTransaction, caller: Caller
     own = InboundSession(board.agent, transaction, NOBODY)
     party = own.user = Party(board.relay, own, board.side(transaction.flow), BYSTANDER, caller)
     offer, own.sdp = own.sdp, b""
-    own.progress(100)
     party.own_offer = not offer
     described = board.relay.end(party.side, offer or None)
     when(described, _answer, _refuse, (party, own, session), (party, own))

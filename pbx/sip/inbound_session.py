@@ -61,7 +61,7 @@ class InboundSession(LastingSession):
         return super().may_update and (self.state is not EARLY or bool(self.agreed and not self._described))
 
     def progress(self, status: int, sdp: bytes = b"", more: tuple[Field, ...] = ()) -> None:
-        """Send a provisional response; 100 makes no dialog (RFC 3261 13.3.1.1).
+        """Send a provisional response above 100, which makes a dialog (RFC 3261 13.3.1.1).
 
         It goes reliably to a caller that insists on that, and with a description to one that supports it. A caller
         that insists and has offered nothing gets none: it would have to contain an offer, which nobody has made yet.
@@ -71,9 +71,7 @@ class InboundSession(LastingSession):
         transaction = self._transaction
         if transaction is None or self.state is not EARLY:
             raise InvalidState(f"{status} in {self!r}")
-        if status == 100:
-            transaction.respond(transaction.request.response(100))  # never reliably (RFC 3262 section 3)
-        elif self._peer.insists or (sdp and self._peer.reliable and not self._is_late):
+        if self._peer.insists or (sdp and self._peer.reliable and not self._is_late):
             if not self._is_late:
                 self._progress_reliably(transaction, status, b"" if self.agreed else sdp, more)
         else:

@@ -92,8 +92,14 @@ class InviteServerTransaction:
 
     def request_received(self) -> None:
         """The INVITE came again."""
-        if (self.state is PROCEEDING or self.state is COMPLETED) and self._packet:
+        if self.is_silent:
+            self.say_trying()
+        elif self._packet:
             self.flow.send(self._packet)
+
+    def say_trying(self) -> None:
+        """Send a 100, for its user takes his time."""
+        self.respond(self.request.response(100))
 
     def ack_received(self) -> None:
         """The ACK of a final response other than 2xx came."""

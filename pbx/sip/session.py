@@ -383,7 +383,6 @@ class Session:
         self._transaction = transaction
         transaction.user = self
         self._peer_fields = request.fields
-        transaction.respond(request.response(100))
         self.user.session_offered(self, sdp)
 
     def _reinvite_answered(self, response: Response) -> None:

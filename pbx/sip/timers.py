@@ -12,6 +12,7 @@ T1 = 0.5  # round-trip estimate
 T2 = 4.0  # longest interval between retransmissions of a non-INVITE request or an INVITE response
 T4 = 5.0  # longest time a message stays in the network
 
+TIMER_100 = 0.2  # INVITE server: without any response by its user (RFC 3261 17.2.1)
 TIMER_B = 64 * T1  # INVITE client: without any response
 TIMER_D = 32.0  # INVITE client: retransmitted final responses are acknowledged
 TIMER_F = 64 * T1  # non-INVITE client: without a final response

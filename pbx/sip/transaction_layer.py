@@ -6,7 +6,7 @@ others can make us remember: what is refused at once leaves nothing behind, the 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Protocol
@@ -30,7 +30,7 @@ from pbx.sip.server_transaction import (
     NonInviteServerTransaction,
     Origin,
 )
-from pbx.sip.timers import Clock
+from pbx.sip.timers import TIMER_100, Clock
 
 LONGEST_DATAGRAM = 1300
 """Bytes of the longest request that goes by UDP where there is another way (RFC 3261 18.1.1)."""
@@ -84,6 +84,8 @@ class TransactionLayer:
         self._repeated: set[str] = set()  # requests that were sent over a second connection
         self._origins: set[Origin] = set()  # of the requests in `_servers` that are in no dialog
         self._occupancy = Occupancy(*transactions)  # of `_servers`
+        # INVITEs that were not answered at once, the first one first; and when a 100 is due for each.
+        self._silent: deque[tuple[float, InviteServerTransaction]] = deque()
         # Made once: a bound method for each transaction would linger with it.
         self._end_client: Callable[[ClientTransaction], None] = self._client_ended
         self._end_server: Callable[[ServerTransaction], None] = self._server_ended
@@ -225,6 +227,22 @@ class TransactionLayer:
             self._origins.add(origin)
             transaction.origin = origin
         self.user.request_received(transaction, request)
+        if isinstance(transaction, InviteServerTransaction) and transaction.is_silent:
+            if not self._silent:
+                self._clock.callLater(TIMER_100, self._say_trying)
+            self._silent.append((self._clock.seconds() + TIMER_100, transaction))
+
+    def _say_trying(self) -> None:
+        """Send a 100 for each INVITE that has had no response for 200 ms (RFC 3261 17.2.1); most have had one."""
+        silent, now = self._silent, self._clock.seconds()
+        try:
+            while silent and (silent[0][0] <= now or not silent[0][1].is_silent):
+                _, transaction = silent.popleft()
+                if transaction.is_silent:
+                    transaction.say_trying()
+        finally:
+            if silent:
+                self._clock.callLater(silent[0][0] - now, self._say_trying)
 
     def _refused(self, message: Request | Response, fault: Malformed) -> None:
         """Answer what our user refused, in its transaction."""

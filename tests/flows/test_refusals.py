@@ -64,11 +64,15 @@ def test_phone_registers_and_leaves(sim, alice):
     assert status_of_a_call(sim, alice, "1002") == 480
 
 
-def test_caller_is_told_at_once_that_it_is_tried():
+@pytest.mark.parametrize("lost", [0, 1])
+def test_caller_is_told_that_it_is_tried_where_nothing_else_is_said_for_200_ms(lost):
     sim, (alice, _) = office("1001", "1002")
+    sim.network.loses("INVITE", times=lost, target="10.0.1.2")
     alice.invites("1002")
-    sim.advance(0.1875)
-    assert [d.kind for d in sim.network.sent if d.target[0] == alice.host][-2:] == ["100 INVITE", "180 INVITE"]
+    sim.until(lambda: alice.hears_ringing)
+    told = [d.kind for d in sim.network.sent if d.target[0] == alice.host and "INVITE" in d.kind]
+    assert told == ["100 INVITE"] * lost + ["180 INVITE"]
+    assert not lost or "INVITE" not in [d.kind for d in sim.network.sent if d.source[0] == alice.host][4:]
     alice.hangs_up()
     sim.assert_idle()
 

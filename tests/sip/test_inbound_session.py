@@ -24,13 +24,11 @@ def us() -> Endpoint:
 def test_call_rings_is_answered_and_acknowledged(us):
     session = us.is_called()
     assert session.sdp == OFFER
-    session.progress(100)
     session.progress(180)
     session.progress(183, SDP)
     session.answer(SDP)
-    trying, ringing, early, ok = us.wire.messages
-    assert [message.status for message in (trying, ringing, early, ok)] == [100, 180, 183, 200]
-    assert trying.to_tag == ""
+    ringing, early, ok = us.wire.messages
+    assert [message.status for message in (ringing, early, ok)] == [180, 183, 200]
     assert ringing.to_tag == early.to_tag == ok.to_tag == session.dialog.local_tag
     assert [message.body for message in (ringing, early, ok)] == [b"", SDP, SDP]
     assert ok.first("contact") == "<sip:192.0.2.1:5060>"

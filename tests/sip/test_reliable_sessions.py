@@ -43,7 +43,9 @@ def test_who_gets_a_reliable_response(us, more, sdp, reliably):
 
 
 def test_100_is_never_reliable(us):
-    us.is_called(more=(INSISTS,)).progress(100)
+    us.is_called(more=(INSISTS,))
+    us.clock.advance(1)
+    assert us.wire.last.status == 100
     assert us.wire.last.first("rseq") is None
 
 

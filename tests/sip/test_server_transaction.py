@@ -98,11 +98,10 @@ def test_reliable_transport_ends_with_the_ack():
 def test_invite_that_comes_again_gets_the_latest_provisional_response():
     server = Server()
     server.gets_it_again()
-    assert server.wire.times == []
-    server.answers(100)
+    server.gets_it_again()
     server.answers(180)
     server.gets_it_again()
-    assert server.wire.take() == ["100 INVITE", "180 INVITE", "180 INVITE"]
+    assert server.wire.take() == ["100 INVITE", "100 INVITE", "180 INVITE", "180 INVITE"]
     server.advance(1000)
     assert server.wire.take() == []
     assert server.state == "proceeding"

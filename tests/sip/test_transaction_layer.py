@@ -95,6 +95,16 @@ def test_copy_of_a_request_is_answered_by_its_transaction_and_does_not_go_up(cor
     core.assert_idle()
 
 
+def test_each_invite_to_which_nothing_was_said_gets_a_100_after_200_ms(core):
+    for number in range(3):
+        core.receive(request(branch=f"z9hG4bK{number}", call_id=str(number)))
+        core.clock.advance(0.0625)
+    core.transactions[1].respond(request().response(180))
+    core.clock.advance(2)
+    assert [round(time, 4) for time in core.wire.times] == [0.1875, 0.2, 0.325]
+    assert core.wire.take() == ["180 INVITE", "100 INVITE", "100 INVITE"]
+
+
 @pytest.mark.parametrize(
     "other",
     [
