@@ -223,10 +223,10 @@ class Loop:
         self.receive(text.encode(), CALLEE)
 
     def call(self, n: int) -> None:
-        """INVITE, 100, 180, 200, ACK, BYE, 200, on both sides."""
+        """INVITE, 180, 200, ACK, BYE, 200, on both sides."""
         wire = self.wire
         self.request("INVITE", f"sip:1000@{HOST}:5060", n, 1, f"1000 <sip:1000@{HOST}:5060>", described=True)
-        _, invite = wire.take(2)
+        (invite,) = wire.take(1)
         self.respond(invite, "180 Ringing", n)
         wire.take(1)
         self.respond(invite, "200 OK", n, described=True)
