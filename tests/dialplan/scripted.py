@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import LogEvent
 
+from pbx.dialplan.call import Call
+from pbx.dialplan.plan import Plan
 from pbx.exchange.board import CallUser
 from pbx.exchange.caller import Caller, Source
 from pbx.exchange.detour import Guide
@@ -20,6 +23,9 @@ from pbx.media.library import Library
 from pbx.media.port import Tap
 from pbx.media.voice import Voice
 from pbx.sip.headers import Field
+
+Errors = Callable[[], list[LogEvent]]
+Script = Callable[[Call], Coroutine[Any, Any, object]]
 
 
 class ScriptedBridge:
@@ -170,3 +176,12 @@ class ScriptedBridge:
     def _end(self, *what: object) -> None:
         self.done.append(what)
         self.ended = True
+
+
+def calls(script: Script, bridge: ScriptedBridge | None = None) -> ScriptedBridge:
+    """Put a call through to a script, and return its bridge."""
+    bridge = ScriptedBridge() if bridge is None else bridge
+    plan = Plan()
+    plan.internal("600")(script)
+    plan.run(bridge)
+    return bridge

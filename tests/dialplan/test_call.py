@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,21 +10,9 @@ import pytest
 from twisted.logger import LogEvent, eventAsText, globalLogPublisher
 
 from pbx.dialplan.call import Call
-from pbx.dialplan.plan import Plan
 from pbx.exchange.outcome import Answered, Busy, Declined, Failed, Outcome
 from pbx.exchange.target import ext, uri
-from tests.dialplan.scripted import ScriptedBridge
-
-Script = Callable[[Call], Coroutine[Any, Any, object]]
-
-
-def calls(script: Script, bridge: ScriptedBridge | None = None) -> ScriptedBridge:
-    """Put a call through to a script, and return its bridge."""
-    bridge = ScriptedBridge() if bridge is None else bridge
-    plan = Plan()
-    plan.internal("600")(script)
-    plan.run(bridge)
-    return bridge
+from tests.dialplan.scripted import Script, ScriptedBridge, calls
 
 
 def error_of(script: Script, bridge: ScriptedBridge | None = None) -> Exception:

@@ -20,9 +20,7 @@ from pbx.outside import MOST_WAITING, Outside
 from pbx.sip.headers import PRIORITY, SUBJECT
 from pbx.store import migration
 from pbx.store.database import open_database
-from tests.dialplan.scripted import ScriptedBridge
-
-Script = Callable[[Call], Coroutine[Any, Any, object]]
+from tests.dialplan.scripted import Script, ScriptedBridge
 
 
 class ScriptedOutside:
