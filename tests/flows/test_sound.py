@@ -21,7 +21,7 @@ from pbx.testing.phone import Phone
 from pbx.testing.sound import recited
 from tests.flows.lawful import assert_lawful
 from tests.flows.office import ACCOUNTS
-from tests.media.test_wav import amplitude
+from tests.media.waves import amplitude
 
 PRACK = (SUPPORTED.field("100rel"), REQUIRE.field("100rel"))
 

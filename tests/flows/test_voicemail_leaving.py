@@ -12,7 +12,7 @@ from pbx.media.tones import tone as tone_of
 from pbx.testing.exchange import SimulatedExchange
 from tests.flows.office import ACCOUNTS
 from tests.flows.voicemail import calls, forget, hears, hears_tone, leaves, sim
-from tests.media.test_wav import amplitude
+from tests.media.waves import amplitude
 
 __all__ = ["sim"]
 

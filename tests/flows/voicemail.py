@@ -15,7 +15,7 @@ from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
 from tests.flows.lawful import assert_lawful
 from tests.flows.office import ACCOUNTS
-from tests.media.test_wav import amplitude
+from tests.media.waves import amplitude
 
 PIN = pin.hashed("2468")
 

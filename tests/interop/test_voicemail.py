@@ -22,7 +22,7 @@ from pbx.media.wav import load
 from tests.counts import FULL, count
 from tests.eventually import eventually
 from tests.interop.exchange import Exchange, password
-from tests.media.test_wav import amplitude
+from tests.media.waves import amplitude
 from tests.phones.baresip import Baresip
 from tests.phones.process import Process, free_port
 

@@ -13,7 +13,7 @@ from pbx.media.g711 import ULAW
 from pbx.media.library import LONGEST_TEXT, MOST_TEXTS, OURS, Library, NoSound
 from pbx.media.sounds import Prompt, Tone, clips
 from tests.media.network import result
-from tests.media.test_wav import written
+from tests.media.waves import written
 from tools.prompts import texts
 
 

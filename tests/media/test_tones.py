@@ -7,7 +7,7 @@ import pytest
 
 from pbx.media.g711 import ULAW
 from pbx.media.tones import TONES, tone
-from tests.media.test_wav import amplitude
+from tests.media.waves import amplitude
 
 
 @pytest.mark.parametrize("name", TONES)

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import io
 import math
 import os
 import resource
 import struct
-import wave
 from array import array
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 from pbx.media import wav
 from pbx.media.g711 import ALAW, ULAW
 from pbx.media.wav import NotWave, Writer
+from tests.media.waves import amplitude, written
 
 TONE = array("h", [round(9000 * math.sin(math.pi * at / 20)) for at in range(800)]).tobytes()  # 200 Hz, 100 ms
 
@@ -35,29 +34,6 @@ def made(form: bytes, sound: bytes, *, before: bytes = b"", size: int | None = N
 def form(tag: int, channels: int = 1, rate: int = 8000, bits: int = 16) -> bytes:
     width = channels * bits // 8
     return struct.pack("<HHIIHH", tag, channels, rate, rate * width, width, bits)
-
-
-def written(rate: int, channels: int = 1, width: int = 2, seconds: float = 0.5) -> bytes:
-    """A file by the standard library, with a tone of 440 Hz in all channels."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(channels)
-        writer.setsampwidth(width)
-        writer.setframerate(rate)
-        for at in range(int(rate * seconds)):
-            sample = round(9000 * math.sin(2 * math.pi * 440 * at / rate))
-            one = struct.pack("<h", sample) if width == 2 else bytes([128 + (sample >> 8)])
-            writer.writeframesraw(one * channels)
-    return file.getvalue()
-
-
-def amplitude(pcm: bytes, frequency: float) -> float:
-    """How much of a frequency there is in some PCM."""
-    samples = array("h", pcm)
-    angles = [2 * math.pi * frequency * at / 8000 for at in range(len(samples))]
-    real = sum(sample * math.cos(angle) for sample, angle in zip(samples, angles, strict=True))
-    imaginary = sum(sample * math.sin(angle) for sample, angle in zip(samples, angles, strict=True))
-    return 2 * math.hypot(real, imaginary) / len(samples)
 
 
 @pytest.mark.parametrize(("tag", "law"), [(7, ULAW), (6, ALAW)])
