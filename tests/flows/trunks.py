@@ -10,7 +10,9 @@ from pbx.exchange.numbering import Numbering
 from pbx.exchange.outcome import Outcome
 from pbx.exchange.trunk import Trunk
 from pbx.testing.exchange import SimulatedExchange
+from pbx.testing.trunk import Gateway
 
+NUMBER = "014155551234"  # +14155551234, as it is dialled
 ACCOUNTS = {"1001": "alice's", "1002": "bob's"}
 FRANCE = Numbering("33")
 ACME = Trunk("acme", "10.9.1.1", addresses=(ip_network("10.9.1.0/24"),), dids=("+14155550100",), qualify=0)
@@ -70,3 +72,13 @@ def office(*trunks: Trunk, **given: Any) -> SimulatedExchange:
     outcomes.clear()
     plan.settle(FRANCE)
     return SimulatedExchange(plan, ACCOUNTS, trunks=trunks or (ACME, BACKUP), numbering=FRANCE, **given)
+
+
+def callee_hangs_up(sim: SimulatedExchange) -> None:
+    """Whoever has answered at a provider hangs up: the dialplan goes on."""
+    next(phone for phone in sim.phones if isinstance(phone, Gateway) and phone.talking).hangs_up()
+
+
+def sent_to(sim: SimulatedExchange, host: str) -> list[bytes]:
+    """What a host was sent."""
+    return [datagram.packet for datagram in sim.network.sent if datagram.target[0] == host]
