@@ -16,6 +16,7 @@ from pbx.exchange.registered import RegisteredFlows
 from pbx.exchange.registrar import Registrar, Terms
 from pbx.exchange.thresholds import Thresholds
 from pbx.sip.digest import ha1, parse_challenge
+from pbx.sip.headers import CONTACT
 from pbx.sip.identifiers import Identifiers
 from pbx.sip.message import Request, Response
 from pbx.sip.nonces import Nonces
@@ -27,6 +28,8 @@ from tests.sip.wire import Wire
 
 REALM = "example.com"
 PASSWORD = "secret"
+HERE = "sip:1001@10.0.0.5:5060"
+THERE = "sip:1001@10.0.0.6:5060"
 
 
 def extension(number: str, password: str = PASSWORD, *, enabled: bool = True, **features: Any) -> Extension:
@@ -175,3 +178,14 @@ class Phone:
         challenged = self.send(*fields, to=to, cseq=cseq)
         assert challenged.status == 401
         return self.send(*fields, to=to, cseq=cseq, authorization=self.answer(challenged))
+
+
+def listed(response: Response) -> dict[str, str | None]:
+    """Contacts of a 200 with their expiry."""
+    assert response.status == 200, response.start_line()
+    return {str(address.uri): address.parameters["expires"] for address in response.many(CONTACT)}
+
+
+def status(response: Response) -> int:
+    """What a REGISTER was answered."""
+    return response.status

@@ -8,11 +8,9 @@ from pbx.exchange.reach import LONGEST, PROXIES
 from pbx.exchange.registrar import CONTACTS, FLOWS
 from pbx.sip.headers import CONTACT, PATH, REQUIRE
 from pbx.sip.message import Response
-from tests.exchange.phones import REALM, Office, Phone, extension
+from tests.exchange.phones import HERE, REALM, THERE, Office, Phone, extension
 from tests.sip.wire import Wire
 
-HERE = "sip:1001@10.0.0.5:5060"
-THERE = "sip:1001@10.0.0.6:5060"
 DESK = "urn:uuid:00000000-0000-1000-8000-000a95a0e128"
 SOFT = "urn:uuid:00000000-0000-1000-8000-aabbccddeeff"
 OUTBOUND = "Supported: path, outbound"
@@ -22,16 +20,6 @@ PROXY = "Via: SIP/2.0/UDP 10.0.0.77:5060;branch=z9hG4bKproxy"
 def contact(uri: str = HERE, instance: str = DESK, reg_id: int = 0, more: str = "") -> str:
     flow = f";reg-id={reg_id}" if reg_id else ""
     return f'Contact: <{uri}>;+sip.instance="<{instance}>"{flow}{more}'
-
-
-@pytest.fixture
-def office() -> Office:
-    return Office()
-
-
-@pytest.fixture
-def phone(office: Office) -> Phone:
-    return Phone(office)
 
 
 def keys(office: Office, number: str = "1001") -> list[tuple[str, str, int]]:

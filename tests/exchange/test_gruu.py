@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,16 +13,6 @@ from tests.exchange.phones import Office, Phone
 
 DESK = "urn:uuid:00000000-0000-1000-8000-000a95a0e128"
 CONTACT_FIELD = f'Contact: <sip:1001@10.0.0.5>;+sip.instance="<{DESK}>"'
-
-
-@pytest.fixture
-def office() -> Office:
-    return Office()
-
-
-@pytest.fixture
-def phone(office: Office) -> Phone:
-    return Phone(office)
 
 
 def gruus(response: Response) -> tuple[str, str]:

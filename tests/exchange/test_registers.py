@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pbx.exchange.registers import STRANGERS
 from tests.exchange.phones import REALM, Office, Phone, extension
 
 HERE = "Contact: <sip:1001@10.0.0.5>"
-
-
-@pytest.fixture
-def office() -> Office:
-    return Office()
 
 
 def last(office: Office, number: str = "1001") -> tuple[int, str]:
