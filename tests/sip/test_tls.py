@@ -28,7 +28,7 @@ from pbx.sip.tls import TLS, Contexts, is_for
 from tests.sip.authority import Authority, pem, pem_key
 from tests.sip.datagrams import Layer
 from tests.sip.reactor import Peer, Reactor, reactor
-from tests.sip.test_stream_transport import message
+from tests.sip.site import message
 
 AUTHORITY = Authority()
 OPTIONS = message(via="SIP/2.0/TLS 127.0.0.1:5061;branch=z9hG4bK1")
