@@ -6,9 +6,9 @@ from pbx.dialplan import Call, Plan, ext, room
 from pbx.testing.lamp_key import LampKey
 from pbx.testing.watch import Transfer
 from tests.conformance.repeated import flow, names_of
+from tests.flows.conferences import heard, say
 from tests.flows.office import flow as over_udp
 from tests.flows.openings import refer
-from tests.flows.test_conferences import heard, say
 from tests.flows.test_pickup import picks_up
 
 SECTIONS = {f"2.{number}" for number in range(1, 19)}

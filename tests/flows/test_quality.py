@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pbx.media.quality import mean_opinion
-from tests.flows.trunks import office
+from tests.flows.trunks import NUMBER, office
 
-NUMBER = "014155551234"
 SILENCE = b"\xff" * 160  # 20 ms
 
 

@@ -9,7 +9,7 @@ import pytest
 from pbx.faults import Fault
 from pbx.rooms import Rooms
 from pbx.testing.exchange import SimulatedExchange
-from tests.flows.test_conferences import conference, enter, nothing_ended, parties, silence, sim
+from tests.flows.conferences import conference, enter, nothing_ended, parties, silence, sim
 
 __all__ = ["nothing_ended", "sim"]
 
