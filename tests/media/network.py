@@ -18,6 +18,9 @@ from pbx.testing.clock import VirtualClock
 T = TypeVar("T")
 Receive = Callable[[memoryview, Address], None]
 HOST = "192.0.2.1"
+AUDIO = "m=audio {} RTP/AVP 0\r\n"
+VIDEO = "m=video 6000 RTP/AVP 31\r\n"
+MALLORY = ("203.0.113.66", 666)
 CODECS = ("opus", "G722", "PCMA", "PCMU", "telephone-event")
 
 
@@ -104,7 +107,7 @@ class Phone:
         network.receivers[self.rtp] = lambda packet, source: self.heard.append(bytes(packet))
         network.receivers[self.rtcp] = lambda packet, source: self.reports.append(bytes(packet))
 
-    def describes(self, lines: str = "m=audio {} RTP/AVP 0\r\n", host: str = "") -> bytes:
+    def describes(self, lines: str = AUDIO, host: str = "") -> bytes:
         """Its description.
 
         :param lines: the m-lines and what is under them; {} is its port.
@@ -147,7 +150,7 @@ class Exchange:
         """A phone at that address."""
         return Phone(self.network, host, port, payload_type)
 
-    def call(self, alice: Phone, bob: Phone, lines: str = "m=audio {} RTP/AVP 0\r\n") -> tuple[Side, Side]:
+    def call(self, alice: Phone, bob: Phone, lines: str = AUDIO) -> tuple[Side, Side]:
         """Connect two phones."""
         caller, callee = self.side(), self.side()
         result(self.relay.offer(caller, callee, alice.describes(lines)))
@@ -175,3 +178,13 @@ def port(side: Side, place: int = 0) -> Port:
 def shown(text: bytes) -> list[tuple[str, int, tuple[str, ...]]]:
     """Kind, port and formats of each stream of a description."""
     return [(media.kind, media.port, media.formats) for media in sdp.parse(text).media]
+
+
+def assert_talking(one: tuple[Phone, Side], other: tuple[Phone, Side]) -> None:
+    """What either says, RTP and RTCP, the other hears, and nobody hears himself."""
+    for (speaker, side), (listener, _) in ((one, other), (other, one)):
+        for heard in (speaker.heard, speaker.reports, listener.heard, listener.reports):
+            heard.clear()
+        assert [speaker.says(port(side))] == listener.heard
+        assert [speaker.reports_to(port(side))] == listener.reports
+        assert speaker.heard == speaker.reports == []

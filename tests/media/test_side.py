@@ -6,9 +6,7 @@ from pbx.media import rtp
 from pbx.media.errors import NoPorts
 from pbx.media.side import StreamFacts
 from pbx.sip import sdp
-from tests.media.network import HOST, Exchange, port, result
-
-AUDIO = "m=audio {} RTP/AVP 0\r\n"
+from tests.media.network import AUDIO, HOST, Exchange, port, result
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from twisted.internet.defer import Deferred
 from pbx.media.errors import NoPorts
 from pbx.sip.errors import Malformed
 from tests.counts import count
-from tests.media.network import Exchange, result
+from tests.media.network import AUDIO, Exchange, result
 
-AUDIO = "m=audio {} RTP/AVP 0\r\n"
 VIDEO = "m=video 6000 RTP/AVP 31\r\n"
 LINES = st.sampled_from(
     [
