@@ -49,7 +49,7 @@ prompts: $(VENV)/installed-dev
 	$(BIN)/python -m tools.prompts
 
 native: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/media/test_native.py tests/media/test_both_relays.py
+	$(BIN)/python -m pytest tests/media/test_native.py tests/media/both_relays
 
 soak: $(VENV)/installed-dev
 	@$(BIN)/python -m tests.programs

@@ -1,4 +1,4 @@
-"""A relay on real sockets, once in Python and once native, and two phones; also what its sockets alone need."""
+"""A relay on real sockets, once in Python and once native, two phones, and one who intrudes; also what its sockets alone need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pbx.media import native
-from tests.media.loopback import ALICE, BOB, HOST, Loopback, Phone, Turns
+from tests.media.loopback import ALICE, BOB, HOST, MALLORY, Loopback, Phone, Turns
 
 ENGINES = [
     False,
@@ -31,6 +31,11 @@ def alice(relay: Loopback) -> Phone:
 @pytest.fixture
 def bob(relay: Loopback) -> Phone:
     return relay.phone(BOB)
+
+
+@pytest.fixture
+def mallory(relay: Loopback) -> Phone:
+    return relay.phone(MALLORY)
 
 
 @pytest.fixture

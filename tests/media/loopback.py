@@ -19,8 +19,11 @@ from tests.media.network import CODECS, port, result
 from tests.phones.process import PROCESS
 
 HOST, ALICE, BOB = "127.0.0.1", "127.0.0.11", "127.0.0.22"
+NAT, MALLORY = "127.0.0.12", "127.0.0.66"
 PORTS = range(21200 + 200 * PROCESS, 21300 + 200 * PROCESS)
 AUDIO = "m=audio {} RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+MUX = AUDIO + "a=rtcp-mux\r\n"
+PLAIN = rtp.build(bytes(160), 0, 1, 160, 1234)
 
 
 class Turns(VirtualClock):
@@ -219,11 +222,32 @@ def facts(loopback: Loopback, side: Side) -> StreamFacts:
     return result(loopback.relay.statistics([side]))[0][0]
 
 
+def talk(relay: Loopback, alice: Phone, bob: Phone, lines: str = AUDIO) -> tuple[Side, Side]:
+    """A call in which both have spoken, so that a native thread has it."""
+    caller, callee = relay.call(alice, bob, lines)
+    alice.says(port(caller))
+    bob.says(port(callee))
+    assert len(alice.heard()) == len(bob.heard()) == 1
+    assert relay.is_lent()
+    return caller, callee
+
+
+def press(phone: Phone, to: Port, key: int, start: int, parts: list[int]) -> None:
+    """Send these of a key's eight packets, the last three of which say that it is over."""
+    for number in parts:
+        payload = bytes([key, 0x8A if number > 4 else 10]) + (160 * min(number + 1, 6)).to_bytes(2, "big")
+        phone.says(to, payload, 101, timestamp=start, marker=number == 0)
+
+
 __all__ = [
     "ALICE",
     "AUDIO",
     "BOB",
     "HOST",
+    "MALLORY",
+    "MUX",
+    "NAT",
+    "PLAIN",
     "PORTS",
     "Loopback",
     "Phone",
@@ -232,5 +256,7 @@ __all__ = [
     "facts",
     "heard",
     "port",
+    "press",
     "result",
+    "talk",
 ]

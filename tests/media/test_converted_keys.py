@@ -11,9 +11,8 @@ from pbx.media.side import Side
 from pbx.media.splice import KEY, MOST_KEYS
 from pbx.media.telephone_event import NAMES, payload
 from pbx.sip import sdp
-from tests.media.loopback import ALICE, AUDIO, BOB, Loopback, Phone
+from tests.media.loopback import ALICE, AUDIO, BOB, Loopback, Phone, talk
 from tests.media.network import port, result
-from tests.media.test_both_relays import talk
 
 BEAT = 0.02
 MUTE = "m=audio {} RTP/AVP 0 8\r\n"  # a phone without telephone-event

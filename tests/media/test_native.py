@@ -1,5 +1,5 @@
 """The native relay as threads, in real time, and its sources under the sanitizers. What it does with which packet is
-in `test_both_relays`.
+in `both_relays/`.
 """
 
 from __future__ import annotations

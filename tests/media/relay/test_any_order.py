@@ -1,3 +1,5 @@
+"""The relay is asked anything in any order."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,9 +12,8 @@ from twisted.internet.defer import Deferred
 from pbx.media.errors import NoPorts
 from pbx.sip.errors import Malformed
 from tests.counts import count
-from tests.media.network import AUDIO, Exchange, result
+from tests.media.network import AUDIO, VIDEO, Exchange, result
 
-VIDEO = "m=video 6000 RTP/AVP 31\r\n"
 LINES = st.sampled_from(
     [
         AUDIO,
