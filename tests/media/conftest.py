@@ -1,4 +1,4 @@
-"""A relay on real sockets, once in Python and once native, two phones, and one who intrudes; also what its sockets alone need."""
+"""A relay on real sockets, in Python and native, its phones, and an intruder; also what its sockets alone need."""
 
 from __future__ import annotations
 
