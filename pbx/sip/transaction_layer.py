@@ -235,14 +235,15 @@ class TransactionLayer:
     def _say_trying(self) -> None:
         """Send a 100 for each INVITE that has had no response for 200 ms (RFC 3261 17.2.1); most have had one."""
         silent, now = self._silent, self._clock.seconds()
-        try:
-            while silent and (silent[0][0] <= now or not silent[0][1].is_silent):
-                _, transaction = silent.popleft()
-                if transaction.is_silent:
+        while silent and (silent[0][0] <= now or not silent[0][1].is_silent):
+            _, transaction = silent.popleft()
+            if transaction.is_silent:
+                try:
                     transaction.say_trying()
-        finally:
-            if silent:
-                self._clock.callLater(silent[0][0] - now, self._say_trying)
+                except Exception:
+                    self._failed("a 100 could not be sent: {what!r}", transaction)
+        if silent:
+            self._clock.callLater(silent[0][0] - now, self._say_trying)
 
     def _refused(self, message: Request | Response, fault: Malformed) -> None:
         """Answer what our user refused, in its transaction."""

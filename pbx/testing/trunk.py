@@ -26,7 +26,7 @@ from pbx.testing.phone_call import PhoneCall
 NONCE = "nonce of a provider"
 SHORTEST = 60  # seconds for which it registers at least
 
-Answer = Callable[[InviteServerTransaction, Request], None]
+Answer = Callable[[InviteServerTransaction, Request], object]
 
 
 class Gateway(Phone):
@@ -53,21 +53,21 @@ class Gateway(Phone):
 
     def rings_at(self, transaction: InviteServerTransaction, request: Request) -> None:
         """Let it ring."""
-        self.tries(transaction, request, 180)
+        self.tries(transaction, request).progress(180)
 
     def speaks_early(self, transaction: InviteServerTransaction, request: Request) -> None:
         """Say something before answering (183)."""
         self.tries(transaction, request)
         self.sends_early_media()
 
-    def tries(self, transaction: InviteServerTransaction, request: Request, status: int = 100) -> None:
-        """Take the call, and say no more than this."""
+    def tries(self, transaction: InviteServerTransaction, request: Request) -> InboundSession:
+        """Take the call, and say nothing of it: after 200 ms a 100 does."""
         call = PhoneCall(self, self._sound())
-        call.session = InboundSession(self.agent, transaction, call)
+        session = call.session = InboundSession(self.agent, transaction, call)
         call.forwards = request.max_forwards
         call.state = "ringing"
         self.call = call
-        call.session.progress(status)
+        return session
 
     def invited(self, transaction: InviteServerTransaction, request: Request) -> None:
         """A call comes from the exchange."""

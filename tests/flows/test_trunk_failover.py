@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pbx.sip.headers import CONTACT, RETRY_AFTER
+from pbx.sip.parser import parse
 from tests.flows.trunks import ACME, BACKUP, NUMBER, callee_hangs_up, office, outcomes, sent_to
 
 
@@ -70,6 +71,8 @@ def test_provider_that_says_trying_and_nothing_more_is_given_up_and_cancelled():
     alice.invites(NUMBER)
     sim.until(lambda: alice.talking, within=6.5)
     assert any(packet.startswith(b"CANCEL") for packet in sent_to(sim, "10.9.1.1"))
+    trying = next(d.packet for d in sim.network.sent if d.kind == "100 INVITE" and d.source[0] == "10.9.1.1")
+    assert parse(trying).first("contact") is None  # it makes no dialog
     alice.hangs_up()
     sim.assert_idle()
 

@@ -27,6 +27,20 @@ def test_each_invite_to_which_nothing_was_said_gets_a_100_after_200_ms(core):
 # The bulkhead
 
 
+def test_100_is_sent_to_all_though_one_cannot_be_sent(core, logged_errors, monkeypatch):
+    def raising(packet, method=""):
+        monkeypatch.undo()
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(core.wire, "send", raising)
+    for number in range(3):
+        core.receive(request(branch=f"z9hG4bK{number}", call_id=str(number)))
+    core.clock.advance(1)
+    assert core.wire.take() == ["100 INVITE"] * 2
+    assert core.layer.counts["failures"] == 1
+    assert len(logged_errors()) == 1
+
+
 def test_exception_of_the_user_is_logged_once_answered_500_and_the_next_message_works(core, logged_errors):
     core.raises(ValueError("a bug"))
     core.receive(request("OPTIONS"), request("OPTIONS"))
