@@ -17,8 +17,12 @@ class Calls(Protocol):
     """What has to end before the process may."""
 
     @property
-    def busy(self) -> int:
+    def calls(self) -> int:
         """How many calls there are."""
+
+    @property
+    def busy(self) -> int:
+        """The same, with all sessions: a call is over before its phones have confirmed that."""
 
     def refuse_calls(self, seconds: int) -> None:
         """Take no new ones; callers may try again in so many seconds."""
@@ -50,7 +54,8 @@ class Ending:
         if self._next != self.terminate:
             self.interrupt()
             return
-        self.log.info("SIGTERM: {busy} calls have {seconds:g} s to end", busy=self._calls.busy, seconds=self._drain)
+        words = "SIGTERM: the calls have {seconds:g} s to end; there are {calls}"
+        self.log.info(words, seconds=self._drain, calls=self._calls.calls)
         self._calls.refuse_calls(max(1, round(self._drain)))
         self._wait(self._drain, self.interrupt)
 

@@ -363,10 +363,14 @@ class PBX(Service):
         ]
 
     @property
+    def calls(self) -> int:
+        """How many calls there are."""
+        return len(self.exchange.switchboard.calls)
+
+    @property
     def busy(self) -> int:
-        """How many calls there are, or ends of calls that a phone has not confirmed yet."""
-        figures = self.exchange.figures()
-        return figures["calls"] + figures["sessions"]
+        """The same, with all sessions: a call is over before its phones have confirmed that."""
+        return self.calls + len(self.exchange.agent.sessions)
 
     def refuse_calls(self, seconds: int) -> None:
         """Answer new calls with 503 from now on, and tell the callers to try again in so many seconds."""

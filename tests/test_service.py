@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from pbx.control import ControlSocket
 from pbx.ending import HANG_UP, Ending
@@ -410,8 +411,9 @@ def test_daemon_works_after_its_forks(site: Site) -> None:
 class Office:
     """So many calls, and what is asked of them."""
 
-    def __init__(self, busy: int) -> None:
-        self.busy = busy
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+        self.busy = 3 * calls  # each with its two sessions
         self.asked: list[str] = []
         self.clock = Clock()
 
@@ -438,7 +440,9 @@ def test_idle_exchange_ends_at_once() -> None:
 
 def test_drain_ends_when_the_last_call_has_ended() -> None:
     office = Office(2)
-    office.ending().terminate()
+    with capturedLogs() as events:
+        office.ending().terminate()
+    assert [formatEvent(event) for event in events] == ["SIGTERM: the calls have 30 s to end; there are 2"]
     office.advance(20)
     assert office.asked == ["refuse for 30"]
     office.busy = 0
