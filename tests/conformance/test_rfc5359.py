@@ -8,8 +8,7 @@ from pbx.testing.watch import Transfer
 from tests.conformance.repeated import flow, names_of
 from tests.flows.conferences import heard, say
 from tests.flows.office import flow as over_udp
-from tests.flows.openings import refer
-from tests.flows.test_pickup import picks_up
+from tests.flows.openings import picks_up, refer
 
 SECTIONS = {f"2.{number}" for number in range(1, 19)}
 

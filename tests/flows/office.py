@@ -19,6 +19,7 @@ from tests.flows.cuts import cut_everywhere
 from tests.flows.lawful import assert_lawful
 
 ACCOUNTS = {"1001": "alice's", "1002": "bob's", "1003": "carol's", "1004": "dave's"}
+ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # why it rings no more where another has answered
 KINDS = ("lose", "double", "overtake")
 MOST = 200  # datagrams; a flow that sends more does not end
 SEEDS = count(5, 200)

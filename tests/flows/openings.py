@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pbx.sip.headers import REPLACES
 from pbx.sip.lasting_session import LastingSession
 from pbx.sip.message import Request
 from pbx.sip.parser import parse
@@ -74,6 +75,17 @@ def refer(phone: Phone, first: PhoneCall, second: PhoneCall) -> Transfer:
     """Connect those with each other whom a phone has in two calls."""
     phone.call = first
     return Transfer(phone, "sip:whoever@10.0.0.1" + naming(second))
+
+
+def picks_up(phone: Phone, call: PhoneCall, offer: bool = True, more: str = "") -> None:
+    """Take over a call of another phone.
+
+    :param more: further parameters of the Replaces.
+    """
+    assert call.session is not None and call.session.dialog is not None
+    call_id, local, remote = call.session.dialog.key
+    replaces = REPLACES.field(f"{call_id};to-tag={remote};from-tag={local}{more}")
+    phone.invites("1002", offer=offer, more=(replaces,))
 
 
 def part(sim: Any, leaving: Phone, other: Phone, after: float = 16) -> None:

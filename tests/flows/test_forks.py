@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tests.flows.office import flow
-
-ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+from tests.flows.office import ELSEWHERE, flow
 
 
 @flow("1001", "1002", "1002")

@@ -11,6 +11,7 @@ from pbx.dialplan import Busy, Call, Declined, Failed, NoAnswer, Plan, ext, grou
 from pbx.exchange.accounts import Accounts
 from pbx.exchange.diversion import Diversion
 from pbx.sip.headers import CONTACT, DIVERSION, HISTORY_INFO
+from tests.flows.forwarding import field, sets
 from tests.flows.office import flow, office
 from tests.flows.trunks import ACME
 
@@ -67,15 +68,6 @@ seen = []
 def _nothing_yet():
     outcomes.clear()
     seen.clear()
-
-
-def sets(sim, number, **settings):
-    for column, value in settings.items():
-        sim.exchange.directory.change(number, column, value)
-
-
-def field(phone, row):
-    return phone.call.invite.first(row.key)
 
 
 @flow("1001", "1002", "1003", plan=plan)

@@ -6,8 +6,7 @@ import pytest
 
 from pbx.dialplan import Answered, Busy, Call, Declined, NoAnswer, Plan, group
 from pbx.dialplan.groups import by_q, in_turn, longest_idle, round_robin
-from tests.flows.office import flow, office
-from tests.flows.test_forks import ELSEWHERE
+from tests.flows.office import ELSEWHERE, flow, office
 
 plan = Plan()
 outcomes = []

@@ -12,7 +12,7 @@ import pytest
 from pbx.media.library import Library
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.phone import Phone
-from tests.flows import test_detours, test_sound
+from tests.flows import detours, test_sound
 from tests.flows.office import ACCOUNTS, plan
 
 LONGEST_TIMER = 64.0  # seconds
@@ -118,7 +118,7 @@ def test_finished_conference_leaves_no_garbage(who_ends_it: str) -> None:
 @pytest.mark.parametrize("number", ["700", "702", "704"])
 @pytest.mark.parametrize("end", ["answered there", "answered elsewhere", "given up", "in vain"])
 def test_finished_call_that_was_sent_on_leaves_no_garbage(number: str, end: str) -> None:
-    sim = SimulatedExchange(test_detours.plan, ACCOUNTS)
+    sim = SimulatedExchange(detours.plan, ACCOUNTS)
     alice, carol, dave = sim.phone("1001"), sim.phone("1003"), sim.phone("1004")
     sim.exchange.directory.change("1002", "forward_always", "1003")
 
@@ -137,8 +137,8 @@ def test_finished_call_that_was_sent_on_leaves_no_garbage(number: str, end: str)
                 phone.hangs_up()
         sim.advance(LONGEST_TIMER)
         alice.call = carol.call = dave.call = None
-        test_detours.outcomes.clear()
-        test_detours.seen.clear()
+        detours.outcomes.clear()
+        detours.seen.clear()
 
     one_call()
     with garbage() as left:

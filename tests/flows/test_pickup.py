@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pbx.sip.headers import REPLACES
 from tests.flows.office import flow, office
-from tests.flows.openings import connect, part
+from tests.flows.openings import connect, part, picks_up
 
 
 @flow("1001", "1002", "1002")
@@ -67,10 +66,3 @@ def test_only_while_it_rings_and_not_afterwards():
     sim.until(lambda: desk.idle)
     assert desk.call.status == 603
     sim.assert_idle()
-
-
-def picks_up(phone, call, offer=True, more=""):
-    """Take over a call of another phone."""
-    call_id, local, remote = call.session.dialog.key
-    replaces = REPLACES.field(f"{call_id};to-tag={remote};from-tag={local}{more}")
-    phone.invites("1002", offer=offer, more=(replaces,))

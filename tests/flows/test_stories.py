@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pbx.testing.watch import Transfer
 from tests.flows.office import office
-from tests.flows.openings import connect, consult, refer
-from tests.flows.test_pickup import picks_up
+from tests.flows.openings import connect, consult, picks_up, refer
 
 
 def told(record) -> tuple[str, str, str, str]:
