@@ -178,6 +178,7 @@ class StreamFlow:
     def succeeded_by(self, flow: Flow) -> None:
         """The peer has come back on another flow: what cannot be sent here goes there."""
         if flow is not self:
+            flow.keep_until(0.0)  # the peer's latest has no successor: nothing goes round in circles
             self._successor = flow
 
     def close(self) -> None:

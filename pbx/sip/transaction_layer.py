@@ -208,6 +208,9 @@ class TransactionLayer:
         if transaction is not None:
             self.counts["retransmitted requests"] += 1
             self.gate.bothered(flow.transport, *flow.remote)
+            former = transaction.flow
+            if not former.is_open and (former.transport, former.remote[0]) == (flow.transport, flow.remote[0]):
+                former.succeeded_by(flow)  # RFC 3261 18.2.2 has us connect to the peer, which a NAT would not let us
             transaction.request_received()
             return
         if not self._occupancy.enter(flow.remote[0], anyhow=method in _ENDING):

@@ -121,6 +121,24 @@ def test_ringing_phone_that_loses_its_connection_can_still_be_answered(sim, tran
     sim.assert_idle()
 
 
+@STREAMS
+def test_invite_that_comes_again_over_the_next_connection_is_answered_there(sim, transport):
+    """Behind a NAT, and before the phone has registered again, there is no other way."""
+    alice = sim.phone("1001", transport=transport, behind_nat="192.168.1.2", register=False)
+    bob = sim.phone("1002")
+    sim.network.loses("INVITE", target=bob.host)
+    alice.invites("1002")
+    sim.advance(0.0625)
+    loses_its_connection(sim, alice)
+    sim.until(lambda: bob.ringing)
+    bob.answers()
+    sim.until(lambda: alice.talking)
+    assert sim.talk(alice, bob)
+    bob.hangs_up()
+    sim.until(lambda: alice.idle)
+    sim.assert_idle()
+
+
 def test_another_peer_with_the_same_address_and_port_is_not_the_phone(sim):
     """A NAT gives the port of a phone that went to the next one who connects."""
     alice, bob = sim.phone("1001"), sim.phone("1002", transport="TCP")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sip.wire import received, request, response
+from tests.sip.wire import PEER, Wire, received, request, response
 
 
 def test_copy_of_a_request_is_answered_by_its_transaction_and_does_not_go_up(core):
@@ -14,6 +14,27 @@ def test_copy_of_a_request_is_answered_by_its_transaction_and_does_not_go_up(cor
     assert core.wire.take() == ["486 INVITE"] * 3
     assert core.layer.counts["retransmitted requests"] == 2
     core.assert_idle()
+
+
+@pytest.mark.parametrize(
+    ("host", "reliable", "is_open", "follows"),
+    [
+        (PEER, True, False, True),
+        (PEER, True, True, False),
+        (PEER, False, False, False),
+        ("10.9.9.9", True, False, False),
+    ],
+    ids=["next connection", "first one is there", "other transport", "stranger"],
+)
+def test_answers_follow_a_copy_to_the_next_connection_of_its_peer(core, host, reliable, is_open, follows):
+    """RFC 3261 18.2.2, where no connection to the peer can be made: it is behind a NAT."""
+    first, second = Wire(core.clock, reliable=True), Wire(core.clock, reliable, (host, 40001))
+    first.is_open = is_open
+    successors = []
+    first.succeeded_by = successors.append
+    core.layer.message_received(first, request())
+    core.layer.message_received(second, request())
+    assert successors == [second] * follows
 
 
 @pytest.mark.parametrize(
