@@ -142,6 +142,9 @@ TABLE = {
     "pbx.wiring": SHELL,
 }
 
+# Folders in the root that hold no source: what `make` makes. Those that are hidden hold none either.
+MADE = frozenset({"build", "dist", "run"})
+
 # `pbx` itself is the package's docstring and its version; that is no roof for files that nobody has placed.
 ALONE = {"pbx"}
 
@@ -188,9 +191,14 @@ class Module:
 
 
 def modules(root: Path, package: str = "pbx") -> list[Module]:
-    """Read every Python file of the package; migrations come in through their symbolic link."""
+    """Read every Python file of the package; migrations come in through their symbolic link.
+
+    :param package: a folder of the root; "" for all of them, and what lies beside them.
+    """
     sources = {}
-    for folder, _, files in os.walk(root / package, followlinks=True):
+    for folder, inner, files in os.walk(root / package, followlinks=True):
+        if Path(folder) == root:
+            inner[:] = [name for name in inner if not name.startswith(".") and name not in MADE]
         for file in files:
             if file.endswith(".py"):
                 path = Path(folder, file).relative_to(root)

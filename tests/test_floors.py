@@ -28,6 +28,20 @@ def test_the_walk_sees_the_whole_house(ours):
     assert {module.floor for module in ours} >= {house.VALUES, house.MACHINES, house.SHELL}
 
 
+def test_the_ceilings_hold_for_every_file_of_the_repository():
+    everything = house.modules(ROOT, "")
+    assert {"setup", "pbx.service", "tests.house", "tools.run"} <= {module.name for module in everything}
+    assert not [*house.long_files(everything), *house.long_functions(everything)]
+
+
+def test_what_is_made_in_the_repository_is_not_of_it(tmp_path):
+    for name in ("setup", "tests/house", "tests/run/a", "run/dialplan", "build/lib/a", "dist/a", ".venv/lib/a"):
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(LAW)
+    assert [module.name for module in house.modules(tmp_path, "")] == ["setup", "tests.house", "tests.run.a"]
+
+
 def test_only_eventually_waits_for_real_time():
     found = house.sleeps(house.modules(ROOT, "tests"))
     assert [complaint.partition(":")[0] for complaint in found] == ["tests/eventually.py"]
