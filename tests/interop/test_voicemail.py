@@ -204,7 +204,7 @@ def test_a_call_goes_from_a_phone_to_voicemail_and_back(exchange: VoicemailExcha
                 eventually(lambda: recording(exchange, SPEAKING), within=30)
                 heard = alice.heard(OTHER_TONE)[0]
                 alice.press("#1")
-        [message] = exchange.messages()
+        [message] = eventually(exchange.messages, within=5)
         path = exchange.voicemail / "1002" / f"{message['id']}.wav"
         assert amplitude(ULAW.decode(load(path)[2000:6000]), TONE) > 3000
         assert alice.heard(OTHER_TONE)[0] >= heard + 1
