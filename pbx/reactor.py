@@ -1,7 +1,8 @@
 """The reactor of `twistd pbx`: Twisted's own on epoll, but for the way that a datagram takes to whoever reads it.
 
 Twisted looks at each event as if anything might be read, by anybody, and in a context of its own for the log. A call
-wakes this process seven times, and code that runs once between two sleeps costs many times what it does in a loop.
+wakes this process four times or more, and code that runs once between two sleeps costs many times what it does in a
+loop.
 """
 
 from __future__ import annotations
