@@ -12,6 +12,7 @@ import pytest
 
 from pbx.dialplan import Answered, Call, NoAnswer, Plan, ext, prompt, room
 from pbx.sip.headers import REPLACES
+from pbx.sip.refer import INTERVAL
 from pbx.testing import Sim
 from pbx.testing.phone import Phone
 from pbx.testing.phone_call import PhoneCall
@@ -156,6 +157,10 @@ class Office:
                     phone.call = call
                     phone.hangs_up()
             self.sim.advance(PEACE)
+        if any(len(phone.agent.usages) for phone in self.phones):
+            # The last NOTIFY of a transfer was lost until the BYE had come: it is refused as late (RFC 3261 12.2.2),
+            # and what it would have ended ends by its time.
+            self.sim.advance(INTERVAL.default)
         self.sim.assert_idle()
         records = self.sim.exchange.exchange.histories
         assert records is not None and not records.running
