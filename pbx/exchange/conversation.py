@@ -191,6 +191,8 @@ class Conversation:
         for party in (kept, other):
             if party is not None and party.side.voice is not None:
                 party.side.voice.stop()  # who was on hold is so no longer
+        if other is not None and self._legs is not None and (leg := self._legs.leg_of(other)) is not None:
+            self._legs.release(leg)  # else it would be hung up with the others
         user, self.user = self.user, None
         if self._ringing is not None:
             self._ringing.give_up()
