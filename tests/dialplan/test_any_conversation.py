@@ -129,10 +129,6 @@ def test_anything_in_any_order_leaves_nothing_behind(part: int) -> None:
             raise
 
 
-def test_who_talks_to_a_leg_and_transfers_it_by_keys_does_not_hang_it_up() -> None:
-    Office(random.Random(5023)).live()
-
-
 class Office:
     """Four phones, each of which may be in two calls."""
 

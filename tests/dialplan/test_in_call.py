@@ -25,6 +25,13 @@ async def extension(call: Call, number: str) -> None:
     await call.dial(ext(number), timeout=25)
 
 
+@plan.internal("8<number:1XX>")
+async def as_a_leg(call: Call, number: str) -> None:
+    match await call.ring(ext(number), timeout=25):
+        case Answered(leg=colleague):
+            await call.bridge(colleague)
+
+
 @plan.in_call("*2<number:1XX>")
 async def consult(call: Call, number: str) -> None:
     async with call.peer.on_hold():
@@ -272,6 +279,27 @@ def test_blind_transfer_by_keys(sim: Sim) -> None:
     a.hang_up()
     sim.advance(2)
     assert c.idle
+    sim.assert_idle()
+
+
+@pytest.mark.parametrize("by_keys", [True, False])
+def test_leg_is_transferred_by_the_caller(sim: Sim, by_keys: bool) -> None:
+    a, b, c = sim.phone("101"), sim.phone("102"), sim.phone("103")
+    a.dials("8102")
+    b.answer()
+    sim.advance(1)
+    assert a.talks_to(b)
+    if by_keys:
+        a.presses("#1103")
+    else:
+        Refer(a.phone, a.phone.address_of("103"))
+        sim.until(lambda: c.ringing)
+    c.answer()
+    sim.advance(2)
+    assert b.talks_to(c)
+    b.hang_up()
+    sim.advance(2)
+    assert a.idle and c.idle
     sim.assert_idle()
 
 
