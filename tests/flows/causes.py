@@ -11,6 +11,7 @@ from pbx.testing.clock import VirtualClock
 from pbx.testing.exchange import SimulatedExchange
 from pbx.testing.network import Network
 from pbx.testing.phone import Phone
+from tests.flows.last_resorts import add_last_resorts
 from tests.flows.raw import Raw
 from tests.flows.trunks import ACME, BACKUP, FRANCE
 from tests.media.daemon import Daemons
@@ -19,6 +20,7 @@ ACCOUNTS = {"1001": "alice's", "1002": "bob's", "1003": "carol's"}
 OUTSIDE = "0014155551234"  # +14155551234 by acme, as it is dialled
 
 plan: Plan[Any] = Plan()
+add_last_resorts(plan)
 
 
 @plan.internal("<number:1XXX>")
@@ -63,45 +65,14 @@ async def dear(call: Call, number: int) -> None:
     await call.dial(trunk("acme").to(f"+{number}"))
 
 
-@plan.internal("600")
-async def echo(call: Call) -> None:
-    await call.echo()
-
-
 @plan.internal("601")
 async def zoe(call: Call) -> None:
     await call.dial(uri("sip:zoe@10.0.9.9"), timeout=40)
 
 
-@plan.internal("602")
-async def unheard_of(call: Call) -> None:
-    await call.dial(uri("sip:zoe@nowhere.example"), timeout=20)
-
-
-@plan.internal("604")
-async def moved(call: Call) -> None:
-    await call.redirect("sip:desk@example.org")
-
-
-@plan.internal("605")
-async def broken(call: Call) -> None:
-    raise RuntimeError("this plan is broken")
-
-
-@plan.internal("606")
-async def sleeping(call: Call) -> None:
-    await call.sleep(30)
-
-
 @plan.internal("607")
 async def refused(call: Call) -> None:
     await call.reject(480)
-
-
-@plan.internal("608")
-async def answered(call: Call) -> None:
-    await call.answer()
-    await call.sleep(30)
 
 
 @plan.internal("609")

@@ -25,6 +25,7 @@ from pbx.testing.network import Network
 from pbx.testing.phone import Phone
 from pbx.testing.trunk import SimulatedTrunk
 from pbx.testing.watch import Transfer
+from tests.flows.last_resorts import add_last_resorts
 from tests.flows.raw import DESCRIPTION, HOST, Raw
 from tests.flows.truth import LATE, Truth
 from tests.media.daemon import Daemons
@@ -80,45 +81,21 @@ def dialplan(limit: float = 4 * 3600.0) -> Plan[Any]:
 
     for name in [f"acme{seat}" for seat in range(SEATS)]:
         plan.inbound(trunk(name))(inbound)
+    add_last_resorts(plan)
     _alone(plan)
     return plan
 
 
 def _alone(plan: Plan[Any]) -> None:
-    """The numbers that ring no phone of ours."""
-
-    @plan.internal("600")
-    async def echo(call: Call) -> None:
-        await call.echo()
+    """Further numbers that ring no phone of ours."""
 
     @plan.internal("601")
     async def zoe(call: Call) -> None:
         await call.dial(uri(f"sip:zoe@10.0.9.{seat_of(call)}"), timeout=40)
 
-    @plan.internal("602")
-    async def unheard_of(call: Call) -> None:
-        await call.dial(uri("sip:zoe@nowhere.example"), timeout=20)
-
-    @plan.internal("604")
-    async def moved(call: Call) -> None:
-        await call.redirect("sip:desk@example.org")
-
-    @plan.internal("605")
-    async def broken(call: Call) -> None:
-        raise RuntimeError("this plan is broken")
-
-    @plan.internal("606")
-    async def sleeping(call: Call) -> None:
-        await call.sleep(30)
-
     @plan.internal("607")
     async def refused(call: Call) -> None:
         await call.reject(603)
-
-    @plan.internal("608")
-    async def answered(call: Call) -> None:
-        await call.answer()
-        await call.sleep(30)
 
     @plan.internal("611")
     async def message(call: Call) -> None:

@@ -16,6 +16,7 @@ from pbx.media.sockets import PAUSE, SILENCE, MediaSockets
 from pbx.sip.identifiers import Identifiers
 from pbx.testing.clock import VirtualClock
 from tests.media.network import CODECS, port, result
+from tests.media.notes import Notes
 from tests.phones.process import PROCESS
 
 HOST, ALICE, BOB = "127.0.0.1", "127.0.0.11", "127.0.0.22"
@@ -57,19 +58,14 @@ def heard(phone: socket.socket) -> list[bytes]:
             return packets
 
 
-class Phone:
-    """A phone with its two sockets, at the address that the exchange sees.
-
-    :ivar keys: what the exchange told of its keys.
-    :ivar silent: what it told of its silence, and of its end.
-    """
+class Phone(Notes):
+    """A phone with its two sockets, at the address that the exchange sees; what that tells of it, it notes itself."""
 
     def __init__(self, loopback: Loopback, host: str) -> None:
+        super().__init__()
         self.loopback = loopback
         self.rtp, self.rtcp = (self._bound(host) for _ in range(2))
         self.sequence = 0
-        self.keys: list[str] = []
-        self.silent: list[bool] = []
 
     @staticmethod
     def _bound(host: str) -> socket.socket:
@@ -123,18 +119,6 @@ class Phone:
     def reports(self) -> list[bytes]:
         """The RTCP that came since the last time."""
         return heard(self.rtcp)
-
-    def key_received(self, side: Side, key: str) -> None:
-        """The exchange tells of a key."""
-        self.keys.append(key)
-
-    def fell_silent(self, side: Side, facts: StreamFacts) -> None:
-        """The exchange tells of silence."""
-        self.silent.append(True)
-
-    def heard_again(self, side: Side, facts: StreamFacts) -> None:
-        """The exchange tells of its end."""
-        self.silent.append(False)
 
 
 class Tape:

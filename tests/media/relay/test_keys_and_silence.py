@@ -3,25 +3,8 @@
 from __future__ import annotations
 
 from pbx.media import rtp
-from pbx.media.side import Side, StreamFacts
 from tests.media.network import AUDIO, HOST, Exchange, Phone, port, result
-
-
-class Notes:
-    """A side's user that keeps everything."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.silent: list[bool] = []
-
-    def key_received(self, side: Side, key: str) -> None:
-        self.keys.append(key)
-
-    def fell_silent(self, side: Side, facts: StreamFacts) -> None:
-        self.silent.append(True)
-
-    def heard_again(self, side: Side, facts: StreamFacts) -> None:
-        self.silent.append(False)
+from tests.media.notes import Notes
 
 
 def test_keys_are_told_and_passed_on(exchange: Exchange, alice: Phone, bob: Phone) -> None:
